@@ -1,0 +1,3 @@
+module github.com/vitrine-sim/vitrine
+
+go 1.26.0

@@ -1,0 +1,273 @@
+// Package world is the shared world of a run: its state, the log that made it, and the lock around it.
+//
+// # State
+//
+// A [State] is facts by path ("lake/tons" -> JSON) with the number of the last event and of the turn being played. It is
+// the fold of the log and of nothing else: every [Event] carries its effects (the facts it sets or deletes), so that
+// replay, resume and the viewer need no rules, and an old log outlives new rules.
+//
+// # The law
+//
+// [Rules] are pure functions: from a seed and the agents to a first state, from a state to what an agent sees of it, from a
+// state and the actions of one step to the events that follow. All randomness comes from [State.Rand].
+//
+// # The log
+//
+// A run's log is the file events.jsonl in the run's folder. A line is one event:
+//
+//	{"agent":"a","data":{"args":{"tons":10},"name":"fish"},"kind":"action","more":true,"seq":3,"turn":0,"proc":{"wall_ms":12},"time":"2026-01-02T15:04:05.000000006Z","crc":"0f3b9a2c"}
+//
+// Up to and without ,"proc" or ,"time" a line is the event in the world: canonical JSON, keys sorted. What follows depends on the
+// machine and the day: proc (facts of the process: latency, pid, tokens; may be missing) and time. The crc is CRC-32C of
+// all bytes of the line before ,"crc". The hash of a run is SHA-256 over the world parts of all its events, each closed with
+// "}" and a newline; so it is the same on any machine, in any folder, on any day.
+//
+// The events of one commit are written at once and made durable before anybody hears of them; all but the last of them
+// say "more", so that a reader never takes half a commit for a whole one.
+package world
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Facts under "run/" belong to the episode; rules neither set nor delete them.
+const (
+	SeedFact   = "run/seed"   // the seed of the run, a number
+	StatusFact = "run/status" // prefix: run/status/<agent> -> that agent's status, a string
+)
+
+// Kinds of events that mean something to every world. All other kinds are the rules' own.
+const (
+	KindTurn    = "turn"    // a turn is over: State.Turn becomes the next one
+	KindRefusal = "refusal" // an action was illegal and had no effect; data: {"action": name, "reason": text}
+)
+
+// Pass is the name of the action of an agent that does not act. Rules accept it from everyone at any time.
+const Pass = "pass"
+
+// A State is the world after some event: facts by path, the number of that event, and the turn being played.
+// It never changes; Apply makes a new one. The zero State is the world before the first event.
+type State struct {
+	Seq  int64 // number of the last event folded in, from 1; 0 before the first
+	Turn int   // turn being played, from 0
+
+	facts map[string]json.RawMessage
+}
+
+// Fact returns the fact at path as JSON, and whether there is one. The caller must not change the bytes.
+func (s State) Fact(path string) (json.RawMessage, bool) {
+	raw, ok := s.facts[path]
+	return raw, ok
+}
+
+// Get decodes the fact at path into v. It is an error if there is none or if it has another type.
+func (s State) Get(path string, v any) error {
+	raw, ok := s.facts[path]
+	if !ok {
+		return fmt.Errorf("no fact %q in the world", path)
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("fact %q is %s: %w", path, raw, err)
+	}
+	return nil
+}
+
+// Paths returns the sorted paths of all facts that begin with prefix.
+func (s State) Paths(prefix string) []string {
+	var paths []string
+	for path := range s.facts {
+		if strings.HasPrefix(path, prefix) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Rand returns the source of all randomness in this state. It depends on the seed of the run, the turn and the name of the
+// stream, and on nothing else, so that one draw more in one stream never shifts another.
+func (s State) Rand(stream string) *rand.Rand {
+	var seed uint64
+	if raw, ok := s.facts[SeedFact]; ok {
+		_ = json.Unmarshal(raw, &seed) // a seed that is no number is seed 0
+	}
+	return NewRand(seed, s.Turn, stream)
+}
+
+// NewRand returns the source of randomness for one stream of one turn of a run.
+func NewRand(seed uint64, turn int, stream string) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d/%s", turn, stream)
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// Apply returns the state after the events.
+func (s State) Apply(events ...Event) State {
+	s.facts = maps.Clone(s.facts)
+	for _, ev := range events {
+		s.fold(ev)
+	}
+	return s
+}
+
+// fold applies one event to a state whose facts nobody else holds.
+func (s *State) fold(ev Event) {
+	if s.facts == nil {
+		s.facts = make(map[string]json.RawMessage)
+	}
+	for _, path := range ev.Del {
+		delete(s.facts, path)
+	}
+	maps.Copy(s.facts, ev.Set)
+	s.Seq = ev.Seq
+	if ev.Kind == KindTurn {
+		s.Turn = ev.Turn + 1
+	}
+}
+
+// MarshalJSON gives {"facts":{...},"seq":n,"turn":n}, keys sorted.
+func (s State) MarshalJSON() ([]byte, error) {
+	facts := s.facts
+	if facts == nil {
+		facts = map[string]json.RawMessage{}
+	}
+	return json.Marshal(struct {
+		Facts map[string]json.RawMessage `json:"facts"`
+		Seq   int64                      `json:"seq"`
+		Turn  int                        `json:"turn"`
+	}{facts, s.Seq, s.Turn})
+}
+
+// An Event is something that happened, with its effects. The fields above Proc are the event in the world; they are in
+// the order of their keys. [Store.Commit] fills in More, Seq, Turn and Time.
+type Event struct {
+	Agent string                     `json:"agent,omitempty"` // whom it is about; empty: everyone
+	Data  json.RawMessage            `json:"data,omitempty"`  // what happened, by kind
+	Del   []string                   `json:"del,omitempty"`   // paths of the facts it deletes, before it sets any
+	Kind  string                     `json:"kind"`
+	More  bool                       `json:"more,omitempty"` // the next event belongs to the same commit
+	Seq   int64                      `json:"seq"`            // from 1, without gaps
+	Set   map[string]json.RawMessage `json:"set,omitempty"`  // the facts it sets
+	Turn  int                        `json:"turn"`           // the turn in which it happened, from 0
+
+	Proc json.RawMessage `json:"proc,omitempty"` // facts of processes, not of the world
+	Time time.Time       `json:"time,omitzero"`  // when it was committed
+}
+
+// An Action is what an agent asks for.
+type Action struct {
+	Agent string          `json:"agent"`
+	Name  string          `json:"name"` // one of the legal actions, or Pass
+	Args  json.RawMessage `json:"args,omitempty"`
+}
+
+// An ActionSpec is an action that is legal now.
+type ActionSpec struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Schema      json.RawMessage `json:"schema,omitempty"` // JSON Schema of the arguments, an object
+}
+
+// An Observation is all that one agent gets to know of a state.
+type Observation struct {
+	Agent      string          `json:"agent"`
+	Turn       int             `json:"turn"`
+	View       json.RawMessage `json:"view"`              // what it sees
+	Refused    string          `json:"refused,omitempty"` // why its last action had no effect
+	Actions    []ActionSpec    `json:"actions,omitempty"` // what it may do now, besides nothing
+	Reward     float64         `json:"reward"`            // what it has earned so far
+	Terminated bool            `json:"terminated"`        // the rules have ended its part in the episode
+}
+
+// Rules are the law of a world. They are pure: the same arguments give the same bytes, they change nothing that they are
+// given, and they never look at a clock. What an agent does wrong is an event with its reason; an error means that
+// the state is not one of these rules' (a fact is missing, or of another type), and ends the run.
+type Rules interface {
+	// Reset returns the events that make the world of a new episode. The agents are in seat order, their names unique.
+	Reset(seed uint64, agents []string) ([]Event, error)
+	// Observe returns what the agent sees in st and may do there.
+	Observe(st State, agent string) (Observation, error)
+	// Step returns the events that follow when some agents act at once in st. Their actions are in the order in which the rules
+	// shall consider them; each agent has at most one. An action that is illegal gives a [KindRefusal] event and does nothing.
+	Step(st State, actions []Action) ([]Event, error)
+}
+
+// A Policy is a player as a pure function of what it sees and of random, its own source of chance.
+type Policy func(obs Observation, random *rand.Rand) Action
+
+// Canonical returns JSON in the one form that the log holds: keys sorted, no white space, no HTML escapes, integers as
+// they are and all other numbers in the shortest form of their float64. Of equal keys in an object the last one counts.
+func Canonical(raw []byte) (json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if dec.More() {
+		return nil, fmt.Errorf("more than one JSON value in %q", raw)
+	}
+	v, err := canonicalNumbers(v)
+	if err != nil {
+		return nil, err
+	}
+	return marshal(v)
+}
+
+// JSON returns v in canonical form. It panics if v cannot be JSON, which is a mistake in the program.
+func JSON(v any) json.RawMessage {
+	raw, err := marshal(v)
+	if err == nil {
+		raw, err = Canonical(raw)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("internal error: %T as JSON: %v", v, err))
+	}
+	return raw
+}
+
+func marshal(v any) (json.RawMessage, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+func canonicalNumbers(v any) (any, error) {
+	switch v := v.(type) {
+	case json.Number:
+		if !strings.ContainsAny(string(v), ".eE") {
+			if v == "-0" {
+				return json.Number("0"), nil
+			}
+			return v, nil
+		}
+		return v.Float64()
+	case []any:
+		for i := range v {
+			var err error
+			if v[i], err = canonicalNumbers(v[i]); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		for k := range v { // order does not matter: each value is replaced in place
+			var err error
+			if v[k], err = canonicalNumbers(v[k]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, nil
+}
