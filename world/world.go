@@ -23,7 +23,15 @@
 // "}" and a newline; so it is the same on any machine, in any folder, on any day.
 //
 // The events of one commit are written at once and made durable before anybody hears of them; all but the last of them
-// say "more", so that a reader never takes half a commit for a whole one.
+// say "more", so that a reader never takes half a commit for a whole one. What a writer that was killed leaves half written at
+// the end, the torn tail, is a line without its newline or lines that all say "more"; readers stop before it, the next
+// writer cuts it off. Everything else that is not as written above is damage, and refused with its line.
+//
+// # The lock
+//
+// Whoever writes holds an exclusive flock on events.lock from before it reads until after its sync, in [Store.Commit]; whoever reads
+// holds a shared one while it takes a chunk of the log into memory. The supervisor of a run holds another, on
+// supervisor.lock, for as long as it lives, a [Lease]. The files stay when the locks are gone.
 package world
 
 import (
@@ -31,6 +39,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -212,8 +221,8 @@ func Canonical(raw []byte) (json.RawMessage, error) {
 	if err := dec.Decode(&v); err != nil {
 		return nil, err
 	}
-	if dec.More() {
-		return nil, fmt.Errorf("more than one JSON value in %q", raw)
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("something follows the JSON value at byte %d", dec.InputOffset())
 	}
 	v, err := canonicalNumbers(v)
 	if err != nil {
@@ -253,7 +262,11 @@ func canonicalNumbers(v any) (any, error) {
 			}
 			return v, nil
 		}
-		return v.Float64()
+		f, err := v.Float64()
+		if f == 0 {
+			f = 0 // -0.0 is 0
+		}
+		return f, err
 	case []any:
 		for i := range v {
 			var err error

@@ -1,0 +1,217 @@
+package world
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	logName  = "events.jsonl"
+	crcField = `,"crc":"%08x"}`
+	crcSize  = len(`,"crc":"00000000"}`)
+	chunk    = 1 << 20 // bytes of the log that are read at a time
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var (
+	errTorn    = errors.New("the log ends within a commit")
+	errShorter = errors.New("the log has lost events that were read before")
+)
+
+// A LogError says where a log is damaged and how. Damaged is what no crash of a writer can leave behind.
+type LogError struct {
+	File string // path of the log
+	Line int    // from 1; the line of an event is its Seq
+	Msg  string
+}
+
+func (e *LogError) Error() string {
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
+}
+
+// canonical returns ev with all its JSON in canonical form, in bytes that nobody else holds.
+func (ev Event) canonical() (Event, error) {
+	paths := slices.Sorted(maps.Keys(ev.Set))
+	for _, text := range slices.Concat([]string{ev.Agent, ev.Kind}, ev.Del, paths) {
+		if !utf8.ValidString(text) {
+			return Event{}, fmt.Errorf("%q is not UTF-8", text)
+		}
+	}
+	var err error
+	if len(ev.Data) > 0 {
+		if ev.Data, err = Canonical(ev.Data); err != nil {
+			return Event{}, fmt.Errorf("data is not JSON: %w", err)
+		}
+	}
+	if len(ev.Proc) > 0 {
+		if ev.Proc, err = Canonical(ev.Proc); err != nil {
+			return Event{}, fmt.Errorf("proc is not JSON: %w", err)
+		}
+	}
+	set := make(map[string]json.RawMessage, len(paths))
+	for _, path := range paths {
+		if set[path], err = Canonical(ev.Set[path]); err != nil {
+			return Event{}, fmt.Errorf("fact %q is not JSON: %w", path, err)
+		}
+	}
+	ev.Set = set
+	return ev, nil
+}
+
+// encode returns a canonical event as a line of the log, newline included, and the size of the world part at its beginning.
+func encode(ev Event) (line []byte, world int, err error) {
+	proc, at := ev.Proc, ev.Time
+	ev.Proc, ev.Time = nil, time.Time{}
+	raw, err := marshal(ev)
+	if err != nil {
+		return nil, 0, err
+	}
+	line = raw[:len(raw)-len("}")]
+	world = len(line)
+	if len(proc) > 0 {
+		line = append(line, `,"proc":`...)
+		line = append(line, proc...)
+	}
+	line = append(line, `,"time":"`...)
+	line = at.UTC().AppendFormat(line, time.RFC3339Nano)
+	line = append(line, '"')
+	line = fmt.Appendf(line, crcField+"\n", crc32.Checksum(line, castagnoli))
+	return line, world, nil
+}
+
+// decode returns the event of a line of the log, newline included, and the size of the world part at its beginning.
+// It takes no other bytes than those that encode gives for the event numbered seq.
+func decode(line []byte, seq int64) (ev Event, world int, err error) {
+	body := line[:max(0, len(line)-crcSize-len("\n"))]
+	crc := fmt.Sprintf(crcField+"\n", crc32.Checksum(body, castagnoli))
+	if string(line[len(body):]) != crc {
+		return Event{}, 0, errors.New("the line is damaged: its checksum does not match")
+	}
+	if err := json.Unmarshal(line, &ev); err != nil {
+		return Event{}, 0, fmt.Errorf("the line is not an event: %w", err)
+	}
+	if ev.Seq != seq {
+		return Event{}, 0, fmt.Errorf("events are missing or out of order: seq is %d, not %d", ev.Seq, seq)
+	}
+	if ev, err = ev.canonical(); err != nil {
+		return Event{}, 0, err
+	}
+	again, world, err := encode(ev)
+	if err != nil {
+		return Event{}, 0, err
+	}
+	if !bytes.Equal(again, line) {
+		return Event{}, 0, errors.New("the line is not in canonical form")
+	}
+	return ev, world, nil
+}
+
+// A cursor is a place in a log between two commits.
+type cursor struct {
+	seq  int64     // number of the last event before it, which is also the number of lines before it
+	size int64     // bytes before it
+	sum  hash.Hash // SHA-256 over the world parts before it
+	torn bool      // the log ended within the commit that begins here, when it was last read
+}
+
+func newCursor() cursor {
+	return cursor{sum: sha256.New()}
+}
+
+// move puts the cursor behind a commit of so many events and bytes, and adds its world parts to the sum.
+func (c *cursor) move(events, size int, world []byte) {
+	c.seq += int64(events)
+	c.size += int64(size)
+	c.sum.Write(world)
+}
+
+// next returns the commit at the beginning of b, the bytes behind the cursor, and moves behind it. If there is nothing more
+// the error is io.EOF, if there is only a part of a commit it is errTorn.
+func (c *cursor) next(b []byte, file string) ([]Event, error) {
+	var events []Event
+	var world []byte
+	rest := b
+	for len(rest) > 0 {
+		end := bytes.IndexByte(rest, '\n') + 1
+		if end == 0 {
+			return nil, errTorn
+		}
+		seq := c.seq + int64(len(events)) + 1
+		ev, size, err := decode(rest[:end], seq)
+		if err != nil {
+			return nil, &LogError{file, int(seq), err.Error()}
+		}
+		events = append(events, ev)
+		world = append(append(world, rest[:size]...), "}\n"...)
+		rest = rest[end:]
+		if !ev.More {
+			c.move(len(events), len(b)-len(rest), world)
+			return events, nil
+		}
+	}
+	if len(events) > 0 {
+		return nil, errTorn
+	}
+	return nil, io.EOF
+}
+
+// commits yields the whole commits from the cursor to the end of the log and moves behind each before it yields it. The
+// bytes come from load, which returns at most n of them from byte off on and whether the log ends with them.
+func (c *cursor) commits(file string, load func(off int64, n int) (b []byte, end bool, err error)) iter.Seq2[[]Event, error] {
+	return func(yield func([]Event, error) bool) {
+		for n := chunk; ; {
+			begin := c.size
+			b, end, err := load(begin, n)
+			if errors.Is(err, errShorter) {
+				err = &LogError{file, int(c.seq), err.Error()}
+			}
+			var events []Event
+			for err == nil {
+				if events, err = c.next(b[c.size-begin:], file); err == nil && !yield(events, nil) {
+					return
+				}
+			}
+			if err != io.EOF && err != errTorn {
+				yield(nil, err)
+				return
+			}
+			if end {
+				c.torn = err == errTorn
+				return
+			}
+			if c.size == begin { // a commit greater than that
+				n *= 2
+			}
+		}
+	}
+}
+
+// readFrom returns at most n bytes of f from byte off on, and whether f ends with them.
+func readFrom(f *os.File, off int64, n int) (b []byte, end bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	left := info.Size() - off
+	if left < 0 {
+		return nil, false, errShorter
+	}
+	b = make([]byte, min(left, int64(n)))
+	if _, err := f.ReadAt(b, off); err != nil && (err != io.EOF || len(b) > 0) {
+		return nil, false, fmt.Errorf("read log: %w", err)
+	}
+	return b, int64(len(b)) == left, nil
+}

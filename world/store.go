@@ -1,0 +1,239 @@
+package world
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// A Store is the log of one run, open for writing. Any number of stores, in any number of processes, can be open on
+// one log; [Store.Commit] puts their commits one after the other. All methods can be called at the same time.
+type Store struct {
+	dir  string
+	path string
+	now  func() time.Time
+
+	entry  chan struct{} // holds a token while a commit is under way; guards the next three
+	file   *os.File
+	info   os.FileInfo
+	broken error // why the store refuses further commits
+
+	mu    sync.Mutex // guards the rest, for readers during a commit
+	at    cursor     // behind the last commit that is folded into state
+	state State
+}
+
+// Open opens the log in an existing folder, or creates it there, and reads it to its end. It waits while another process
+// commits. A torn tail, which is what a writer leaves that was killed in the middle of a commit, is cut off. Any other
+// damage is a [*LogError].
+func Open(dir string) (*Store, error) {
+	s, err := open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return s, nil
+}
+
+func open(dir string) (*Store, error) {
+	lock, err := lockLog(context.Background(), dir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	path := filepath.Join(dir, logName)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, path: path, now: time.Now, entry: make(chan struct{}, 1), file: file, at: newCursor()}
+	if s.info, err = file.Stat(); err == nil {
+		err = s.catchUp()
+	}
+	if err == nil {
+		err = s.settle()
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// settle makes durable what is there before anybody hears of it: a new log's name, or what a killed writer did not sync.
+func (s *Store) settle() error {
+	if s.info.Size() > 0 {
+		return datasync(s.file)
+	}
+	folder, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}
+
+// Commit calls decide with the state after all commits of all processes so far, and appends the events it returns, all
+// or none. It returns the state after them when they are on the disk, and only then can anybody else see them. If decide
+// returns no events, or an error, which Commit returns as it is, nothing is written. Nobody else commits in between, so
+// decide must be quick, and must not call Commit.
+//
+// Commit fills in Seq, Turn, More and Time of the events. It is an error if an event has JSON that is not valid. If ctx ends
+// while others commit, the error is ctx.Err() wrapped. Events that the disk does not take are taken back. Where even that fails,
+// and after a failed sync, which leaves nobody knowing what is on the disk, the store refuses all further commits. With
+// every error the state returned is the one without the events.
+func (s *Store) Commit(ctx context.Context, decide func(State) ([]Event, error)) (State, error) {
+	select {
+	case s.entry <- struct{}{}:
+		defer func() { <-s.entry }()
+	case <-ctx.Done():
+		return s.State(), fmt.Errorf("wait for a commit: %w", ctx.Err())
+	}
+	if s.broken != nil {
+		return s.State(), s.broken
+	}
+	lock, err := lockLog(ctx, s.dir)
+	if err != nil {
+		return s.State(), fmt.Errorf("lock log: %w", err)
+	}
+	defer lock.Unlock()
+	if err := s.catchUp(); err != nil {
+		return s.State(), err
+	}
+	st := s.State()
+	events, err := decide(st)
+	if err != nil || len(events) == 0 {
+		return st, err
+	}
+	c, err := s.stamp(st, events)
+	if err != nil {
+		return st, fmt.Errorf("commit: %w", err)
+	}
+	if err := s.write(c.lines); err != nil {
+		return st, fmt.Errorf("commit: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at.move(len(c.events), len(c.lines), c.world)
+	s.state = s.state.Apply(c.events...)
+	return s.state, nil
+}
+
+// catchUp folds what other processes have committed since, and cuts off what the last of them left half written. The caller
+// holds the lock of the log.
+func (s *Store) catchUp() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, s.info) {
+		return fmt.Errorf("%s is not the file any more that was opened", s.path)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if info.Size() == s.at.size {
+		return nil
+	}
+	st := s.state.Apply()
+	load := func(off int64, n int) ([]byte, bool, error) { return readFrom(s.file, off, n) }
+	for events, err := range s.at.commits(s.path, load) {
+		if err != nil {
+			return err
+		}
+		for _, ev := range events {
+			st.fold(ev)
+		}
+		s.state = st
+	}
+	if !s.at.torn {
+		return nil
+	}
+	if err := s.file.Truncate(s.at.size); err != nil {
+		return fmt.Errorf("mend log: %w", err)
+	}
+	s.at.torn = false
+	if err := datasync(s.file); err != nil {
+		return s.breakDown(fmt.Errorf("mend log: %w", err))
+	}
+	return nil
+}
+
+// A commit is the events of one commit and what they are on disk.
+type commit struct {
+	events []Event
+	lines  []byte
+	world  []byte // what they add to the hash
+}
+
+// stamp makes a commit of the events that follow on st.
+func (s *Store) stamp(st State, events []Event) (commit, error) {
+	var c commit
+	now := s.now().UTC()
+	turn := st.Turn
+	for i, ev := range events {
+		ev, err := ev.canonical()
+		if err != nil {
+			return c, fmt.Errorf("%s event: %w", ev.Kind, err)
+		}
+		ev.More, ev.Seq, ev.Turn, ev.Time = i < len(events)-1, st.Seq+int64(i)+1, turn, now
+		if ev.Kind == KindTurn {
+			turn++
+		}
+		line, world, err := encode(ev)
+		if err != nil {
+			return c, fmt.Errorf("%s event: %w", ev.Kind, err)
+		}
+		c.events = append(c.events, ev)
+		c.lines = append(c.lines, line...)
+		c.world = append(append(c.world, line[:world]...), "}\n"...)
+	}
+	return c, nil
+}
+
+// write makes the log longer, durably, or leaves it as it was.
+func (s *Store) write(lines []byte) error {
+	_, err := s.file.WriteAt(lines, s.at.size)
+	if err != nil {
+		if undo := s.file.Truncate(s.at.size); undo != nil {
+			return s.breakDown(errors.Join(err, undo))
+		}
+		return err
+	}
+	if err := datasync(s.file); err != nil {
+		return s.breakDown(errors.Join(err, s.file.Truncate(s.at.size)))
+	}
+	return nil
+}
+
+// breakDown makes the store refuse all further commits because of err.
+func (s *Store) breakDown(err error) error {
+	s.broken = fmt.Errorf("the store takes no more commits since one failed: %w", err)
+	return err
+}
+
+// State returns the state after the last commit that this store made or has seen: what other processes commit reaches it
+// with the next Commit.
+func (s *Store) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Hash returns the hash of the run up to State, in hexadecimal digits.
+func (s *Store) Hash() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return hex.EncodeToString(s.at.sum.Sum(nil))
+}
+
+// Close closes the log when no commit is under way any more. Commits after it are refused.
+func (s *Store) Close() error {
+	s.entry <- struct{}{}
+	defer func() { <-s.entry }()
+	s.broken = fmt.Errorf("commit: %w", os.ErrClosed)
+	return s.file.Close()
+}
