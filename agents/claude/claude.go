@@ -1,0 +1,334 @@
+// Package claude is Claude Code as an agent: one long-lived child process that plays a whole episode in one conversation.
+//
+// The child speaks stream-json on its standard input and output. Its one tool, act, is an MCP server of ours that talks through
+// the same two pipes, so the process needs no port, and the pipe itself says who is acting. The result of act is held
+// open until the agent has something new to see: the next observation is that result. A hundred actions are thus a hundred
+// requests to the model, and the conversation only ever grows at its end, which is what a prompt cache wants.
+//
+// The model's traffic goes to a unix socket in the agent's own folder, where the gateway listens; the process holds a
+// token of its own and no key. The folder has this form:
+//
+//	work/             the agent's working directory
+//	home/             its HOME, with Claude Code's configuration
+//	tmp/              its temporary files
+//	api.sock          the gateway
+//	prompt.txt        the system prompt
+//	stderr.log        what the process wrote to standard error
+//	transcript.jsonl  the conversation, there once the agent is closed
+//
+// At the end of an episode nothing more is said to the model: that would be one more request over the whole conversation, for
+// an answer that nobody reads.
+package claude
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+const (
+	startLimit = 60 * time.Second // from exec to the answer to initialize
+	stopGrace  = 3 * time.Second  // before each signal
+)
+
+// A Config says how to run one Claude Code process.
+type Config struct {
+	Binary   string   // path of the claude executable
+	Version  string   // of vitrine, told to the MCP client
+	Dir      string   // the agent's folder, absolute; made if it is not there
+	Token    string   // what the gateway knows the agent by
+	Model    string   // name of the model
+	Prompt   string   // system prompt
+	Tools    []string // built-in tools granted, of Read, Write, Edit, Glob and Grep; they reach the working directory only
+	Thinking int      // tokens that the model may think before it answers; 0: it does not
+	Log      *slog.Logger
+}
+
+// Socket returns the path of the unix socket on which the process in dir looks for its gateway.
+func Socket(dir string) string { return filepath.Join(dir, socketName) }
+
+// An Agent is one Claude Code process. It implements [agents.Agent].
+type Agent struct {
+	cfg     Config
+	session string // id of the conversation
+	process *agents.Process
+	stderr  *os.File
+	stream  *stream
+	mcp     *transport
+	server  *mcp.ServerSession
+
+	calls   chan *call    // acts that wait to be taken
+	results chan inbound  // ends of the model's turns
+	closing chan struct{} // closed by Close, releases calls that are held
+
+	// generation numbers the observations. It is odd while an Act waits for an answer to one; a call that comes at another
+	// time, or was made before the newest observation was seen, is refused.
+	generation atomic.Int64
+
+	mu    sync.Mutex
+	last  message // the model's newest reply that calls tools
+	cause string  // why we killed the process, if we did
+
+	// Act alone uses what follows.
+	held     *call  // the act whose result will be the next observation
+	answered string // id of the reply that held the last action
+	running  bool   // the model's turn goes on
+}
+
+var _ agents.Agent = (*Agent)(nil)
+
+// Start starts the process and waits until it answers.
+func Start(ctx context.Context, cfg Config) (*Agent, error) {
+	session := newID()
+	cmd, stderr, err := command(cfg, session)
+	if err != nil {
+		return nil, fmt.Errorf("start claude: %w", err)
+	}
+	process, err := agents.StartProcess(cmd)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start claude: %w", err), stderr.Close())
+	}
+	a := &Agent{
+		cfg: cfg, session: session, process: process, stderr: stderr,
+		stream: newStream(process.Stdin, process.Stdout),
+		calls:  make(chan *call), results: make(chan inbound, 8), closing: make(chan struct{}),
+	}
+	a.mcp = newTransport(a.stream)
+	go a.read() // ends with the process's output
+
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := a.initialize(ctx); err != nil {
+		_, closeErr := a.Close()
+		return nil, errors.Join(fmt.Errorf("start claude: %w", err), closeErr)
+	}
+	return a, nil
+}
+
+func (a *Agent) initialize(ctx context.Context) error {
+	server, err := newServer(a.cfg.Version, a.take).Connect(ctx, a.mcp, nil)
+	if err != nil {
+		return err
+	}
+	a.server = server
+	answer := make(chan error, 1)
+	go func() { // ends with ctx at the latest
+		_, err := a.stream.control(ctx, map[string]any{
+			"subtype": "initialize", "hooks": nil, "sdkMcpServers": []string{serverName},
+		})
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-a.process.Done():
+		return a.dead()
+	}
+}
+
+// PID returns the process id.
+func (a *Agent) PID() int { return a.process.PID() }
+
+// Act implements [agents.Agent].
+func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
+	if err := a.settle(ctx); err != nil {
+		return world.Action{}, err
+	}
+	a.generation.Add(1)
+	defer a.generation.Add(1)
+	if err := a.show(observationText(obs)); err != nil {
+		return world.Action{}, a.broken(err)
+	}
+	for reminded := false; ; {
+		select {
+		case c := <-a.calls:
+			if err := a.judge(c); err != nil {
+				c.result <- callResult{err: err}
+				continue
+			}
+			a.held, a.answered = c, c.reply
+			return c.action, nil
+		case end := <-a.results:
+			a.running = false
+			if err := end.failure(); err != nil {
+				return world.Action{}, err
+			}
+			if reminded {
+				return world.Action{}, agents.ErrNoAction
+			}
+			reminded = true
+			if err := a.show(reminderText); err != nil {
+				return world.Action{}, a.broken(err)
+			}
+		case <-a.process.Done():
+			return world.Action{}, a.dead()
+		case <-ctx.Done():
+			_ = a.stream.request(map[string]any{"subtype": "interrupt"}) // one that cannot hear it shows at the next Act
+			return world.Action{}, ctx.Err()
+		}
+	}
+}
+
+// settle waits for the end of a turn that was interrupted, so that nothing of it is taken for an answer to what comes now.
+func (a *Agent) settle(ctx context.Context) error {
+	for a.running && a.held == nil {
+		select {
+		case <-a.results:
+			a.running = false
+		case <-a.process.Done():
+			return a.dead()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// show gives the model something to read: as the result of the act that is held open, else as a message.
+func (a *Agent) show(text string) error {
+	held := a.held
+	a.held = nil
+	if held != nil && held.ctx.Err() == nil {
+		held.result <- callResult{text: text}
+		return nil
+	}
+	a.running = true
+	return a.stream.user(text)
+}
+
+// take is the act tool. It offers the action to the Act that waits, then waits for what the agent shall see next.
+func (a *Agent) take(ctx context.Context, toolUse string, action world.Action) (string, error) {
+	c := &call{
+		ctx: ctx, action: action, generation: a.generation.Load(), reply: a.replyOf(toolUse),
+		result: make(chan callResult, 1),
+	}
+	if c.generation%2 == 0 {
+		return "", errLate
+	}
+	select {
+	case a.calls <- c:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-a.closing:
+		return "", errLate
+	}
+	select {
+	case r := <-c.result:
+		return r.text, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-a.closing:
+		return "", errLate
+	}
+}
+
+// judge says why a call is no answer to the newest observation, if it is none.
+func (a *Agent) judge(c *call) error {
+	switch {
+	case c.generation != a.generation.Load():
+		return errLate
+	case c.reply != "" && c.reply == a.answered:
+		return errTwice
+	}
+	return nil
+}
+
+// replyOf returns the id of the model's reply that holds a tool use; empty if that is not known.
+func (a *Agent) replyOf(toolUse string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, block := range a.last.Content {
+		if block.ID == toolUse {
+			return a.last.ID
+		}
+	}
+	return ""
+}
+
+// read handles the child's lines until it closes its output.
+func (a *Agent) read() {
+	err := a.stream.read(func(in inbound) {
+		switch in.Type {
+		case "system":
+			if in.Subtype == "init" && !slices.Contains(in.Tools, fullName) {
+				a.kill("this version of Claude Code does not offer the act tool")
+			}
+		case "assistant":
+			a.note(in.Message)
+		case "result":
+			a.results <- in // one for each message of ours, which are never more than there is room
+		case "control_request":
+			if in.Request.Subtype == "mcp_message" && in.Request.Server == serverName {
+				a.mcp.deliver(in.RequestID, in.Request.Message)
+			}
+		}
+	})
+	if err != nil {
+		a.cfg.Log.Debug("read from claude", "agent", filepath.Base(a.cfg.Dir), "error", err)
+	}
+}
+
+// note remembers which tool uses the newest reply holds. A reply comes as one line for each of its blocks.
+func (a *Agent) note(m message) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if m.ID == a.last.ID {
+		a.last.Content = append(a.last.Content, m.Content...)
+	} else {
+		a.last = m
+	}
+}
+
+// kill ends the process for a reason of ours.
+func (a *Agent) kill(cause string) {
+	a.mu.Lock()
+	a.cause = cause
+	a.mu.Unlock()
+	a.process.Kill()
+}
+
+// broken says why the process cannot be written to; it is gone afterwards.
+func (a *Agent) broken(err error) error {
+	select {
+	case <-a.process.Done():
+	case <-time.After(stopGrace):
+		a.kill("it does not read: " + err.Error())
+		<-a.process.Done()
+	}
+	return a.dead()
+}
+
+// dead says how the process ended. Valid once it is done.
+func (a *Agent) dead() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	reason := a.cause
+	if reason == "" {
+		reason = a.process.Exit()
+	}
+	return &agents.DeadError{Reason: reason, Detail: tail(a.stderr.Name())}
+}
+
+// Close implements [agents.Agent].
+func (a *Agent) Close() (agents.Usage, error) {
+	close(a.closing)
+	_ = a.stream.request(map[string]any{"subtype": "end_session"}) // one that cannot hear it is stopped
+	err := a.process.Stop(stopGrace)
+	if a.server != nil {
+		err = errors.Join(err, a.mcp.Close(), a.server.Close())
+	}
+	err = errors.Join(err, a.stderr.Close(), keepTranscript(a.cfg.Dir, a.session))
+	return agents.Usage{PeakMemory: a.process.PeakMemory()}, err
+}

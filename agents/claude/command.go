@@ -1,0 +1,135 @@
+package claude
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	socketName = "api.sock"
+	stderrName = "stderr.log"
+	// TranscriptName is the file in an agent's folder that holds its conversation, once the agent is closed.
+	TranscriptName = "transcript.jsonl"
+)
+
+// command makes the agent's folder and the command that runs in it, with the file of its standard error.
+func command(cfg Config, session string) (*exec.Cmd, *os.File, error) {
+	work := filepath.Join(cfg.Dir, "work")
+	home := filepath.Join(cfg.Dir, "home")
+	tmp := filepath.Join(cfg.Dir, "tmp")
+	for _, dir := range []string{work, home, tmp} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, nil, err
+		}
+	}
+	prompt := filepath.Join(cfg.Dir, "prompt.txt")
+	if err := os.WriteFile(prompt, []byte(cfg.Prompt+protocolText), 0o600); err != nil {
+		return nil, nil, err
+	}
+	stderr, err := os.OpenFile(filepath.Join(cfg.Dir, stderrName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(cfg.Binary, arguments(cfg, session, prompt)...)
+	cmd.Dir = work
+	cmd.Stderr = stderr
+	cmd.Env = []string{
+		"PATH=/usr/local/bin:/usr/bin:/bin",
+		"HOME=" + home,
+		"CLAUDE_CONFIG_DIR=" + filepath.Join(home, ".claude"),
+		"TMPDIR=" + tmp,
+		"CLAUDE_CODE_TMPDIR=" + tmp,
+		// The model is reached through the gateway's socket. Its path is relative to the working directory, because the path of a
+		// unix socket has at most 108 bytes.
+		"ANTHROPIC_BASE_URL=http://gateway",
+		"ANTHROPIC_UNIX_SOCKET=" + filepath.Join("..", socketName),
+		"ANTHROPIC_AUTH_TOKEN=" + cfg.Token,
+		"MAX_THINKING_TOKENS=" + strconv.Itoa(cfg.Thinking),
+		// An act is held open until everybody has acted.
+		"MCP_TOOL_TIMEOUT=604800000",
+		"CLAUDE_CODE_MCP_TOOL_IDLE_TIMEOUT=0",
+		// The arena has the clock, and the gateway the patience.
+		"CLAUDE_CODE_MAX_RETRIES=2",
+		"CLAUDE_CODE_EAGER_FLUSH=1",
+		"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
+		"CLAUDE_CODE_DISABLE_AUTO_MEMORY=1",
+		"CLAUDE_CODE_DISABLE_CLAUDE_MDS=1",
+		"CLAUDE_CODE_DISABLE_BUNDLED_SKILLS=1",
+		"CLAUDE_CODE_DISABLE_ATTACHMENTS=1",
+		"DISABLE_AUTOUPDATER=1",
+	}
+	return cmd, stderr, nil
+}
+
+func arguments(cfg Config, session, prompt string) []string {
+	allowed := []string{"mcp__" + serverName}
+	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Read" || t == "Glob" || t == "Grep" }) {
+		allowed = append(allowed, "Read(./**)")
+	}
+	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Write" || t == "Edit" }) {
+		allowed = append(allowed, "Edit(./**)") // governs Write as well
+	}
+	return []string{
+		"-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+		"--model=" + cfg.Model,
+		"--session-id=" + session,
+		"--system-prompt-file=" + prompt,
+		"--tools=" + strings.Join(cfg.Tools, ","),
+		"--permission-mode=dontAsk",
+		"--allowedTools=" + strings.Join(allowed, ","),
+		"--strict-mcp-config",
+		"--setting-sources=",
+		"--disable-slash-commands",
+	}
+}
+
+// newID returns a random UUID (RFC 9562, version 4).
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// keepTranscript gives the conversation a name that does not depend on where the folder stands. An agent that never got as far
+// as a conversation has none.
+func keepTranscript(dir, session string) error {
+	found, err := filepath.Glob(filepath.Join(quoteGlob(dir), "home", ".claude", "projects", "*", session+".jsonl"))
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	err = os.Link(found[0], filepath.Join(dir, TranscriptName))
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// quoteGlob returns a pattern that matches path and nothing else.
+func quoteGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// tail returns the last lines of a file, at most 2 kB; empty if it cannot be read.
+func tail(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > 2048 {
+		_, _ = f.Seek(-2048, io.SeekEnd)
+	}
+	text, _ := io.ReadAll(f)
+	return strings.TrimSpace(string(text))
+}

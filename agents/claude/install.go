@@ -1,0 +1,260 @@
+package claude
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrUnavailable says that there is no Claude Code on this machine and that none can be fetched.
+var ErrUnavailable = errors.New("no Claude Code")
+
+// A Binary is a Claude Code executable.
+type Binary struct {
+	Path    string
+	Version string // such as "2.1.197"
+	Tested  bool   // vitrine is tested with this version
+}
+
+// Tested returns the versions that vitrine is tested with, the pinned one first.
+func Tested() []string { return []string{pinned, "2.1.120", "2.1.330"} }
+
+// The oldest version that has all that is needed here.
+const oldest = "2.1.120"
+
+// pinned is the version that is fetched where there is no other.
+const pinned = "2.1.197"
+
+// A release is one package of the npm registry.
+type release struct {
+	name      string // of the package
+	version   string
+	integrity string // of the package's archive, in the form of Subresource Integrity: "sha512-" and base64
+}
+
+// pinnedRelease returns the native package for this machine. The packages need no Node.
+func pinnedRelease() (release, error) {
+	integrity := map[string]string{
+		"x64":   "sha512-rIlKmrY0QMyHgPRX/MYWNj039vbypICvI9jVe3rs9Xy2RnNklySjyPxqh62QadznzoftEO23uYQ1tFePcQ//bg==",
+		"arm64": "sha512-sx6SoGj3MNR5CV+YDkNtbLHXa1tn3G8qcYFgm1gnvOi9ODQUKbhiPfankJfkTMDVekOvnKJhm6i9hGFIPzp7cQ==",
+	}
+	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
+	if runtime.GOOS != "linux" || arch == "" {
+		return release{}, fmt.Errorf("%w for %s/%s", ErrUnavailable, runtime.GOOS, runtime.GOARCH)
+	}
+	return release{"@anthropic-ai/claude-code-linux-" + arch, pinned, integrity[arch]}, nil
+}
+
+// Locate finds Claude Code: the executable that is named; else one on PATH, if it is of a tested version; else the pinned one, which
+// it fetches into the user's cache through npm when it is not there yet.
+func Locate(ctx context.Context, named string, log *slog.Logger) (Binary, error) {
+	if named != "" {
+		bin, err := inspect(ctx, named)
+		if err == nil && !bin.Tested {
+			log.Warn("this version of Claude Code is not tested", "version", bin.Version, "tested", Tested())
+		}
+		return bin, err
+	}
+	if path, err := exec.LookPath("claude"); err == nil {
+		bin, err := inspect(ctx, path)
+		if err == nil && bin.Tested {
+			return bin, nil
+		}
+		log.Warn("the claude on PATH is not of a tested version, using a pinned one", "path", path, "version", bin.Version)
+	}
+	rel, err := pinnedRelease()
+	if err != nil {
+		return Binary{}, err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return Binary{}, fmt.Errorf("%w: nowhere to keep it: %w", ErrUnavailable, err)
+	}
+	path, err := rel.install(ctx, filepath.Join(cache, "vitrine"), log)
+	if err != nil {
+		return Binary{}, err
+	}
+	return Binary{Path: path, Version: rel.version, Tested: true}, nil
+}
+
+// Cached returns where the pinned version is in the user's cache, and whether it is there.
+func Cached() (string, bool) {
+	rel, err := pinnedRelease()
+	if err != nil {
+		return "", false
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", false
+	}
+	path := rel.path(filepath.Join(cache, "vitrine"))
+	_, err = os.Stat(path)
+	return path, err == nil
+}
+
+// inspect asks an executable for its version.
+func inspect(ctx context.Context, path string) (Binary, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return Binary{}, err
+	}
+	home, err := os.MkdirTemp("", "vitrine-version-")
+	if err != nil {
+		return Binary{}, err
+	}
+	defer func() { _ = os.RemoveAll(home) }()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.Env = []string{"HOME=" + home, "PATH=/usr/local/bin:/usr/bin:/bin"}
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return Binary{}, fmt.Errorf("ask %s for its version: %w", path, err)
+	}
+	version := regexp.MustCompile(`^\d+\.\d+\.\d+`).FindString(string(out))
+	if version == "" || !strings.Contains(string(out), "Claude Code") {
+		return Binary{}, fmt.Errorf("%s is not Claude Code: its version is %q", path, firstLine(out))
+	}
+	bin := Binary{Path: path, Version: version, Tested: slices.Contains(Tested(), version)}
+	if older(version, oldest) {
+		return bin, fmt.Errorf("%s is Claude Code %s, too old: at least %s is needed", path, version, oldest)
+	}
+	return bin, nil
+}
+
+func firstLine(out []byte) string {
+	line, _, _ := bytes.Cut(out, []byte("\n"))
+	return string(line)
+}
+
+// older compares versions of three numbers.
+func older(a, b string) bool {
+	return slices.Compare(numbers(a), numbers(b)) < 0
+}
+
+func numbers(version string) []int {
+	var ns []int
+	for part := range strings.SplitSeq(version, ".") {
+		n, _ := strconv.Atoi(part) // the pattern lets only digits through
+		ns = append(ns, n)
+	}
+	return ns
+}
+
+func (r release) path(cache string) string {
+	return filepath.Join(cache, filepath.Base(r.name)+"-"+r.version, "claude")
+}
+
+// install returns the path of the release's executable in the cache, after fetching it if need be. Several processes may do so at
+// once: each works in a folder of its own, and the first one to finish wins.
+func (r release) install(ctx context.Context, cache string, log *slog.Logger) (string, error) {
+	path := r.path(cache)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return "", fmt.Errorf("%w on PATH or in %s, and no npm to fetch it with", ErrUnavailable, cache)
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	work, err := os.MkdirTemp(cache, "fetch-")
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+
+	log.Info("fetching Claude Code through npm, once", "version", r.version, "into", cache)
+	if err := r.fetch(ctx, npm, work); err != nil {
+		return "", fmt.Errorf("%w: fetch %s@%s: %w", ErrUnavailable, r.name, r.version, err)
+	}
+	err = os.Rename(filepath.Join(work, "unpacked"), filepath.Dir(path))
+	if _, statErr := os.Stat(path); statErr == nil {
+		return path, nil // ours, or that of another process that was faster
+	}
+	return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// fetch puts the checked executable into work/unpacked.
+func (r release) fetch(ctx context.Context, npm, work string) error {
+	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", work, r.name+"@"+r.version)
+	cmd.Dir = work
+	cmd.WaitDelay = time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm: %w: %s", err, bytes.TrimSpace(out))
+	}
+	archives, err := filepath.Glob(filepath.Join(quoteGlob(work), "*.tgz"))
+	if err != nil || len(archives) != 1 {
+		return fmt.Errorf("npm left %d archives: %w", len(archives), err)
+	}
+	if err := checkIntegrity(archives[0], r.integrity); err != nil {
+		return err
+	}
+	return unpack(archives[0], "package/claude", filepath.Join(work, "unpacked", "claude"))
+}
+
+func checkIntegrity(path, want string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha512.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return err
+	}
+	if got := "sha512-" + base64.StdEncoding.EncodeToString(sum.Sum(nil)); got != want {
+		return fmt.Errorf("the archive is not the tested one: its integrity is %s, not %s", got, want)
+	}
+	return nil
+}
+
+// unpack writes one file of a gzipped tar archive, executable, to path.
+func unpack(archive, name, path string) error {
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	zr, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	tr := tar.NewReader(zr)
+	for {
+		header, err := tr.Next()
+		if err != nil {
+			return fmt.Errorf("find %s in the archive: %w", name, err)
+		}
+		if header.Name != name || header.Typeflag != tar.TypeReg {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(out, tr)
+		return errors.Join(err, out.Sync(), out.Close())
+	}
+}

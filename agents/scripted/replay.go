@@ -1,0 +1,115 @@
+package scripted
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A Recording is what the agents of an episode did, by agent and turn. As a file it is JSON lines, one for each action:
+//
+//	{"turn":0,"agent":"a","action":"fish","args":{"tons":10}}
+//
+// Several actions of one agent in one turn are played in the order of their lines.
+type Recording map[string]map[int][]world.Action
+
+// A recordedAction is a line of a recording.
+type recordedAction struct {
+	Turn   *int            `json:"turn"`
+	Agent  string          `json:"agent"`
+	Action string          `json:"action"`
+	Args   json.RawMessage `json:"args"`
+}
+
+// ReadRecording reads a recording; name is that of its file, for errors, which come all at once, each as "name:line: what".
+func ReadRecording(name string, r io.Reader) (Recording, error) {
+	rec := make(Recording)
+	var errs []error
+	lines := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			if err := rec.add(line); err != nil {
+				errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return rec, errors.Join(errs...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+func (rec Recording) add(line []byte) error {
+	var in recordedAction
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil {
+		return fmt.Errorf("not an action: %w", err)
+	}
+	if dec.More() {
+		return errors.New("more than one action on a line")
+	}
+	switch {
+	case in.Turn == nil || *in.Turn < 0:
+		return errors.New(`"turn" must be a number from 0`)
+	case in.Agent == "":
+		return errors.New(`"agent" is missing`)
+	case in.Action == "":
+		return errors.New(`"action" is missing`)
+	}
+	turns := rec[in.Agent]
+	if turns == nil {
+		turns = make(map[int][]world.Action)
+		rec[in.Agent] = turns
+	}
+	turns[*in.Turn] = append(turns[*in.Turn], world.Action{Agent: in.Agent, Name: in.Action, Args: in.Args})
+	return nil
+}
+
+// Agents returns the names of the agents in the recording, sorted.
+func (rec Recording) Agents() []string { return slices.Sorted(maps.Keys(rec)) }
+
+// Player returns the agent that repeats what the agent of that name did. It passes where nothing is recorded.
+func (rec Recording) Player(agent string) *Player {
+	return &Player{turns: rec[agent], turn: -1}
+}
+
+// A Player repeats recorded actions. It implements [agents.Agent].
+type Player struct {
+	turns map[int][]world.Action
+	turn  int            // being played
+	left  []world.Action // of this turn
+}
+
+var _ agents.Agent = (*Player)(nil)
+
+// Act implements [agents.Agent].
+func (p *Player) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
+	if err := ctx.Err(); err != nil {
+		return world.Action{}, err
+	}
+	if obs.Turn != p.turn {
+		p.turn, p.left = obs.Turn, p.turns[obs.Turn]
+	}
+	if len(p.left) == 0 {
+		return world.Action{Name: world.Pass}, nil
+	}
+	action := p.left[0]
+	p.left = p.left[1:]
+	return action, nil
+}
+
+// Close implements [agents.Agent].
+func (*Player) Close() (agents.Usage, error) { return agents.Usage{}, nil }
