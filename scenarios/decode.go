@@ -111,7 +111,7 @@ func (d *decoder) text(n *node, at string, v reflect.Value, spec spec) {
 	case spec.pattern != "" && !regexp.MustCompile(spec.pattern).MatchString(s):
 		d.fail(n, n.at, fmt.Sprintf("%s must match %s, not be %q", at, spec.pattern, s), spec.hint)
 	default:
-		d.size(n, at, len(s), "bytes", spec)
+		d.size(n, at, len(s), "byte", "bytes", spec)
 	}
 	v.SetString(s)
 }
@@ -179,7 +179,7 @@ func (d *decoder) list(n *node, at string, v reflect.Value, spec spec) {
 		d.wrongType(n, at, "a list")
 		return
 	}
-	if !d.size(n, at, len(n.list), "entries", spec) {
+	if !d.size(n, at, len(n.list), "entry", "entries", spec) {
 		return
 	}
 	spec.min, spec.max = "", "" // they count the entries
@@ -189,10 +189,13 @@ func (d *decoder) list(n *node, at string, v reflect.Value, spec spec) {
 	}
 }
 
-// size checks the length of a string or a list, in units such as "bytes".
-func (d *decoder) size(n *node, at string, size int, units string, spec spec) bool {
+// size checks the length of a string or a list.
+func (d *decoder) size(n *node, at string, size int, unit, units string, spec spec) bool {
 	want := outside(size, spec, strconv.Atoi)
 	if want != "" {
+		if strings.HasSuffix(want, " 1") {
+			units = unit
+		}
 		d.fail(n, n.at, fmt.Sprintf("%s must have %s %s, not %d", at, want, units, size), spec.hint)
 	}
 	return want == ""

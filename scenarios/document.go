@@ -45,9 +45,9 @@ func parseDocument(file string, src []byte) (*document, *Error) {
 		invalid := bytes.IndexRune(src, utf8.RuneError)
 		return nil, d.mistakeAt(invalid, "file is not UTF-8", "")
 	}
-	root, deep := scan(string(src))
-	if deep > 0 {
-		return nil, d.mistakeAt(deep, fmt.Sprintf("nested more than %d deep", maxDepth), "")
+	seen := scan(string(src))
+	if seen.deep > 0 {
+		return nil, d.mistakeAt(seen.deep, fmt.Sprintf("nested more than %d deep", maxDepth), "")
 	}
 	values, err := unmarshal(src)
 	if syntax := (toml.ParseError{}); errors.As(err, &syntax) {
@@ -56,8 +56,11 @@ func parseDocument(file string, src []byte) (*document, *Error) {
 	} else if err != nil {
 		return nil, d.mistakeAt(0, err.Error(), "")
 	}
-	root.fill(values)
-	d.root = root
+	if seen.twice > 0 {
+		return nil, d.mistakeAt(seen.twice, "this key has already been defined", "")
+	}
+	d.root = seen.root
+	d.root.fill(values)
 	return d, nil
 }
 
@@ -164,7 +167,8 @@ func (d *document) mistakeAt(offset int, msg, hint string) *Error {
 
 // position returns the line and the column of an offset in the source, which may lie outside.
 func (d *document) position(offset int) (line, col int) {
-	before := d.src[:max(0, min(offset, len(d.src)))]
+	start := byteOrderMark(d.src)
+	before := d.src[start:max(start, min(offset, len(d.src)))]
 	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
 }
 

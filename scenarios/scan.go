@@ -8,9 +8,11 @@ import (
 // A scanner finds where the keys and values of a TOML file stand. It trusts that the TOML library has found the file valid;
 // of another file it finds some keys, and stops.
 type scanner struct {
-	src  string
-	i    int // offset of the next byte
-	deep int // offset of what is nested too deep, 0 if nothing is; the scanner stops there
+	src   string
+	i     int   // offset of the next byte
+	root  *node // tree of the keys and values, without the scalars' values
+	deep  int   // offset of what is nested too deep, 0 if nothing is; the scanner stops there
+	twice int   // offset of a key that is there twice, 0 if none is; the TOML library does not find all of them
 }
 
 // maxDepth is how deep values may be nested, and how many parts a key may have: the TOML library needs time and memory in
@@ -23,19 +25,17 @@ type name struct {
 	at   int // its offset
 }
 
-// scan returns the tree of the keys and values in src, without the scalars' values, and the offset of the first of them that is
-// nested too deep, 0 if none is.
-func scan(src string) (root *node, deep int) {
-	s := &scanner{src: src, i: byteOrderMark([]byte(src))}
-	root = &node{table: map[string]*node{}}
-	for table := root; s.skip(" \t\r\n"); {
+// scan returns a scanner that has seen all of src.
+func scan(src string) *scanner {
+	s := &scanner{src: src, i: byteOrderMark([]byte(src)), root: &node{table: map[string]*node{}}}
+	for table := s.root; s.skip(" \t\r\n"); {
 		if s.peek() == '[' {
-			table = s.header(root)
+			table = s.header()
 		} else {
 			s.pair(table, 0)
 		}
 	}
-	return root, s.deep
+	return s
 }
 
 // peek returns the next byte, 0 at the end.
@@ -77,7 +77,7 @@ func (s *scanner) stop() {
 }
 
 // header scans [a.b] or [[a.b]] and returns the table that it begins.
-func (s *scanner) header(root *node) *node {
+func (s *scanner) header() *node {
 	start := s.i
 	brackets := 1
 	if strings.HasPrefix(s.src[s.i:], "[[") {
@@ -87,7 +87,7 @@ func (s *scanner) header(root *node) *node {
 	names := s.names()
 	s.i = min(s.i+brackets, len(s.src))
 	last := len(names) - 1
-	parent := root
+	parent := s.root
 	for _, n := range names[:last] {
 		parent = parent.enter(n, start)
 	}
@@ -129,10 +129,11 @@ func (s *scanner) names() (names []name) {
 		s.skip(" \t")
 		names = append(names, s.name())
 		s.skip(" \t")
+		if s.peek() != '.' {
+			return names
+		}
 		if len(names) == maxDepth {
 			s.stop()
-		}
-		if s.peek() != '.' {
 			return names
 		}
 		s.i++
@@ -171,6 +172,10 @@ func (s *scanner) pair(table *node, depth int) {
 	}
 	value := s.value(depth)
 	value.key = names[last].at
+	if table.table[names[last].text] != nil {
+		s.twice = cmp.Or(s.twice, value.key)
+		return
+	}
 	table.table[names[last].text] = value
 }
 

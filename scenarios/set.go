@@ -23,7 +23,7 @@ func (d *document) override(set string) *Error {
 // overrideValue reads a value of an override: as TOML and, if it is none, as a string.
 func overrideValue(text string) any {
 	src := "value = " + text
-	if _, deep := scan(src); deep > 0 {
+	if scan(src).deep > 0 {
 		return text
 	}
 	values, err := unmarshal([]byte(src))
@@ -40,7 +40,7 @@ func (n *node) put(keys []string, at string, value *node) (_ *node, msg, hint st
 		return value, "", ""
 	}
 	key := keys[0]
-	child := n.child(key)
+	child, index := n.child(key), n.index(key) // before the value changes the entry's name
 	switch {
 	case key == "":
 		return n, "empty key in the path", "write dotted.path=value"
@@ -55,7 +55,7 @@ func (n *node) put(keys []string, at string, value *node) (_ *node, msg, hint st
 	switch {
 	case msg != "":
 	case n.list != nil:
-		n.list[n.index(key)] = child
+		n.list[index] = child
 	default:
 		n.table[key] = child
 	}

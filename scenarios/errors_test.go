@@ -1,0 +1,318 @@
+package scenarios
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+)
+
+// head is the beginning of most files below; it takes lines 1 and 2.
+const head = "agents = [{ name = \"a\" }]\nrules.name = \"r\"\n"
+
+func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
+	for _, c := range []struct {
+		src  string
+		want string // a mistake on each line, its hint behind a |
+	}{
+		// No TOML.
+		{"seed = \n", `x.toml:1:8: expected value but found '\n' instead`},
+		{head + "model = sonnet\n", `x.toml:3:9: expected value but found "sonnet" instead`},
+		{head + "seed = 1\nseed = 2\n", `x.toml:4:1: key 'seed' has already been defined`},
+		{head + "limits.turns = 1\nlimits = 2\n", `x.toml:4:1: this key has already been defined`},
+		{head + "[limits\n", `x.toml:3:8: expected '.' or ']' to end table name, but got '\n' instead`},
+		{head + "prompt = \"\"\"\nabc\n", `x.toml:4:4: unexpected EOF; expected '"""'`},
+		{head + "prompt = \"abc\n", `x.toml:3:14: strings cannot contain newlines`},
+		{head + "\tseed = 01\n", `x.toml:3:9: invalid integer "01": cannot have leading zeroes`},
+		{head + "seed = 99999999999999999999\n", `x.toml:3:8: 99999999999999999999 is out of range for int64`},
+		{"\uFEFFseed = ?\n", `x.toml:1:8: expected value but found '?' instead`},
+		{"seed = 1\nname = \"\xff\"\n", `x.toml:2:9: file is not UTF-8`},
+		{"a = " + strings.Repeat("[", 70), `x.toml:1:69: nested more than 64 deep`},
+
+		// Keys.
+		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
+		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
+		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
+		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, model, prompt, rules, limits and agents`},
+		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
+		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
+			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
+		{"rules = { name = \"r\" }\nagents = [{ name = \"a\", polcy = 1 }]\n", `x.toml:2:25: unknown key "polcy"|did you mean "policy"?`},
+		{"", "x.toml:1:1: missing key \"rules.name\"\nx.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent"},
+		{"seed = 1\n[[agents]]\nname = \"a\"\n\n  [rules]\ncapacity = 1\n", `x.toml:5:3: missing key "rules.name"`},
+		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\n[[agents]]\n", `x.toml:4:1: missing key "agents.1.name"|` + nameHint},
+
+		// Types.
+		{head + "seed = \"1\"\n", `x.toml:3:8: seed must be a whole number, not the string "1"`},
+		{head + "seed = 1.0\n", `x.toml:3:8: seed must be a whole number, not the number 1`},
+		{head + "model = 4\n", `x.toml:3:9: model must be a string, not the number 4`},
+		{head + "model = 1979-05-27\n", `x.toml:3:9: model must be a string, not a date or a time`},
+		{head + "limits = true\n", `x.toml:3:10: limits must be a table, not true`},
+		{"agents = \"a\"\nrules.name = \"r\"\n", `x.toml:1:10: agents must be a list, not the string "a"`},
+		{"agents = [\"a\"]\nrules.name = \"r\"\n", `x.toml:1:11: agents.0 must be a table, not the string "a"`},
+		{"[agents]\nname = \"a\"\n[rules]\nname = \"r\"\n", `x.toml:1:1: agents must be a list, not a table`},
+		{"rules = \"r\"\nagents = [{ name = \"a\" }]\n", `x.toml:1:9: rules must be a table, not the string "r"`},
+		{head + "prompt = []\n", `x.toml:3:10: prompt must be a string, not a list`},
+
+		// Values.
+		{head + "seed = -1\n", `x.toml:3:8: seed must be at least 0, not -1`},
+		{head + "[limits]\nturns = 0\n", `x.toml:4:9: limits.turns must be at least 1, not 0`},
+		{head + "[limits]\nact = 120\n", `x.toml:4:7: limits.act must be a duration, not the number 120|` + durationHint},
+		{head + "[limits]\nact = \"2 minutes\"\n", `x.toml:4:7: limits.act must be a duration, not "2 minutes"|` + durationHint},
+		{head + "[limits]\ntime = \"-1s\"\n", `x.toml:4:8: limits.time must be at least 1ms, not -1s`},
+		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel or sequential, not "paralel"|did you mean "parallel"?`},
+		{head + "limits.on_error = \"explode\"\n", `x.toml:3:19: limits.on_error must be pass or out, not "explode"`},
+		{head + "name = \"My lake\"\n", `x.toml:3:8: name must match ^[a-z0-9][a-z0-9-]{0,63}$, not be "My lake"|` +
+			`a name has small letters, digits and -, at most 64 in all; the file's own name stands in for a missing one`},
+		{head + "prompt = \"a\\u0000b\"\n", `x.toml:3:10: prompt must not hold a NUL character`},
+		{head + "prompt = \"" + strings.Repeat("x", 60001) + "\"\n", `x.toml:3:10: prompt must have at most 60000 bytes, not 60001`},
+		{"agents = []\nrules.name = \"r\"\n", `x.toml:1:10: agents must have at least 1 entry, not 0|write a table [[agents]] with a name for each agent`},
+
+		// Agents.
+		{"rules.name = \"r\"\n[[agents]]\nname = \"A\"\n", `x.toml:3:8: agents.0.name must match ^[a-z][a-z0-9_-]{0,31}$, not be "A"|` + nameHint},
+		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\n[[agents]]\nname = \"b\"\n[[agents]]\nname = \"a\"\n", `x.toml:7:8: duplicate agent name "a", first on line 3`},
+		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\nkind = \"script\"\n", `x.toml:4:8: agents.0.kind must be claude or scripted, not "script"|did you mean "scripted"?`},
+		{
+			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ntools = [\n  \"Read\",\n  \"Bash\",\n  \"read\" ]\nthinking = 5\n",
+			"x.toml:6:3: agents.0.tools.1 must be Read, Write, Edit, Glob or Grep, not \"Bash\"\n" +
+				"x.toml:7:3: agents.0.tools.2 must be Read, Write, Edit, Glob or Grep, not \"read\"|did you mean \"Read\"?\n" +
+				`x.toml:8:12: agents.0.thinking must be 0 or at least 1024, not 5`,
+		},
+	} {
+		_, err := Parse("x.toml", []byte(c.src), nil)
+		if got := withHints(err); got != c.want {
+			t.Errorf("%.200q\n got %s\nwant %s", c.src, got, c.want)
+		}
+	}
+}
+
+const nameHint = "a name begins with a small letter; then small letters, digits, _ and -, 32 in all"
+
+func TestMistakesOfOverridesNameTheOverride(t *testing.T) {
+	for set, want := range map[string]string{
+		"seed":                   `--set seed: no = in it|write dotted.path=value`,
+		"=1":                     `--set =1: empty key in the path|write dotted.path=value`,
+		"limits..act=1s":         `--set limits..act=1s: empty key in the path|write dotted.path=value`,
+		"seed = 1":               `--set seed = 1: unknown key "seed "|did you mean "seed"?`,
+		"sede=1":                 `--set sede=1: unknown key "sede"|did you mean "seed"?`,
+		"limts.act=1s":           `--set limts.act=1s: unknown key "limts"|did you mean "limits"?`,
+		"limits.act=10":          `--set limits.act=10: limits.act must be a duration, not the number 10|` + durationHint,
+		"seed=x":                 `--set seed=x: seed must be a whole number, not the string "x"`,
+		"seed.x=1":               `--set seed.x=1: seed is no table`,
+		"agents.b.policy=p":      `--set agents.b.policy=p: agents has no entry "b"|there are a and bob`,
+		"agents.bop.policy=p":    `--set agents.bop.policy=p: agents has no entry "bop"|did you mean "bob"?`,
+		"agents.2.policy=p":      `--set agents.2.policy=p: agents has no entry "2"|there are a and bob`,
+		"agents.-1.policy=p":     `--set agents.-1.policy=p: agents has no entry "-1"|there are a and bob`,
+		"agents.bob.name=a":      `--set agents.bob.name=a: duplicate agent name "a", first on line 2`,
+		"agents.a.name=bob":      `x.toml:2:36: duplicate agent name "bob", first in --set agents.a.name=bob`,
+		"agents.a.thinking=1":    `--set agents.a.thinking=1: agents.0.thinking must be 0 or at least 1024, not 1`,
+		"agents.bob={}":          `--set agents.bob={}: missing key "agents.1.name"|` + nameHint,
+		"rules={ capacity = 1 }": `--set rules={ capacity = 1 }: missing key "rules.name"`,
+		"prompt=" + strings.Repeat("[", 80) + strings.Repeat("]", 80): ``,
+	} {
+		_, err := Parse("x.toml", []byte("seed = 1\nagents = [{ name = \"a\" }, { name = \"bob\" }]\nrules.name = \"r\"\n"), []string{set})
+		if got := withHints(err); got != want {
+			t.Errorf("--set %s\n got %s\nwant %s", set, got, want)
+		}
+	}
+}
+
+// A lake is the parameters of some rules.
+type lake struct {
+	Capacity int           `toml:"capacity" min:"1" max:"1000000"`
+	Growth   float64       `toml:"growth" min:"0" max:"10"`
+	Mode     string        `toml:"mode" enum:"calm,stormy"`
+	Open     bool          `toml:"open"`
+	Season   time.Duration `toml:"season" max:"24h"`
+	Payoffs  [][]float64   `toml:"payoffs" max:"2"`
+	Fleet    struct {
+		Boats uint8 `toml:"boats"`
+	} `toml:"fleet"`
+	Ports []struct {
+		Name string `toml:"name" required:"true"`
+	} `toml:"ports"`
+	Other int // not from the file
+}
+
+func TestRulesReadTheirParameters(t *testing.T) {
+	src := head + `
+[rules.fleet]
+boats = 200
+[rules]
+capacity = 50
+growth = 2
+open = true
+season = "90s"
+payoffs = [[3, 0], [5, 1.5]]
+ports = [{ name = "x" }, { name = "y" }]
+`
+	src = strings.Replace(src, "rules.name = \"r\"\n", "", 1) + "name = \"r\"\n"
+	s, err := Parse("x.toml", []byte(src), []string{"rules.mode=calm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := lake{Mode: "stormy", Other: 3}
+	if err := s.DecodeRules(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Capacity != 50 || got.Growth != 2 || !got.Open || got.Season != 90*time.Second || got.Mode != "calm" ||
+		got.Payoffs[1][1] != 1.5 || got.Fleet.Boats != 200 || got.Ports[1].Name != "y" || got.Other != 3 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestParametersThatAreNotGivenKeepTheirDefault(t *testing.T) {
+	s, err := Parse("x.toml", []byte(head), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := lake{Capacity: 7, Growth: 1.5}
+	if err := s.DecodeRules(&got); err != nil || got.Capacity != 7 || got.Growth != 1.5 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestMistakesInTheParametersSayWhereAndWhat(t *testing.T) {
+	src := "agents = [{ name = \"a\" }]\n[rules]\nname = \"r\"\n" +
+		"capacty = 1\ncapacity = 0\ngrowth = nan\nmode = \"stomy\"\nopen = 1\nseason = \"25h\"\npayoffs = [[1], [2], [3]]\n" +
+		"ports = [{}]\nfleet.boats = 256\n"
+	s, err := Parse("x.toml", []byte(src), []string{"rules.capcity=50"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `x.toml:4:1: unknown key "capacty"|did you mean "capacity"?
+x.toml:5:12: rules.capacity must be at least 1, not 0
+x.toml:6:10: rules.growth must be a finite number, not the number NaN
+x.toml:7:8: rules.mode must be calm or stormy, not "stomy"|did you mean "stormy"?
+x.toml:8:8: rules.open must be true or false, not the number 1
+x.toml:9:10: rules.season must be at most 24h, not 25h
+x.toml:10:11: rules.payoffs must have at most 2 entries, not 3
+x.toml:11:10: missing key "rules.ports.0.name"
+x.toml:12:15: rules.fleet.boats must be a smaller number than 256
+--set rules.capcity=50: unknown key "capcity"|did you mean "capacity"?`
+	if got := withHints(s.DecodeRules(&lake{})); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	want = `--set rules.capcity=50: unknown key "capcity"|there are name`
+	if got := withHints(s.DecodeRules(&struct{}{})); !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s\nwant at the end\n%s", got, want)
+	}
+}
+
+func TestTheMistakesOfAllReadersAreOneList(t *testing.T) {
+	src := "seed = -1\nagents = [{ name = \"a\", policy = \"p\" }]\n[rules]\nname = \"fishry\"\nfish = 1\n"
+	s, err := Parse("x.toml", []byte(src), nil)
+	all := Join(
+		s.Error("rules.name", `unknown rules "fishry"`, `did you mean "fishery"?`),
+		err, nil,
+		s.DecodeRules(&struct{}{}),
+		s.Error("agents.0.policy", `unknown policy "p"`, ""),
+		s.Error("agents.a.model", "no model", ""),
+		s.Error("limits.act", "too short", ""),
+	)
+	want := `x.toml:1:1: too short
+x.toml:1:8: seed must be at least 0, not -1
+x.toml:2:11: no model
+x.toml:2:34: unknown policy "p"
+x.toml:4:8: unknown rules "fishry"|did you mean "fishery"?
+x.toml:5:1: unknown key "fish"|there are name`
+	if got := withHints(all); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := Join(nil, nil); err != nil {
+		t.Errorf("no mistakes give %v", err)
+	}
+	if err := Join(all, fs.ErrPermission); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("another error gives %v", err)
+	}
+}
+
+func TestSuggestNamesWhatWasMeant(t *testing.T) {
+	known := []string{"steady", "greedy", "random"}
+	for word, want := range map[string]string{
+		"stedy":  `did you mean "steady"?`,
+		"GREEDY": `did you mean "greedy"?`,
+		"rnadom": `did you mean "random"?`,
+		"replay": "there are steady, greedy and random",
+		"":       "there are steady, greedy and random",
+		"z":      "there are steady, greedy and random",
+	} {
+		if got := Suggest(word, known); got != want {
+			t.Errorf("%q: %s, want %s", word, got, want)
+		}
+	}
+	if got := Suggest("x", nil); got != "" {
+		t.Errorf("with nothing known: %s", got)
+	}
+}
+
+func TestDistanceCountsSlips(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0},
+		{"abc", "abc", 0},
+		{"", "abc", 3},
+		{"abc", "", 3},
+		{"abc", "acb", 1},
+		{"abc", "abxc", 1},
+		{"abcd", "acd", 1},
+		{"abcd", "badc", 2},
+		{"kitten", "sitting", 3},
+	} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("from %q to %q: %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// FuzzParse holds that no file and no override makes Parse panic, and that every mistake is in the file or in the override.
+func FuzzParse(f *testing.F) {
+	for _, src := range tricky {
+		f.Add([]byte(src), "seed=1")
+	}
+	f.Add([]byte(least), "agents.a.policy=greedy")
+	f.Add([]byte(head+"[limits]\nact = 3\ntime = \"x\"\n"), "rules.x={a=[1]}")
+	f.Add([]byte("rules = 1\n[[agents]]\ntools = [1]\n"), "agents.0=1")
+	f.Fuzz(func(t *testing.T, src []byte, set string) {
+		s, err := Parse("x.toml", src, []string{set})
+		if s != nil {
+			err = Join(err, s.DecodeRules(&lake{}))
+			again, first := Parse(s.File, s.Source, s.Set)
+			if withHints(err) != withHints(Join(first, again.DecodeRules(&lake{}))) {
+				t.Error("the same file has other mistakes the second time")
+			}
+		}
+		var errs Errors
+		if err != nil && !errors.As(err, &errs) {
+			t.Fatalf("%T is not Errors", err)
+		}
+		lines := bytes.Split(src, []byte("\n"))
+		for _, e := range errs {
+			inSet := e.File == "--set "+set && e.Line == 0 && e.Col == 0
+			inFile := e.File == "x.toml" && e.Line >= 1 && e.Line <= len(lines) && e.Col >= 1 && e.Col <= len(lines[e.Line-1])+1
+			if !inSet && !inFile || e.Msg == "" {
+				t.Errorf("%s (%+v)", e, *e)
+			}
+		}
+	})
+}
+
+// withHints gives a line for each mistake, with its hint, if any, behind a |.
+func withHints(err error) string {
+	var errs Errors
+	if !errors.As(err, &errs) {
+		return message(err)
+	}
+	lines := make([]string, len(errs))
+	for i, e := range errs {
+		lines[i] = e.Error()
+		if e.Hint != "" {
+			lines[i] += "|" + e.Hint
+		}
+	}
+	return strings.Join(lines, "\n")
+}

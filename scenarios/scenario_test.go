@@ -1,0 +1,232 @@
+package scenarios
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// least is the smallest scenario there is.
+const least = "rules.name = \"fishery\"\nagents = [{ name = \"a\" }]\n"
+
+func TestTheFisheryIsWhatItSays(t *testing.T) {
+	s, err := Load("fishery.toml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := struct {
+		Turns    int `toml:"turns"`
+		Capacity int `toml:"capacity"`
+		Collapse int `toml:"collapse"`
+	}{}
+	if err := s.DecodeRules(&rules); err != nil {
+		t.Fatal(err)
+	}
+	if rules.Turns != 12 || rules.Capacity != 100 || rules.Collapse != 5 {
+		t.Errorf("the parameters of the rules are %+v", rules)
+	}
+	if s.Name != "fishery" || s.Rules.Name != "fishery" || s.Seed != 1 || s.Schedule != Parallel {
+		t.Errorf("got name %q, rules %q, seed %d, schedule %q", s.Name, s.Rules.Name, s.Seed, s.Schedule)
+	}
+	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass}
+	if s.Limits != want {
+		t.Errorf("the limits are %+v, want %+v", s.Limits, want)
+	}
+	if s.Limits.Turns <= rules.Turns {
+		t.Error("the limit on turns ends the episode before the rules do")
+	}
+	var names []string
+	for _, a := range s.Agents {
+		names = append(names, a.Name)
+		if a.Kind != Claude || a.Policy != "steady" || a.Model != "claude-sonnet-4-5" || a.Tools != nil || a.Thinking != 0 {
+			t.Errorf("agent %+v", a)
+		}
+		if !strings.HasPrefix(a.Prompt, "You are "+a.Name+", one of five") || strings.Contains(a.Prompt, "{name}") {
+			t.Errorf("agent %s is told %q", a.Name, a.Prompt)
+		}
+		if !strings.Contains(a.Prompt, `{"tons": n}`) {
+			t.Errorf("agent %s is not told how to act", a.Name)
+		}
+	}
+	if got := strings.Join(names, " "); got != "a b c d e" {
+		t.Errorf("the agents are %s", got)
+	}
+}
+
+func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
+	s, err := Parse("some/where/my-lake.toml", []byte(least), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.doc, s.Source = nil, nil
+	want := &Scenario{
+		Name: "my-lake", Schedule: "parallel", Rules: Rules{"fishery"},
+		Limits: Limits{1000, time.Hour, 2 * time.Minute, "pass", "pass", "pass"},
+		Agents: []Agent{{Name: "a", Kind: "claude"}},
+		File:   "some/where/my-lake.toml",
+	}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got  %+v\nwant %+v", s, want)
+	}
+}
+
+func TestAnAgentHasWhatItSaysAndTheRestFromItsScenario(t *testing.T) {
+	s, err := Parse("x.toml", []byte(`
+model = "big"
+prompt = """
+All: {name}.
+"""
+rules.name = "r"
+[[agents]]
+name = "a"
+[[agents]]
+name = "b_2"
+kind = "scripted"
+policy = "greedy"
+model = "small"
+prompt = " Only {name}. \n"
+tools = ["Read", "Grep"]
+thinking = 1024
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Agent{
+		{Name: "a", Kind: "claude", Model: "big", Prompt: "All: a."},
+		{
+			Name: "b_2", Kind: "scripted", Policy: "greedy", Model: "small", Prompt: "All: b_2.\n\nOnly b_2.",
+			Tools: []string{"Read", "Grep"}, Thinking: 1024,
+		},
+	}
+	if !reflect.DeepEqual(s.Agents, want) {
+		t.Errorf("got  %+v\nwant %+v", s.Agents, want)
+	}
+	if s.Prompt != "All: {name}.\n" {
+		t.Errorf("the scenario's prompt is %q", s.Prompt)
+	}
+}
+
+func TestOverridesSetValues(t *testing.T) {
+	src := least + "seed = 3\nlimits = { turns = 7 }\n"
+	for _, c := range []struct {
+		set  []string
+		got  func(*Scenario) any
+		want any
+	}{
+		{[]string{"seed=7"}, func(s *Scenario) any { return s.Seed }, uint64(7)},
+		{[]string{"seed=7", "seed=8"}, func(s *Scenario) any { return s.Seed }, uint64(8)},
+		{[]string{"limits.act=10s"}, func(s *Scenario) any { return s.Limits.Act }, 10 * time.Second},
+		{[]string{`limits.act="10s"`}, func(s *Scenario) any { return s.Limits.Act }, 10 * time.Second},
+		{[]string{"limits.act=10s"}, func(s *Scenario) any { return s.Limits.Turns }, 7},
+		{[]string{"limits.turns=1_000"}, func(s *Scenario) any { return s.Limits.Turns }, 1000},
+		{[]string{"rules.name=grid"}, func(s *Scenario) any { return s.Rules.Name }, "grid"},
+		{[]string{"agents.a.policy=greedy"}, func(s *Scenario) any { return s.Agents[0].Policy }, "greedy"},
+		{[]string{"agents.0.policy=greedy"}, func(s *Scenario) any { return s.Agents[0].Policy }, "greedy"},
+		{[]string{`agents.a.tools=["Read"]`}, func(s *Scenario) any { return s.Agents[0].Tools }, []string{"Read"}},
+		{[]string{"agents.a.name=z", "agents.z.policy=p"}, func(s *Scenario) any { return s.Agents[0].Policy }, "p"},
+		{[]string{`agents=[{name="x"},{name="y"}]`}, func(s *Scenario) any { return s.Agents[1].Name }, "y"},
+		{[]string{"prompt="}, func(s *Scenario) any { return s.Prompt }, ""},
+		{[]string{"prompt=a = b, 'c"}, func(s *Scenario) any { return s.Prompt }, "a = b, 'c"},
+		{[]string{"prompt=1\nb=2"}, func(s *Scenario) any { return s.Prompt }, "1\nb=2"},
+		{[]string{"name=other"}, func(s *Scenario) any { return s.Name }, "other"},
+	} {
+		s, err := Parse("x.toml", []byte(src), c.set)
+		if err != nil {
+			t.Errorf("--set %q: %v", c.set, err)
+			continue
+		}
+		if got := c.got(s); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("--set %q gives %#v, want %#v", c.set, got, c.want)
+		}
+	}
+}
+
+func TestAnOverrideMendsAMistakeOfTheFile(t *testing.T) {
+	s, err := Parse("x.toml", []byte(least+"seed = 'x'\n"), []string{"seed=4"})
+	if err != nil || s.Seed != 4 {
+		t.Errorf("seed is %d, error is %v", s.Seed, err)
+	}
+}
+
+func TestSourceAndOverridesGiveTheScenarioAgain(t *testing.T) {
+	set := []string{"rules.capacity=50", "agents.b.policy=greedy", "limits.act=10s"}
+	s, err := Load("fishery.toml", set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.ReadFile("fishery.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(s.Source) != string(src) || !reflect.DeepEqual(s.Set, set) {
+		t.Errorf("source or overrides were changed: %q", s.Set)
+	}
+	again, err := Parse(s.File, s.Source, s.Set)
+	if err != nil || !reflect.DeepEqual(s, again) {
+		t.Errorf("got  %+v (%v)\nwant %+v", again, err, s)
+	}
+}
+
+func TestParseKeepsNothingOfItsArguments(t *testing.T) {
+	src, set := []byte(least), []string{"seed=1"}
+	s, err := Parse("x.toml", src, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src[0], set[0] = 'x', "x"
+	if s.Source[0] == 'x' || s.Set[0] == "x" {
+		t.Error("the scenario changed with the arguments of Parse")
+	}
+}
+
+func TestAFileThatCannotBeReadIsAnError(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.toml"), nil)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "read scenario: ") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Load(t.TempDir(), nil); err == nil || !strings.HasPrefix(err.Error(), "read scenario: ") {
+		t.Errorf("of a folder: %v", err)
+	}
+}
+
+func TestALargeFileIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "large.toml")
+	fits := least + strings.Repeat("#", maxSize-len(least))
+	for src, want := range map[string]string{
+		fits:       "",
+		fits + "#": file + ":1:1: file is larger than 1048576 bytes",
+	} {
+		if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(file, nil)
+		if got := message(err); got != want {
+			t.Errorf("%d bytes: %q, want %q", len(src), got, want)
+		}
+	}
+}
+
+func TestMoreThanAThousandAgentsAreRefused(t *testing.T) {
+	var src strings.Builder
+	src.WriteString("rules.name = \"r\"\n")
+	for i := range 1001 {
+		src.WriteString("[[agents]]\nname = \"a" + strings.Repeat("x", i%20) + "\"\n")
+	}
+	_, err := Parse("x.toml", []byte(src.String()), nil)
+	if got, want := message(err), "x.toml:2:1: agents must have at most 1000 entries, not 1001"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// message is the text of an error, empty if there is none.
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
