@@ -1,0 +1,229 @@
+// Package fishery is a lake that everybody fishes from: the common pool of GovSim's published runs, as pure rules.
+//
+// # The law
+//
+// A turn is a harvest. Each agent asks for whole tons of fish, once a turn, all of them at once. If together they ask for
+// no more than the lake holds, each gets what it asked for. Otherwise the harvest is contested and lots are drawn, a ton
+// at a time: each ton goes to one of the agents that still want more, all of them equally likely. So the lake is paid
+// out whole, nobody gets more than it asked for, and no seat is favoured. What is left doubles before the next turn, up
+// to the capacity of the lake. The lake is dead when a harvest leaves fewer tons than the collapse level; a dead lake
+// grows no more. The episode ends then, or after the last turn. The reward of an agent is all the tons it caught.
+//
+// These are the rules of Piatti et al. 2024, "Cooperate or Collapse: Emergence of Sustainable Cooperation in a Society
+// of LLM Agents", as in the concurrent environment of github.com/giorgiopiatti/GovSim with the way to assign a contested
+// resource that the published runs use ("stochastic"); the lots here come from [world.State.Rand], stream "share".
+// There, as here, an agent may ask for more than the lake can ever hold (the published runs have requests for 101 and
+// 150 tons of 100), which gets it no more than asking for all there is; only the limit of a million tons is ours.
+//
+// One step of several agents is a harvest of its own, and the lake grows only between turns. So the rules also hold when
+// the agents act one after the other: each takes at once from what is there. Agents that do not act ask for nothing.
+// The order of the actions of one step does not matter.
+//
+// # Facts
+//
+//	lake/capacity         tons the lake can hold
+//	lake/collapse         it is dead when a harvest leaves fewer tons than this
+//	lake/turns            turns in the episode
+//	lake/turn             the turn of the last harvest; 0 before the first
+//	lake/tons             tons in the lake after that harvest
+//	lake/next             tons in the lake when the turn after lake/turn begins, that is, as soon as State.Turn is past it
+//	agents/<name>/total   all the tons that the agent has caught
+//	agents/<name>/turn    the turn in which it last fished; -1 before the first
+//	agents/<name>/asked   tons it asked for in that turn
+//	agents/<name>/caught  tons it got
+//
+// # Events
+//
+//	stock  the lake is stocked, full; data: {"agents":[names in seat order],"capacity":n,"collapse":n,"turns":n}
+//	lake   a harvest; data: {"after":tons,"before":tons,"caught":tons}; one for each step, before its catches
+//	catch  what one agent got in it; data: {"asked":tons,"caught":tons}, and "contested":true when the lake was drawn by lot
+package fishery
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// Kinds of events; see the package comment.
+const (
+	kindStock = "stock"
+	kindLake  = "lake"
+	kindCatch = "catch"
+)
+
+// A Config is what can be chosen about a lake.
+type Config struct {
+	Capacity int `toml:"capacity" min:"1" max:"1000000"` // tons the lake holds, and holds at first
+	Collapse int `toml:"collapse" min:"0"`               // it is dead when a harvest leaves fewer tons; at most the capacity
+	Turns    int `toml:"turns" min:"1" max:"100000"`     // turns in an episode
+}
+
+// Default returns the lake of the published runs: 100 tons, dead below 5, 12 turns.
+func Default() Config {
+	return Config{Capacity: 100, Collapse: 5, Turns: 12}
+}
+
+// Rules are the law of one lake. They implement [world.Rules].
+type Rules struct {
+	config Config
+}
+
+// New returns the rules of a lake, or an error that names each value that is out of range.
+func New(config Config) (*Rules, error) {
+	var errs []error
+	if config.Capacity < 1 || config.Capacity > 1_000_000 {
+		errs = append(errs, fmt.Errorf("capacity is %d, want 1 to 1000000", config.Capacity))
+	}
+	if config.Collapse < 0 || config.Collapse > max(config.Capacity, 0) {
+		errs = append(errs, fmt.Errorf("collapse is %d, want 0 to the capacity, %d", config.Collapse, config.Capacity))
+	}
+	if config.Turns < 1 || config.Turns > 100_000 {
+		errs = append(errs, fmt.Errorf("turns is %d, want 1 to 100000", config.Turns))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return &Rules{config: config}, nil
+}
+
+type stockData struct {
+	Agents   []string `json:"agents"`
+	Capacity int      `json:"capacity"`
+	Collapse int      `json:"collapse"`
+	Turns    int      `json:"turns"`
+}
+
+type lakeData struct {
+	Before int `json:"before"`
+	Caught int `json:"caught"`
+	After  int `json:"after"`
+}
+
+type catchData struct {
+	Asked     int  `json:"asked"`
+	Caught    int  `json:"caught"`
+	Contested bool `json:"contested,omitempty"`
+}
+
+// Reset implements [world.Rules]: a full lake, and agents that have caught nothing. It is an error if there is no agent.
+func (r *Rules) Reset(_ uint64, agents []string) ([]world.Event, error) {
+	if len(agents) == 0 {
+		return nil, errors.New("a lake needs at least one agent")
+	}
+	c := r.config
+	set := map[string]json.RawMessage{
+		"lake/capacity": world.JSON(c.Capacity),
+		"lake/collapse": world.JSON(c.Collapse),
+		"lake/turns":    world.JSON(c.Turns),
+		"lake/turn":     world.JSON(0),
+		"lake/tons":     world.JSON(c.Capacity),
+		"lake/next":     world.JSON(c.Capacity),
+	}
+	for _, name := range agents {
+		fisher{Turn: -1}.put(set, name)
+	}
+	data := stockData{Agents: agents, Capacity: c.Capacity, Collapse: c.Collapse, Turns: c.Turns}
+	return []world.Event{{Kind: kindStock, Data: world.JSON(data), Set: set}}, nil
+}
+
+// A view is what an agent sees.
+type view struct {
+	Agents    int            `json:"agents"`           // how many fish here
+	Capacity  int            `json:"capacity"`         // tons the lake can hold
+	Caught    map[string]int `json:"caught,omitempty"` // tons by agent, of those that fished in the last turn or in this one
+	Tons      int            `json:"tons"`             // tons in the lake
+	Total     int            `json:"total"`            // tons this agent has caught so far
+	Turns     int            `json:"turns"`            // turns in the episode
+	TurnsLeft int            `json:"turns_left"`       // how many are left, the one being played included
+}
+
+// Observe implements [world.Rules]. An agent sees the lake, how long the episode lasts, its own total, and what everybody
+// caught in the last turn, or has already caught in this one.
+func (r *Rules) Observe(st world.State, agent string) (world.Observation, error) {
+	l, err := readLake(st)
+	if err != nil {
+		return world.Observation{}, err
+	}
+	me, ok := l.fishers[agent]
+	if !ok {
+		return world.Observation{}, fmt.Errorf("no agent %q at this lake", agent)
+	}
+	v := view{
+		Agents: len(l.names), Capacity: l.capacity, Tons: l.tons, Total: me.Total,
+		Turns: l.turns, TurnsLeft: max(0, l.turns-st.Turn), Caught: make(map[string]int),
+	}
+	for _, name := range l.names {
+		if f := l.fishers[name]; f.Turn >= 0 && f.Turn >= st.Turn-1 {
+			v.Caught[name] = f.Caught
+		}
+	}
+	obs := world.Observation{
+		Agent: agent, Turn: st.Turn, View: world.JSON(v), Reward: float64(me.Total), Terminated: l.over(st.Turn),
+	}
+	if !obs.Terminated && me.Turn < st.Turn {
+		obs.Actions = []world.ActionSpec{fishSpec()}
+	}
+	return obs, nil
+}
+
+// Step implements [world.Rules]: one harvest by the agents that fish in this step.
+func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, error) {
+	l, err := readLake(st)
+	if err != nil {
+		return nil, err
+	}
+	actions = slices.Clone(actions)
+	slices.SortStableFunc(actions, func(a, b world.Action) int { return strings.Compare(a.Agent, b.Agent) })
+	var events []world.Event
+	var names []string
+	var asked []int
+	for _, a := range actions {
+		if a.Name == world.Pass {
+			continue
+		}
+		tons, reason := l.judge(st.Turn, a)
+		if reason != "" {
+			events = append(events, refusal(a, reason))
+			continue
+		}
+		names, asked = append(names, a.Agent), append(asked, tons)
+	}
+	if l.over(st.Turn) {
+		return events, nil
+	}
+	return append(events, l.harvest(st, names, asked)...), nil
+}
+
+// harvest returns the events of one harvest: the lake's, and then a catch for each of the named agents.
+func (l lake) harvest(st world.State, names []string, asked []int) []world.Event {
+	caught := share(l.tons, asked, st.Rand("share"))
+	contested := sum(asked) > l.tons
+	after := l.tons - sum(caught)
+	events := []world.Event{{
+		Kind: kindLake,
+		Data: world.JSON(lakeData{Before: l.tons, Caught: sum(caught), After: after}),
+		Set: map[string]json.RawMessage{
+			"lake/turn": world.JSON(st.Turn),
+			"lake/tons": world.JSON(after),
+			"lake/next": world.JSON(l.grown(after, 1)),
+		},
+	}}
+	for i, name := range names {
+		f := fisher{Total: l.fishers[name].Total + caught[i], Turn: st.Turn, Asked: asked[i], Caught: caught[i]}
+		set := make(map[string]json.RawMessage)
+		f.put(set, name)
+		data := catchData{Asked: asked[i], Caught: caught[i], Contested: contested}
+		events = append(events, world.Event{Agent: name, Kind: kindCatch, Data: world.JSON(data), Set: set})
+	}
+	return events
+}
+
+func refusal(a world.Action, reason string) world.Event {
+	data := world.JSON(map[string]string{"action": a.Name, "reason": reason})
+	return world.Event{Agent: a.Agent, Kind: world.KindRefusal, Data: data}
+}

@@ -1,0 +1,115 @@
+package fishery
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A lake is the facts of a state, as they are in the turn being played.
+type lake struct {
+	capacity, collapse, turns int
+	tons                      int // now: what the last harvest left, grown by the turns since
+	names                     []string
+	fishers                   map[string]fisher
+}
+
+// A fisher is the facts of one agent: all it has caught, the turn in which it last fished, and how that went.
+type fisher struct {
+	Total, Turn, Asked, Caught int
+}
+
+func (f fisher) put(set map[string]json.RawMessage, name string) {
+	set["agents/"+name+"/total"] = world.JSON(f.Total)
+	set["agents/"+name+"/turn"] = world.JSON(f.Turn)
+	set["agents/"+name+"/asked"] = world.JSON(f.Asked)
+	set["agents/"+name+"/caught"] = world.JSON(f.Caught)
+}
+
+// readLake reads the lake from the facts of st. It is an error if one is missing or of another type.
+func readLake(st world.State) (lake, error) {
+	var l lake
+	var turn int
+	err := get(st, "lake/", []string{"capacity", "collapse", "turns", "turn", "tons"},
+		&l.capacity, &l.collapse, &l.turns, &turn, &l.tons)
+	if err != nil {
+		return lake{}, err
+	}
+	l.tons = l.grown(l.tons, st.Turn-turn)
+	l.fishers = make(map[string]fisher)
+	for _, path := range st.Paths("agents/") {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(path, "agents/"), "/total")
+		if !ok {
+			continue
+		}
+		var f fisher
+		err := get(st, "agents/"+name+"/", []string{"total", "turn", "asked", "caught"},
+			&f.Total, &f.Turn, &f.Asked, &f.Caught)
+		if err != nil {
+			return lake{}, err
+		}
+		l.names = append(l.names, name)
+		l.fishers[name] = f
+	}
+	return l, nil
+}
+
+// get reads the named facts under prefix into as many integers.
+func get(st world.State, prefix string, names []string, to ...*int) error {
+	for i, name := range names {
+		if err := st.Get(prefix+name, to[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// over reports whether the episode has ended before the given turn.
+func (l lake) over(turn int) bool {
+	return l.tons < l.collapse || turn >= l.turns
+}
+
+// grown returns what tons left by a harvest have become some turns later.
+func (l lake) grown(tons, turns int) int {
+	if tons < l.collapse {
+		return tons
+	}
+	for ; turns > 0 && tons > 0 && tons < l.capacity; turns-- {
+		tons = min(l.capacity, 2*tons)
+	}
+	return tons
+}
+
+// share pays pool tons out to those that asked, ton by ton and by lot among all that still want more. It returns what each
+// gets: what it asked for when there is enough for all, else never more than that, and the whole pool in sum.
+func share(pool int, asked []int, random *rand.Rand) []int {
+	if sum(asked) <= pool {
+		return slices.Clone(asked)
+	}
+	caught := make([]int, len(asked))
+	var open []int // indices of those that still want more
+	for i, tons := range asked {
+		if tons > 0 {
+			open = append(open, i)
+		}
+	}
+	for ; pool > 0; pool-- {
+		at := random.IntN(len(open))
+		i := open[at]
+		if caught[i]++; caught[i] == asked[i] {
+			open = slices.Delete(open, at, at+1)
+		}
+	}
+	return caught
+}
+
+func sum(tons []int) int {
+	total := 0
+	for _, t := range tons {
+		total += t
+	}
+	return total
+}

@@ -1,0 +1,70 @@
+package fishery
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+func TestMetricsOfAnEpisodeWithoutFish(t *testing.T) {
+	g := newGame(t, Default(), 1, seats...)
+	for range 2 {
+		g.step(asks(seats, []int{0, 0, 0, 0, 0})...)
+		g.endTurn()
+	}
+	g.endTurn() // nobody acts
+	m, err := Metrics(g.events())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[string]float64{"survival_time": 3, "efficiency": 0, "equality": 100, "over_usage": 0, "total": 0}
+	for name, want := range wanted {
+		if m[name] != want {
+			t.Errorf("%s is %v, want %v", name, m[name], want)
+		}
+	}
+}
+
+// The one ton of the smallest lake is more than can be caught without the lake shrinking: efficiency is no more than 100.
+func TestMetricsOfAnEpisodeThatHasOnlyBegun(t *testing.T) {
+	g := newGame(t, Config{Capacity: 1, Collapse: 0, Turns: 1}, 1, "a")
+	m, err := Metrics(g.events())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m["survival_time"] != 0 || m["over_usage"] != 0 || m["efficiency"] != 100 {
+		t.Errorf("before the first turn the metrics are %v", m)
+	}
+	if _, err := json.Marshal(m); err != nil {
+		t.Error(err)
+	}
+	g.step(asks([]string{"a"}, []int{1})...)
+	m, err = Metrics(g.events())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m["survival_time"] != 1 || m["over_usage"] != 100 || m["efficiency"] != 100 {
+		t.Errorf("after its only ton the metrics are %v", m)
+	}
+}
+
+func TestMetricsRefuseALogThatIsNoFisherys(t *testing.T) {
+	broken := errors.New("line 7 is damaged")
+	g := newGame(t, Default(), 1, seats...)
+	if _, err := Metrics(sequence(g.log, broken)); !errors.Is(err, broken) {
+		t.Errorf("an error of the log became %v", err)
+	}
+	for name, log := range map[string][]world.Event{
+		"empty":        nil,
+		"other world":  {{Kind: "chess", Data: json.RawMessage(`{}`)}},
+		"no stock":     {{Kind: kindCatch, Agent: "a", Data: json.RawMessage(`{"asked":1,"caught":1}`)}},
+		"stock of six": {{Kind: kindStock, Data: json.RawMessage(`6`)}},
+		"lake of text": append(g.log[:len(g.log):len(g.log)], world.Event{Kind: kindLake, Data: json.RawMessage(`"x"`)}),
+	} {
+		if m, err := Metrics(sequence(log, nil)); err == nil {
+			t.Errorf("%s: the metrics are %v", name, m)
+		}
+	}
+}

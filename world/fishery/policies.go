@@ -1,0 +1,31 @@
+package fishery
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// Policies returns the players that know this world, by name. They see nothing but the observation, and pass when
+// they may not fish.
+//
+//	steady  asks for its share of half the lake, floor(floor(tons / 2) / agents): if all do, the lake never shrinks
+//	greedy  asks for all there is
+func Policies() map[string]world.Policy {
+	return map[string]world.Policy{
+		"steady": policy(func(v view) int { return v.Tons / 2 / max(1, v.Agents) }),
+		"greedy": policy(func(v view) int { return v.Tons }),
+	}
+}
+
+// policy returns the player that asks for the tons that ask says.
+func policy(ask func(view) int) world.Policy {
+	return func(obs world.Observation, _ *rand.Rand) world.Action {
+		var v view
+		if err := json.Unmarshal(obs.View, &v); err != nil || len(obs.Actions) == 0 {
+			return world.Action{Agent: obs.Agent, Name: world.Pass}
+		}
+		return world.Action{Agent: obs.Agent, Name: fish, Args: world.JSON(map[string]int{"tons": ask(v)})}
+	}
+}
