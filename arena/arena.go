@@ -1,0 +1,146 @@
+// Package arena plays one episode: turns, steps, deadlines and limits, and what is written about it.
+//
+// An episode is a loop (game.go) over turns. A [Schedule] divides a turn into steps; all agents of a step see the same state and
+// act at once; then one commit writes what they did and what follows from it by the rules. The loop knows neither agents nor
+// files: acts come from one side, commits go to the other. In [Episode.Run] those are living agents and the world's store; in
+// [Verify] they are the acts that a log recorded and the events that it must hold, so that what is verified is the very
+// code that played.
+//
+// An agent that is late, dead, or does nothing is an event with a declared consequence, and the episode goes on.
+//
+// The folder of a run is described at [Manifest] and [Result].
+package arena
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// An Episode is a game with agents that play it and a store that it happens in.
+type Episode struct {
+	Game
+	Store  *world.Store
+	Seats  []Seat        // in the order of Game.Agents
+	Act    time.Duration // clock of one act
+	Time   time.Duration // clock of the whole episode
+	Starts int           // how many agents may be starting at once
+	Log    *slog.Logger
+	Turn   func(world.State) // told of the state as each turn begins; may be nil
+}
+
+// A Seat is a place at the table, and how to bring the agent who sits there to life.
+type Seat struct {
+	Name  string
+	Start func(context.Context) (agents.Agent, error)
+}
+
+// An Outcome is how an episode went.
+type Outcome struct {
+	End
+	State world.State
+	Seats []SeatOutcome // in seat order
+}
+
+// A SeatOutcome is how an episode went for one agent.
+type SeatOutcome struct {
+	Name    string
+	Status  Status
+	Reward  float64
+	Waiting time.Duration // how long the arena waited for its acts, in all
+	Usage   agents.Usage
+}
+
+// Run plays the episode. Its agents are gone when it returns. When ctx ends, the episode is interrupted: that is an outcome and not an
+// error, and the log says nothing of it, for the episode is not over.
+func (e *Episode) Run(ctx context.Context) (Outcome, error) {
+	// The limit of time is a cause of its own, to tell it from an interruption.
+	playing, cancel := context.WithTimeoutCause(ctx, e.Time, errTimeUp)
+	defer cancel()
+	c := newCast(e.Seats, e.Act)
+	c.start(playing, e.Starts)
+	st, end, err := e.play(&table{Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1})
+	cancel()
+	err = errors.Join(err, c.close())
+	if err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{End: end, State: st}
+	for _, p := range c.players {
+		seat := SeatOutcome{Name: p.seat.Name, Waiting: p.waiting, Usage: p.usage}
+		if st.Seq > 0 {
+			obs, err := e.Rules.Observe(st, p.seat.Name)
+			if err != nil {
+				return out, fmt.Errorf("observe as %s: %w", p.seat.Name, err)
+			}
+			seat.Reward = obs.Reward
+			if seat.Status, err = statusOf(st, p.seat.Name); err != nil {
+				return out, err
+			}
+		}
+		out.Seats = append(out.Seats, seat)
+	}
+	return out, nil
+}
+
+// A table is where living agents play. It implements players.
+type table struct {
+	*Episode
+	ctx     context.Context
+	cast    *cast
+	refused map[string]string // why an agent's last action had no effect
+	turn    int               // last one that was announced
+}
+
+func (t *table) act(st world.State, observations []world.Observation) ([]act, error) {
+	if t.Turn != nil && st.Turn > t.turn {
+		t.turn = st.Turn
+		t.Turn(st)
+	}
+	acts := make([]act, len(observations))
+	var acting sync.WaitGroup
+	for i, obs := range observations {
+		obs.Refused = t.refused[obs.Agent]
+		delete(t.refused, obs.Agent)
+		acting.Go(func() { acts[i] = t.cast.act(t.ctx, obs) })
+	}
+	acting.Wait()
+	if t.ctx.Err() != nil {
+		if cause := context.Cause(t.ctx); errors.Is(cause, errTimeUp) {
+			return nil, errTimeUp
+		}
+		return nil, errInterrupted
+	}
+	for i := range acts {
+		a := &acts[i]
+		a.out = a.out || t.Consequences.of(a.kind) == ConsequenceOut
+		if a.kind != KindAction {
+			t.refused[a.agent] = "you passed: " + a.proc.Reason
+		}
+	}
+	return acts, nil
+}
+
+func (t *table) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
+	// An interruption must not lose what was decided, so the store is not given the context that it ends.
+	return t.Store.Commit(context.WithoutCancel(t.ctx), func(st world.State) ([]world.Event, error) {
+		events, err := decide(st)
+		for _, ev := range events {
+			if ev.Kind == world.KindRefusal {
+				var data struct {
+					Reason string `json:"reason"`
+				}
+				_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
+				t.refused[ev.Agent] = data.Reason
+			}
+		}
+		return events, err
+	})
+}

@@ -1,0 +1,116 @@
+package arena
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A cast is the agents of an episode, from their start to their end.
+type cast struct {
+	players []*player
+	byName  map[string]*player
+	clock   time.Duration // of one act
+}
+
+// A player is one agent of a cast.
+type player struct {
+	seat  Seat
+	ready chan struct{} // closed once agent or err is there
+	agent agents.Agent
+	err   error // why it did not start
+
+	waiting time.Duration
+	usage   agents.Usage
+}
+
+func newCast(seats []Seat, clock time.Duration) *cast {
+	c := &cast{byName: make(map[string]*player), clock: clock}
+	for _, seat := range seats {
+		p := &player{seat: seat, ready: make(chan struct{})}
+		c.players = append(c.players, p)
+		c.byName[seat.Name] = p
+	}
+	return c
+}
+
+// start brings the agents to life, some at a time, in the background: each may act as soon as it is ready.
+func (c *cast) start(ctx context.Context, atOnce int) {
+	slots := make(chan struct{}, max(atOnce, 1))
+	for _, p := range c.players {
+		go func() { // ends at the latest with ctx; close waits for it
+			defer close(p.ready)
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+				p.agent, p.err = p.seat.Start(ctx)
+			case <-ctx.Done():
+				p.err = ctx.Err()
+			}
+		}()
+	}
+}
+
+// act lets one agent act. The clock begins when the agent is ready.
+func (c *cast) act(ctx context.Context, obs world.Observation) act {
+	p := c.byName[obs.Agent]
+	<-p.ready
+	if p.err != nil {
+		return act{agent: obs.Agent, kind: KindError, out: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.clock)
+	defer cancel()
+	began := time.Now()
+	action, err := p.agent.Act(ctx, obs)
+	took := time.Since(began)
+	p.waiting += took
+	a := judge(action, err, c.clock)
+	a.agent = obs.Agent
+	a.proc.WallMS = float64(took.Microseconds()) / 1000
+	return a
+}
+
+// judge tells an action from all that can come in its place.
+func judge(action world.Action, err error, clock time.Duration) act {
+	var dead *agents.DeadError
+	switch {
+	case err == nil && len(action.Args) > 0 && !json.Valid(action.Args):
+		return act{kind: KindInvalid, proc: proc{Reason: "the arguments of the action are not JSON"}}
+	case err == nil:
+		return act{kind: KindAction, action: action}
+	case errors.Is(err, context.DeadlineExceeded):
+		return act{kind: KindTimeout, proc: proc{Reason: fmt.Sprintf("no action within %v", clock)}}
+	case errors.Is(err, agents.ErrNoAction):
+		return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
+	case errors.As(err, &dead):
+		return act{kind: KindError, out: true, proc: proc{Reason: dead.Error(), Detail: dead.Detail}}
+	default:
+		return act{kind: KindError, proc: proc{Reason: err.Error()}}
+	}
+}
+
+// close ends all agents at once, and waits until they are gone.
+func (c *cast) close() error {
+	errs := make([]error, len(c.players))
+	var closing sync.WaitGroup
+	for i, p := range c.players {
+		closing.Go(func() {
+			<-p.ready
+			if p.agent == nil {
+				return
+			}
+			var err error
+			if p.usage, err = p.agent.Close(); err != nil {
+				errs[i] = fmt.Errorf("close %s: %w", p.seat.Name, err)
+			}
+		})
+	}
+	closing.Wait()
+	return errors.Join(errs...)
+}

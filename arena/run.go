@@ -1,0 +1,143 @@
+package arena
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	manifestName = "manifest.json"
+	resultName   = "result.json"
+)
+
+// A Manifest says what a run was made from. With it, and nothing from outside, the run can be verified and played again. It is
+// manifest.json in the run's folder, beside
+//
+//	events.jsonl    the log (package world)
+//	result.json     how it went; there once the run is over
+//	agents/<name>/  the private folder of an agent
+type Manifest struct {
+	Vitrine    string    `json:"vitrine"`               // version of this program
+	Scenario   string    `json:"scenario"`              // name
+	File       string    `json:"file"`                  // name of the scenario's file, without its folder
+	Source     string    `json:"source"`                // the whole file
+	SHA256     string    `json:"sha256"`                // of the file, in hexadecimal
+	Set        []string  `json:"set"`                   // what was set over it, as path=value
+	Seed       uint64    `json:"seed"`                  //
+	Model      string    `json:"model"`                 // "offline" with the offline model, empty without any
+	Agents     []string  `json:"agents"`                // names in seat order
+	Kinds      []string  `json:"kinds"`                 // of the agents, in the same order
+	Claude     string    `json:"claude_code,omitempty"` // version of Claude Code, where it plays
+	Transport  string    `json:"transport,omitempty"`   // how its requests and its tools travel
+	Isolation  string    `json:"isolation"`             // what keeps agents apart
+	Supervisor int       `json:"supervisor"`            // process id
+	Start      time.Time `json:"start"`
+}
+
+// A Result is how a run went: result.json in the run's folder, and what "run --json" prints.
+type Result struct {
+	Scenario string             `json:"scenario"`
+	Run      string             `json:"run"` // the run's folder
+	Seed     uint64             `json:"seed"`
+	Model    string             `json:"model"`  // "offline" where the offline model played, empty where none did
+	Status   string             `json:"status"` // "terminated" by the rules, "truncated" by a limit, "interrupted", or "failed"
+	Reason   string             `json:"reason"`
+	Turns    int                `json:"turns"`  // turns played to their end
+	Events   int64              `json:"events"` // lines of the log
+	Hash     string             `json:"hash"`   // of the log, see package world
+	Metrics  map[string]float64 `json:"metrics"`
+	WallMS   int64              `json:"wall_ms"`
+	Agents   []AgentResult      `json:"agents"` // in seat order
+}
+
+// An AgentResult is how a run went for one agent.
+type AgentResult struct {
+	Name          string  `json:"name"`
+	Kind          string  `json:"kind"`
+	Status        Status  `json:"status"`
+	Reward        float64 `json:"reward"`
+	Actions       int     `json:"actions"`           // what it asked for, refused or not
+	Refusals      int     `json:"refusals"`          // how many of them were illegal
+	ModelRequests int64   `json:"model_requests"`    //
+	TokensIn      int64   `json:"tokens_in"`         // input, cache writes and cache reads together
+	TokensOut     int64   `json:"tokens_out"`        //
+	WallMS        int64   `json:"wall_ms"`           // time waited for it
+	PeakMemory    int64   `json:"peak_memory_bytes"` // of its process; 0 where it has none
+}
+
+// ErrExists says that a folder holds a run already, or something else.
+var ErrExists = errors.New("already there")
+
+// CreateRun makes the folder of a new run. An empty folder that is there already will do; anything else is [ErrExists].
+func CreateRun(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		found, readErr := os.ReadDir(dir)
+		if readErr == nil && len(found) == 0 {
+			return nil
+		}
+		return fmt.Errorf("%s: %w", dir, ErrExists)
+	}
+	return err
+}
+
+// AgentDir returns the private folder of an agent in the folder of a run.
+func AgentDir(dir, agent string) string { return filepath.Join(dir, "agents", agent) }
+
+// WriteManifest writes a run's manifest.
+func WriteManifest(dir string, m Manifest) error { return writeJSON(dir, manifestName, m) }
+
+// ReadManifest reads a run's manifest. The error of a folder that is no run's is [fs.ErrNotExist].
+func ReadManifest(dir string) (Manifest, error) {
+	var m Manifest
+	return m, readJSON(dir, manifestName, &m)
+}
+
+// WriteResult writes a run's result.
+func WriteResult(dir string, r Result) error { return writeJSON(dir, resultName, r) }
+
+// ReadResult reads a run's result. The error of a run that is not over is [fs.ErrNotExist].
+func ReadResult(dir string) (Result, error) {
+	var r Result
+	return r, readJSON(dir, resultName, &r)
+}
+
+// writeJSON writes a file so that it is there whole or not at all.
+func writeJSON(dir, name string, v any) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, name+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(raw, '\n'))
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(f.Name()))
+	}
+	return nil
+}
+
+func readJSON(dir, name string, v any) error {
+	raw, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+package arena
+
+import "github.com/vitrine-sim/vitrine/world"
+
+// A Status is where an agent stands in an episode (Kaggle's words).
+type Status string
+
+const (
+	StatusActive  Status = "active"  // it acts when its turn comes
+	StatusDone    Status = "done"    // the episode is over and it was there to its end
+	StatusTimeout Status = "timeout" // out: it was late
+	StatusInvalid Status = "invalid" // out: it did nothing, or nothing legal
+	StatusError   Status = "error"   // out: it crashed, or could not act
+)
+
+func statusPath(agent string) string { return world.StatusFact + "/" + agent }
+
+func statusOf(st world.State, agent string) (Status, error) {
+	var status Status
+	err := st.Get(statusPath(agent), &status)
+	return status, err
+}
+
+// statusOfKind returns the status of an agent that is out after an event of that kind.
+func statusOfKind(kind string) Status {
+	return map[string]Status{KindTimeout: StatusTimeout, KindInvalid: StatusInvalid, KindError: StatusError}[kind]
+}

@@ -1,0 +1,182 @@
+package arena
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A Verified is what Verify found out about a log that holds.
+type Verified struct {
+	Hash     string `json:"hash"`      // of the log
+	Events   int64  `json:"events"`    // lines of the log that hold
+	Turns    int    `json:"turns"`     // turns played to their end
+	Over     bool   `json:"over"`      // the episode has ended; else the log is right as far as it goes
+	TornLine int    `json:"torn_line"` // line at which a writer was killed in the middle of a commit; 0: none
+}
+
+// Verify plays the game again with the acts that the log in dir recorded, and demands the same events, byte for byte, up to the last
+// whole commit. What does not hold is a [*world.LogError] with the line. A torn tail holds as long as the episode is not over.
+func Verify(dir string, game Game) (Verified, error) {
+	log := world.ReadLog(dir)
+	next, stop := iter.Pull2(log.Events())
+	defer stop()
+	r := &record{file: filepath.Join(dir, logFile), next: next}
+	st, _, err := game.play(r)
+	if err != nil && !errors.Is(err, errLogEnds) {
+		return Verified{}, err
+	}
+	r.peek()
+	if r.err != nil {
+		return Verified{}, r.err
+	}
+	v := Verified{Hash: log.Hash(), Events: st.Seq, Turns: st.Turn, Over: err == nil, TornLine: log.Torn()}
+	switch {
+	case len(r.unmatched) > 0:
+		return v, r.mistake(r.unmatched[0].Seq, "the log goes on after the end of the episode")
+	case v.Over && v.TornLine > 0:
+		return v, r.mistake(int64(v.TornLine), "the log goes on after the end of the episode, with a line that is cut off")
+	}
+	return v, nil
+}
+
+// logFile is the name of the log in the folder of a run; see package world.
+const logFile = "events.jsonl"
+
+var errLogEnds = errors.New("the log ends here")
+
+// A record is a log as a place where acts come from and commits go to. It implements players.
+type record struct {
+	file      string
+	next      func() (world.Event, error, bool)
+	state     world.State
+	unmatched []world.Event // the commit that is read and not yet matched
+	err       error         // in reading
+}
+
+// peek reads the next commit, if it is not read yet.
+func (r *record) peek() {
+	for r.err == nil && (len(r.unmatched) == 0 || r.unmatched[len(r.unmatched)-1].More) {
+		ev, err, ok := r.next()
+		if !ok {
+			return
+		}
+		r.unmatched, r.err = append(r.unmatched, ev), err
+	}
+}
+
+func (r *record) mistake(seq int64, format string, args ...any) error {
+	return &world.LogError{File: r.file, Line: int(seq), Msg: fmt.Sprintf(format, args...)}
+}
+
+// act returns the acts that the next commit begins with.
+func (r *record) act(_ world.State, observations []world.Observation) ([]act, error) {
+	r.peek()
+	if r.err != nil {
+		return nil, r.err
+	}
+	if len(r.unmatched) == 0 {
+		return nil, errLogEnds
+	}
+	if r.unmatched[0].Kind == KindEnd {
+		return nil, errTimeUp
+	}
+	acts := make([]act, len(observations))
+	for i, obs := range observations {
+		if i >= len(r.unmatched) || r.unmatched[i].Agent != obs.Agent {
+			return nil, r.mistake(r.unmatched[min(i, len(r.unmatched)-1)].Seq, "here should stand what %s did", obs.Agent)
+		}
+		var err error
+		if acts[i], err = actOf(r.unmatched[i]); err != nil {
+			return nil, r.mistake(r.unmatched[i].Seq, "what %s did: %v", obs.Agent, err)
+		}
+	}
+	return acts, nil
+}
+
+// actOf reads an act from its event.
+func actOf(ev world.Event) (act, error) {
+	a := act{agent: ev.Agent, kind: ev.Kind}
+	switch ev.Kind {
+	case KindAction:
+		var data struct {
+			Name string          `json:"name"`
+			Args json.RawMessage `json:"args"`
+		}
+		if err := json.Unmarshal(ev.Data, &data); err != nil {
+			return a, err
+		}
+		a.action = world.Action{Agent: ev.Agent, Name: data.Name, Args: data.Args}
+	case KindTimeout, KindInvalid, KindError:
+		var data struct {
+			Consequence Consequence `json:"consequence"`
+		}
+		if err := json.Unmarshal(ev.Data, &data); err != nil {
+			return a, err
+		}
+		a.out = data.Consequence == ConsequenceOut
+	default:
+		return a, fmt.Errorf("a %s event is no act", ev.Kind)
+	}
+	return a, nil
+}
+
+// commit demands that the log goes on with what decide returns.
+func (r *record) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
+	r.peek()
+	if r.err != nil {
+		return r.state, r.err
+	}
+	if len(r.unmatched) == 0 {
+		return r.state, errLogEnds
+	}
+	events, err := decide(r.state)
+	if err != nil {
+		return r.state, err
+	}
+	if events, err = r.state.Stamp(events); err != nil {
+		return r.state, err
+	}
+	for i, found := range r.unmatched {
+		if i >= len(events) {
+			return r.state, r.mistake(found.Seq, "a %s event that does not follow from the actions", found.Kind)
+		}
+		want, err := events[i].World()
+		if err != nil {
+			return r.state, err
+		}
+		got, err := found.World()
+		if err != nil {
+			return r.state, err
+		}
+		if !bytes.Equal(got, want) {
+			return r.state, r.mistake(found.Seq, "the rules say %s, the log says %s", want, got)
+		}
+	}
+	if len(r.unmatched) < len(events) {
+		last := r.unmatched[len(r.unmatched)-1]
+		return r.state, r.mistake(last.Seq, "the %s event that follows from the actions is missing", events[len(r.unmatched)].Kind)
+	}
+	r.state = r.state.Apply(events...)
+	r.unmatched = nil
+	return r.state, nil
+}
+
+// Matches says where a result speaks of another log than the verified one.
+func (v Verified) Matches(r Result, dir string) error {
+	file := filepath.Join(dir, logFile)
+	switch {
+	case r.Events > v.Events:
+		return &world.LogError{File: file, Line: int(v.Events) + 1, Msg: fmt.Sprintf("the log ends before this line, and the result speaks of %d", r.Events)}
+	case r.Events < v.Events:
+		return &world.LogError{File: file, Line: int(r.Events) + 1, Msg: "the result does not know this line"}
+	case r.Hash != v.Hash:
+		return fmt.Errorf("%s: the hash is %s, the result says %s", file, v.Hash, r.Hash)
+	}
+	return nil
+}
