@@ -39,8 +39,8 @@ import (
 )
 
 const (
-	startLimit = 60 * time.Second // from exec to the answer to initialize
-	stopGrace  = 3 * time.Second  // before each signal
+	startLimit = 2 * time.Minute // from exec to the answer to initialize
+	stopGrace  = 3 * time.Second // before each signal
 )
 
 // A Config says how to run one Claude Code process.

@@ -65,14 +65,14 @@ func pinnedRelease() (release, error) {
 // it fetches into the user's cache through npm when it is not there yet.
 func Locate(ctx context.Context, named string, log *slog.Logger) (Binary, error) {
 	if named != "" {
-		bin, err := inspect(ctx, named)
+		bin, err := Inspect(ctx, named)
 		if err == nil && !bin.Tested {
 			log.Warn("this version of Claude Code is not tested", "version", bin.Version, "tested", Tested())
 		}
 		return bin, err
 	}
 	if path, err := exec.LookPath("claude"); err == nil {
-		bin, err := inspect(ctx, path)
+		bin, err := Inspect(ctx, path)
 		if err == nil && bin.Tested {
 			return bin, nil
 		}
@@ -108,8 +108,8 @@ func Cached() (string, bool) {
 	return path, err == nil
 }
 
-// inspect asks an executable for its version.
-func inspect(ctx context.Context, path string) (Binary, error) {
+// Inspect asks an executable for its version. The error says so if it is not Claude Code, or too old.
+func Inspect(ctx context.Context, path string) (Binary, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return Binary{}, err

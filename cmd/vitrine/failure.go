@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/scenarios"
+)
+
+// A failure is an error with the exit code that it means, and what to do about it.
+type failure struct {
+	code int
+	err  error
+	hint string
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// misuse is a failure of whoever called the command.
+func misuse(hint, format string, args ...any) error {
+	return &failure{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
+}
+
+func exitCode(err error) int {
+	var f *failure
+	var mistakes scenarios.Errors
+	var mistake *scenarios.Error
+	switch {
+	case errors.As(err, &f):
+		return f.code
+	case errors.As(err, &mistakes), errors.As(err, &mistake):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// A report is one mistake as --json tells it.
+type report struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+}
+
+func (r report) String() string {
+	switch {
+	case r.File == "":
+		return r.Message
+	case r.Line == 0:
+		return r.File + ": " + r.Message
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Message)
+}
+
+// reports returns every mistake in err.
+func reports(err error) []report {
+	var mistakes scenarios.Errors
+	var mistake *scenarios.Error
+	if errors.As(err, &mistake) {
+		mistakes = scenarios.Errors{mistake}
+	}
+	if errors.As(err, &mistakes) {
+		var all []report
+		for _, m := range mistakes {
+			all = append(all, report{Message: m.Msg, Hint: m.Hint, File: m.File, Line: m.Line, Column: m.Col})
+		}
+		return all
+	}
+	var all []report
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		all = append(all, report{Message: line})
+	}
+	all[len(all)-1].Hint = hint(err)
+	return all
+}
+
+func hint(err error) string {
+	var f *failure
+	if errors.As(err, &f) && f.hint != "" {
+		return f.hint
+	}
+	if errors.Is(err, claude.ErrUnavailable) {
+		return "install npm, or name an executable with --claude, or play without Claude Code: --agents scripted --policy steady"
+	}
+	return ""
+}

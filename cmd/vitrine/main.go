@@ -1,0 +1,193 @@
+// The command vitrine runs many Claude Code processes that share one world, and shows what came of it.
+//
+// Every subcommand takes --json: then standard output is one JSON document, and what is for people goes to standard error. A
+// failure is a document {"errors": [{"message", "hint", "file", "line", "column"}]}.
+//
+// Exit codes: 0 all is well, the episode ended; 1 it failed; 2 usage or a bad file; 3 the clock of the whole episode ended
+// it; 130 interrupted.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// version of this program.
+const version = "0.1.0"
+
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitBudget      = 3
+	exitInterrupted = 130
+)
+
+const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
+
+  run SCENARIO       play a scenario
+  check SCENARIO...  say what is wrong with scenario files
+  show RUN           tell a run turn by turn
+  verify RUN         prove that a run's log is whole and follows from its actions by the rules
+  doctor             say what this machine has, and what follows from it
+  version            print the version
+
+"vitrine COMMAND --help" lists the flags of a command. Every command takes --json.
+`
+
+// A command is one subcommand. It returns what --json prints; without --json it has printed to app.out itself.
+type command struct {
+	name      string
+	arguments string // as the usage line shows them
+	least     int    // number of arguments
+	most      int    // -1: any number
+	flags     func(*flag.FlagSet) func(context.Context, *app, []string) (any, error)
+}
+
+// An app is what a command has of the outside world.
+type app struct {
+	out  io.Writer // for people, and for scripts without --json
+	err  *os.File
+	json bool
+	log  *slog.Logger
+}
+
+func commands() []command {
+	return []command{
+		{"run", "SCENARIO", 1, 1, runFlags},
+		{"check", "SCENARIO...", 1, -1, noFlags(check)},
+		{"show", "RUN", 1, 1, noFlags(show)},
+		{"verify", "RUN", 1, 1, noFlags(verify)},
+		{"doctor", "", 0, 0, noFlags(doctor)},
+		{"version", "", 0, 0, noFlags(printVersion)},
+	}
+}
+
+func noFlags(f func(context.Context, *app, []string) (any, error)) func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	return func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) { return f }
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() { // a second signal ends the program at once
+		<-ctx.Done()
+		stop()
+	}()
+	os.Exit(vitrine(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// vitrine runs the command line and returns the exit code.
+func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		fmt.Fprint(stdout, usage)
+		return 0
+	}
+	known := commands()
+	i := slices.IndexFunc(known, func(c command) bool { return c.name == args[0] })
+	if i < 0 {
+		fmt.Fprintf(stderr, "vitrine: unknown command %q\n%s", args[0], usage)
+		return exitUsage
+	}
+	return known[i].run(ctx, args[1:], stdout, stderr)
+}
+
+func (c command) run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
+	a := &app{out: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
+	do := c.flags(flags)
+	arguments, err := interspersed(flags, args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(stdout, "usage: vitrine %s [FLAGS] %s\n", c.name, c.arguments)
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+		return 0
+	}
+	if err == nil && (len(arguments) < c.least || c.most >= 0 && len(arguments) > c.most) {
+		err = fmt.Errorf("%d arguments", len(arguments))
+	}
+	if err != nil {
+		hint := fmt.Sprintf("usage: vitrine %s [FLAGS] %s", c.name, c.arguments)
+		return a.fail(stdout, &failure{code: exitUsage, err: fmt.Errorf("%s: %w", c.name, err), hint: hint})
+	}
+	if a.json {
+		a.out = io.Discard
+	}
+	document, err := do(ctx, a, arguments)
+	if err != nil && document == nil {
+		return a.fail(stdout, err)
+	}
+	if a.json {
+		a.print(stdout, document)
+	}
+	if err != nil {
+		a.complain(err)
+		return exitCode(err)
+	}
+	return 0
+}
+
+// interspersed parses flags before, between and after the arguments, which it returns.
+func interspersed(flags *flag.FlagSet, args []string) ([]string, error) {
+	var arguments []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := flags.Args()
+		if len(rest) == 0 {
+			return arguments, nil
+		}
+		if taken := len(args) - len(rest); taken > 0 && args[taken-1] == "--" {
+			return append(arguments, rest...), nil
+		}
+		arguments, args = append(arguments, rest[0]), rest[1:]
+	}
+}
+
+// fail tells an error to people and, with --json, to scripts, and returns the exit code.
+func (a *app) fail(stdout io.Writer, err error) int {
+	if a.json {
+		a.print(stdout, map[string]any{"errors": reports(err)})
+	}
+	a.complain(err)
+	return exitCode(err)
+}
+
+func (a *app) complain(err error) {
+	for _, r := range reports(err) {
+		fmt.Fprintf(a.err, "vitrine: %s\n", r)
+		if r.Hint != "" {
+			fmt.Fprintf(a.err, "vitrine: hint: %s\n", r.Hint)
+		}
+	}
+}
+
+func (a *app) print(stdout io.Writer, document any) {
+	enc := json.NewEncoder(stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(document); err != nil {
+		a.log.Error("print", "error", err)
+	}
+}
+
+func printVersion(_ context.Context, a *app, _ []string) (any, error) {
+	v := versions()
+	fmt.Fprintf(a.out, "vitrine %s (%s), tested with Claude Code %s\n", v.Vitrine, v.Go, strings.Join(v.Claude, ", "))
+	return v, nil
+}

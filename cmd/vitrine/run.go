@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/agents/gateway"
+	"github.com/vitrine-sim/vitrine/agents/scripted"
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// offlineModel is the name of the model in a result where the offline model played.
+const offlineModel = "offline"
+
+// replayPolicy is the policy that plays a file of recorded actions.
+const replayPolicy = "replay"
+
+// A runner is the flags of "run", and what they come to.
+type runner struct {
+	seed    string
+	folder  string
+	offline bool
+	model   string
+	kind    string
+	policy  string
+	actions string
+	claude  string
+	baseURL string
+	set     []string
+
+	*app
+	*setup
+	dir       string
+	recording scripted.Recording
+	binary    claude.Binary
+	upstream  http.RoundTripper
+	endpoints map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
+}
+
+func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	r := &runner{endpoints: make(map[string]*gateway.Endpoint)}
+	flags.StringVar(&r.seed, "seed", "", "the seed `N` of all chance in the world, instead of the scenario's")
+	flags.StringVar(&r.folder, "out", "", "the run's folder `DIR`, new or empty (default runs/SCENARIO-TIME)")
+	flags.BoolVar(&r.offline, "offline", false, "play with the offline model: real processes, no network, no key, no cost")
+	flags.StringVar(&r.model, "model", "", "the model `M` of every agent, instead of the scenario's")
+	flags.StringVar(&r.kind, "agents", "", "make every agent `claude|scripted`")
+	flags.StringVar(&r.policy, "policy", "", "the policy `P` of every agent that is scripted or plays offline; \"replay\" plays --actions")
+	flags.StringVar(&r.actions, "actions", "", "the `FILE` of recorded actions for --policy replay, as JSON lines")
+	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
+	flags.StringVar(&r.baseURL, "base-url", os.Getenv("ANTHROPIC_BASE_URL"), "the `URL` of the Messages API, or of anything that speaks it")
+	flags.Func("set", "set a value of the scenario, as `path=value`, such as rules.capacity=50; may be repeated", func(s string) error {
+		r.set = append(r.set, s)
+		return nil
+	})
+	return func(ctx context.Context, a *app, args []string) (any, error) {
+		r.app = a
+		return r.run(ctx, args[0])
+	}
+}
+
+// run plays a scenario. Everything that can be wrong is looked at before anything is made.
+func (r *runner) run(ctx context.Context, path string) (any, error) {
+	if r.seed != "" {
+		r.set = append(r.set, "seed="+r.seed)
+	}
+	var err error
+	if r.setup, err = load(path, r.set); err != nil {
+		return nil, err
+	}
+	if err := r.cast(); err != nil {
+		return nil, err
+	}
+	if r.count(scenarios.Claude) > 0 {
+		if err := r.admit(); err != nil {
+			return nil, err
+		}
+		if r.upstream, err = r.chooseUpstream(); err != nil {
+			return nil, err
+		}
+		if r.binary, err = claude.Locate(ctx, r.claude, r.log); err != nil {
+			return nil, r.unlocated(err)
+		}
+	}
+	if err := r.createDir(); err != nil {
+		return nil, err
+	}
+	return r.play(ctx)
+}
+
+// unlocated tells a named executable that will not do, which is misuse, from a failure to find one.
+func (r *runner) unlocated(err error) error {
+	if r.claude == "" {
+		return err
+	}
+	return misuse("name the executable of Claude Code, or leave --claude out", "--claude: %w", err)
+}
+
+// cast makes the agents what the flags want.
+func (r *runner) cast() error {
+	if r.kind != "" && r.kind != scenarios.Claude && r.kind != scenarios.Scripted {
+		return misuse(scenarios.Suggest(r.kind, []string{scenarios.Claude, scenarios.Scripted}), "--agents: unknown kind %q", r.kind)
+	}
+	for i := range r.Agents {
+		a := &r.Agents[i]
+		if r.kind != "" {
+			a.Kind = r.kind
+		}
+		if r.model != "" {
+			a.Model = r.model
+		}
+		if a.Model == "" {
+			a.Model = defaultModel
+		}
+	}
+	switch {
+	case r.policy == "":
+		if r.actions != "" {
+			return misuse("add --agents scripted --policy replay", "--actions: nobody plays it")
+		}
+		return nil
+	case r.count(scenarios.Claude) > 0 && !r.offline:
+		return misuse("add --offline or --agents scripted", "--policy %s: a real model follows no policy", r.policy)
+	case r.policy == replayPolicy:
+		return r.readActions()
+	}
+	if _, ok := r.substrate.policy(r.policy); !ok {
+		names := append(r.substrate.policyNames(), replayPolicy)
+		return misuse(scenarios.Suggest(r.policy, names), "--policy: unknown policy %q", r.policy)
+	}
+	for i := range r.Agents {
+		r.Agents[i].Policy = r.policy
+	}
+	return nil
+}
+
+func (r *runner) readActions() error {
+	if r.count(scenarios.Claude) > 0 {
+		return misuse("add --agents scripted", "--policy replay: the offline model decides from what it is asked, and nothing else")
+	}
+	if r.actions == "" {
+		return misuse("name the file with --actions FILE", "--policy replay: nothing to replay")
+	}
+	f, err := os.Open(r.actions)
+	if err != nil {
+		return misuse("", "--actions: %w", err)
+	}
+	defer f.Close()
+	if r.recording, err = scripted.ReadRecording(r.actions, f); err != nil {
+		return misuse(`a line is {"turn":0,"agent":"a","action":"fish","args":{"tons":10}}`, "%w", err)
+	}
+	for _, name := range r.recording.Agents() {
+		if !slices.Contains(r.names(), name) {
+			return misuse(scenarios.Suggest(name, r.names()), "%s: no agent %q in the scenario", r.actions, name)
+		}
+	}
+	return nil
+}
+
+// count returns how many agents are of a kind.
+func (r *runner) count(kind string) int {
+	n := 0
+	for _, a := range r.Agents {
+		if a.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// createDir makes the run's folder.
+func (r *runner) createDir() error {
+	dir := r.folder
+	if dir == "" {
+		dir = filepath.Join("runs", fmt.Sprintf("%s-%s-%d", r.Name, time.Now().Format("20060102-150405"), os.Getpid()))
+	}
+	var err error
+	if r.dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	err = arena.CreateRun(r.dir)
+	if errors.Is(err, arena.ErrExists) {
+		if held := heldBy(r.dir); held != nil {
+			err = fmt.Errorf("%w: %w", err, held)
+		}
+	}
+	if err != nil {
+		return misuse("choose another folder with --out", "run folder: %w", err)
+	}
+	return nil
+}
+
+// heldBy says who supervises the run in dir, if there is one and somebody does.
+func heldBy(dir string) error {
+	if _, err := arena.ReadManifest(dir); err != nil {
+		return nil
+	}
+	lease, err := world.Acquire(dir)
+	if err != nil {
+		return err
+	}
+	return lease.Release()
+}
+
+// play plays the episode in the run's folder, which is there and empty.
+func (r *runner) play(ctx context.Context) (any, error) {
+	began := time.Now()
+	lease, err := world.Acquire(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = lease.Release() }() // the end of the process releases it as well
+	if err := arena.WriteManifest(r.dir, r.manifest(began)); err != nil {
+		return nil, err
+	}
+	store, err := world.Open(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := r.episode(ctx, store)
+	if err = errors.Join(err, store.Close()); err != nil {
+		outcome.End = arena.End{Status: arena.Failed, Reason: err.Error()}
+	}
+	result, resultErr := r.result(outcome, store.Hash())
+	result.WallMS = time.Since(began).Milliseconds()
+	if err = errors.Join(err, resultErr, arena.WriteResult(r.dir, result)); err != nil {
+		return nil, err
+	}
+	r.summarize(result)
+	return result, verdict(result)
+}
+
+// episode plays the episode with the gateway open and its agents' seats filled.
+func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome, error) {
+	seats, err := r.seats()
+	if err != nil {
+		return arena.Outcome{}, errors.Join(err, r.closeEndpoints())
+	}
+	progress := progress{to: r.app}
+	episode := arena.Episode{
+		Game: r.game(), Store: store, Seats: seats, Act: r.Limits.Act, Time: r.Limits.Time,
+		Starts: runtime.NumCPU(), Log: r.log, Turn: progress.turn,
+	}
+	outcome, err := episode.Run(ctx)
+	progress.done()
+	return outcome, errors.Join(err, r.closeEndpoints())
+}
+
+// verdict is the error, and so the exit code, that a result amounts to.
+func verdict(result arena.Result) error {
+	switch {
+	case result.Status == arena.Interrupted:
+		return &failure{code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d", result.Turns)}
+	case result.Status == arena.Truncated && result.Reason == arena.TimeLimit:
+		return &failure{code: exitBudget, err: errors.New("the time of the whole episode is up"), hint: "limits.time is that time"}
+	case !slices.ContainsFunc(result.Agents, func(a arena.AgentResult) bool { return a.Status == arena.StatusDone }):
+		return &failure{code: exitFailed, err: errors.New("every agent is out"), hint: "vitrine show " + result.Run + " says why"}
+	}
+	return nil
+}

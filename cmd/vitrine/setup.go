@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A setup is a scenario with the rules that it names, checked as a whole.
+type setup struct {
+	*scenarios.Scenario
+	substrate substrate
+	rules     world.Rules
+}
+
+// load reads the scenario file at path, with every mistake in it.
+func load(path string, set []string) (*setup, error) {
+	s, err := scenarios.Load(path, set)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, misuse("the shipped scenarios are in the folder scenarios", "%w", err)
+	}
+	return complete(s, err)
+}
+
+// reload reads a run's scenario again, from its manifest.
+func reload(m arena.Manifest) (*setup, error) {
+	s, err := scenarios.Parse(m.File, []byte(m.Source), m.Set)
+	return complete(s, err)
+}
+
+// complete adds what the scenario's own package cannot know: whether the rules it names exist, with these parameters, and
+// the policies too. Mistakes found so far are in err.
+func complete(s *scenarios.Scenario, err error) (*setup, error) {
+	if s == nil {
+		return nil, err
+	}
+	known := substrates()
+	sub, ok := known[s.Rules.Name]
+	if !ok {
+		if s.Rules.Name != "" {
+			names := slices.Sorted(maps.Keys(known))
+			unknown := s.Error("rules.name", fmt.Sprintf("unknown rules %q", s.Rules.Name), scenarios.Suggest(s.Rules.Name, names))
+			err = scenarios.Join(err, unknown)
+		}
+		return nil, err
+	}
+	rules, mistake := sub.rules(s)
+	err = scenarios.Join(err, mistake)
+	for i := range s.Agents {
+		a := &s.Agents[i]
+		if a.Policy == "" {
+			a.Policy = randomPolicy
+		}
+		if _, ok := sub.policy(a.Policy); !ok {
+			path := fmt.Sprintf("agents.%d.policy", i)
+			hint := scenarios.Suggest(a.Policy, sub.policyNames())
+			err = scenarios.Join(err, s.Error(path, fmt.Sprintf("unknown policy %q", a.Policy), hint))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &setup{Scenario: s, substrate: sub, rules: rules}, nil
+}
+
+// names returns the agents' names in seat order.
+func (s *setup) names() []string {
+	names := make([]string, len(s.Agents))
+	for i, a := range s.Agents {
+		names[i] = a.Name
+	}
+	return names
+}
+
+// game returns the scenario as a game.
+func (s *setup) game() arena.Game {
+	schedules := map[string]arena.Schedule{scenarios.Parallel: arena.Parallel, scenarios.Sequential: arena.Sequential}
+	return arena.Game{
+		Rules:    s.rules,
+		Schedule: schedules[s.Schedule],
+		Seed:     s.Seed,
+		Agents:   s.names(),
+		Turns:    s.Limits.Turns,
+		Consequences: arena.Consequences{
+			Timeout: arena.Consequence(s.Limits.OnTimeout),
+			Invalid: arena.Consequence(s.Limits.OnInvalid),
+			Error:   arena.Consequence(s.Limits.OnError),
+		},
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A shown is what "show --json" prints.
+type shown struct {
+	Manifest arena.Manifest `json:"manifest"`
+	Result   *arena.Result  `json:"result"` // null: the run is not over
+	Events   []world.Event  `json:"events"`
+}
+
+// openRun reads the manifest of the run in dir, and its result if it is over.
+func openRun(dir string) (arena.Manifest, *arena.Result, error) {
+	m, err := arena.ReadManifest(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil, misuse("a run is a folder that vitrine run has made, such as runs/...", "%s is not a run: %w", dir, err)
+	}
+	if err != nil {
+		return m, nil, err
+	}
+	result, err := arena.ReadResult(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil, nil
+	}
+	return m, &result, err
+}
+
+// show tells a run turn by turn.
+func show(_ context.Context, a *app, args []string) (any, error) {
+	m, result, err := openRun(args[0])
+	if err != nil {
+		return nil, err
+	}
+	doc := shown{Manifest: m, Result: result, Events: []world.Event{}}
+	fmt.Fprintf(a.out, "%s, seed %d, %d agents, started %s\n", m.Scenario, m.Seed, len(m.Agents), m.Start.Local().Format("2006-01-02 15:04:05"))
+	turn := -1
+	for ev, err := range world.Events(args[0]) {
+		if err != nil {
+			return nil, err
+		}
+		if a.json {
+			doc.Events = append(doc.Events, ev)
+			continue
+		}
+		if ev.Turn != turn && ev.Kind != arena.KindEnd {
+			turn = ev.Turn
+			fmt.Fprintf(a.out, "\nturn %d\n", turn)
+		}
+		if line := tell(ev); line != "" {
+			fmt.Fprintf(a.out, "  %s\n", line)
+		}
+	}
+	if result == nil {
+		fmt.Fprint(a.out, "\nnot over\n")
+		return doc, nil
+	}
+	fmt.Fprintf(a.out, "\n%s: %s\n", result.Status, result.Reason)
+	for _, agent := range result.Agents {
+		fmt.Fprintf(a.out, "  %-12s %-8s reward %s\n", agent.Name, agent.Status, number(agent.Reward))
+	}
+	return doc, nil
+}
+
+// tell puts an event into words; empty if the turn's heading says it all.
+func tell(ev world.Event) string {
+	var data map[string]json.RawMessage
+	_ = json.Unmarshal(ev.Data, &data) // data that is no object has no fields to tell
+	agent := ""
+	if ev.Agent != "" {
+		agent = fmt.Sprintf("%-12s ", ev.Agent)
+	}
+	switch ev.Kind {
+	case world.KindTurn, arena.KindEnd:
+		return ""
+	case arena.KindAction:
+		var args map[string]json.RawMessage
+		_ = json.Unmarshal(data["args"], &args)
+		return agent + "asks for " + strings.TrimSpace(word(data["name"])+" "+fields(args))
+	case world.KindRefusal:
+		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])
+	case arena.KindTimeout, arena.KindInvalid, arena.KindError:
+		var proc struct{ Reason, Detail string }
+		_ = json.Unmarshal(ev.Proc, &proc)
+		line := agent + ev.Kind + ", so it " + map[string]string{`"out"`: "is out", `"pass"`: "passes"}[string(data["consequence"])]
+		for _, more := range []string{proc.Reason, proc.Detail} {
+			if more != "" {
+				line += ": " + printable(more)
+			}
+		}
+		return line
+	}
+	return agent + strings.TrimSpace(ev.Kind+" "+fields(data))
+}
+
+// fields prints a JSON object as key=value, sorted.
+func fields(data map[string]json.RawMessage) string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		out = append(out, printable(key)+"="+printable(string(data[key])))
+	}
+	return strings.Join(out, " ")
+}
+
+// word prints a JSON string without its quotes.
+func word(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return printable(string(raw))
+	}
+	return printable(s)
+}
+
+// printable returns s without anything that a terminal would obey: agents write what they like.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+}

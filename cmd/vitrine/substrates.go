@@ -1,0 +1,56 @@
+package main
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/fishery"
+)
+
+// A substrate is a world without its players: rules that a scenario can name, and what belongs to them.
+type substrate struct {
+	rules    func(*scenarios.Scenario) (world.Rules, error) // with the scenario's parameters
+	policies map[string]world.Policy
+	metrics  func(iter.Seq2[world.Event, error]) (map[string]float64, error) // of an episode, from its log alone
+}
+
+// substrates are all that there are, by name.
+func substrates() map[string]substrate {
+	return map[string]substrate{
+		"fishery": {fisheryRules, fishery.Policies(), fishery.Metrics},
+	}
+}
+
+func fisheryRules(s *scenarios.Scenario) (world.Rules, error) {
+	config := fishery.Default()
+	if err := s.DecodeRules(&config); err != nil {
+		return nil, err
+	}
+	rules, err := fishery.New(config)
+	if err != nil {
+		return nil, s.Error("rules", err.Error(), "")
+	}
+	return rules, nil
+}
+
+// randomPolicy is a policy that every substrate has, and what is played when nobody says what.
+const randomPolicy = "random"
+
+// policy returns the policy of that name.
+func (s substrate) policy(name string) (world.Policy, bool) {
+	if name == randomPolicy {
+		return world.RandomAction, true
+	}
+	p, ok := s.policies[name]
+	return p, ok
+}
+
+// policyNames returns the names of all policies, sorted.
+func (s substrate) policyNames() []string {
+	names := append(slices.Collect(maps.Keys(s.policies)), randomPolicy)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
