@@ -82,6 +82,8 @@ func Suggest(word string, known []string) string {
 		return fmt.Sprintf("did you mean %q?", nearest)
 	case len(known) == 0:
 		return ""
+	case len(known) == 1:
+		return "there is only " + known[0]
 	}
 	return "there are " + list(known, "and")
 }

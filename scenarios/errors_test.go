@@ -65,10 +65,15 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel or sequential, not "paralel"|did you mean "parallel"?`},
 		{head + "limits.on_error = \"explode\"\n", `x.toml:3:19: limits.on_error must be pass or out, not "explode"`},
 		{head + "name = \"My lake\"\n", `x.toml:3:8: name must match ^[a-z0-9][a-z0-9-]{0,63}$, not be "My lake"|` +
-			`a name has small letters, digits and -, at most 64 in all; the file's own name stands in for a missing one`},
+			`small letters, digits and -; the file's own name stands in for a missing one`},
 		{head + "prompt = \"a\\u0000b\"\n", `x.toml:3:10: prompt must not hold a NUL character`},
 		{head + "prompt = \"" + strings.Repeat("x", 60001) + "\"\n", `x.toml:3:10: prompt must have at most 60000 bytes, not 60001`},
 		{"agents = []\nrules.name = \"r\"\n", `x.toml:1:10: agents must have at least 1 entry, not 0|write a table [[agents]] with a name for each agent`},
+		{
+			"prompt = \"{rules.cap} {rules.x} {name} {x}\"\nagents = [{ name = \"a\", prompt = \"{rules.}\" }]\nrules = { name = \"r\", x = 1, list = [], capa = 2 }\n",
+			"x.toml:1:10: prompt says {rules.cap}, but [rules] has no \"cap\"|did you mean \"capa\"?\n" +
+				`x.toml:2:34: prompt says {rules.}, but [rules] has no ""|there are capa, name and x`,
+		},
 
 		// Agents.
 		{"rules.name = \"r\"\n[[agents]]\nname = \"A\"\n", `x.toml:3:8: agents.0.name must match ^[a-z][a-z0-9_-]{0,31}$, not be "A"|` + nameHint},
@@ -88,7 +93,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 	}
 }
 
-const nameHint = "a name begins with a small letter; then small letters, digits, _ and -, 32 in all"
+const nameHint = "a small letter, then small letters, digits, _ and -; at most 32"
 
 func TestMistakesOfOverridesNameTheOverride(t *testing.T) {
 	for set, want := range map[string]string{
@@ -195,7 +200,7 @@ x.toml:12:15: rules.fleet.boats must be a smaller number than 256
 	if got := withHints(s.DecodeRules(&lake{})); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	want = `--set rules.capcity=50: unknown key "capcity"|there are name`
+	want = `--set rules.capcity=50: unknown key "capcity"|there is only name`
 	if got := withHints(s.DecodeRules(&struct{}{})); !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%s\nwant at the end\n%s", got, want)
 	}
@@ -217,7 +222,7 @@ x.toml:1:8: seed must be at least 0, not -1
 x.toml:2:11: no model
 x.toml:2:34: unknown policy "p"
 x.toml:4:8: unknown rules "fishry"|did you mean "fishery"?
-x.toml:5:1: unknown key "fish"|there are name`
+x.toml:5:1: unknown key "fish"|there is only name`
 	if got := withHints(all); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -107,12 +107,12 @@ func (s *scanner) header() *node {
 	return table
 }
 
-// enter returns the table called n in parent, of a list of tables its last one; it makes it if there is none.
-func (parent *node) enter(n name, at int) *node {
-	child := parent.table[n.text]
+// enter returns the table at a key in n, of a list of tables its last one; it makes it if there is none.
+func (n *node) enter(key name, at int) *node {
+	child := n.table[key.text]
 	if child == nil {
-		child = &node{key: n.at, at: at}
-		parent.table[n.text] = child
+		child = &node{key: key.at, at: at}
+		n.table[key.text] = child
 	}
 	if last := child.entry(len(child.list) - 1); last != nil {
 		child = last

@@ -17,6 +17,11 @@
 // Durations are strings such as "90s" or "1h30m". All keys of [rules] but its name are parameters of those rules, which this
 // package does not know: [Scenario.DecodeRules] reads them into a struct of the caller with the same tags.
 //
+// # Prompts
+//
+// In a prompt {name} is the agent's name and {rules.capacity} is what [rules] says of its capacity, so that a prompt stays true
+// when a parameter is overridden. All other braces are text.
+//
 // # Overrides
 //
 // A value can be set from outside with "dotted.path=value", as in "rules.capacity=50" or "agents.a.policy=greedy", where
@@ -61,15 +66,17 @@ const (
 
 // A Scenario is one scenario file, with its overrides applied and its defaults filled in.
 type Scenario struct {
-	Name        string  `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" hint:"a name has small letters, digits and -, at most 64 in all; the file's own name stands in for a missing one"` // default: the file's base name
-	Description string  `toml:"description"`
-	Seed        uint64  `toml:"seed" min:"0"`
-	Schedule    string  `toml:"schedule" enum:"parallel,sequential"`
-	Model       string  `toml:"model"`              // default for all agents; empty: up to who runs the scenario
-	Prompt      string  `toml:"prompt" max:"60000"` // as written; Agent.Prompt is what an agent is told
-	Rules       Rules   `toml:"rules" open:"true"`
-	Limits      Limits  `toml:"limits"`
-	Agents      []Agent `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent"`
+	// Name is the base name of the file where the file does not say it.
+	Name        string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" hint:"small letters, digits and -; the file's own name stands in for a missing one"`
+	Description string `toml:"description"`
+	Seed        uint64 `toml:"seed" min:"0"`
+	Schedule    string `toml:"schedule" enum:"parallel,sequential"`
+	Model       string `toml:"model"`              // default for all agents; empty: up to who runs the scenario
+	Prompt      string `toml:"prompt" max:"60000"` // as written; Agent.Prompt is what an agent is told
+
+	Rules  Rules   `toml:"rules" open:"true"`
+	Limits Limits  `toml:"limits"`
+	Agents []Agent `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent"`
 
 	File   string   // name of the file, as given to Parse
 	Source []byte   // the file as it was read
@@ -95,13 +102,17 @@ type Limits struct {
 
 // An Agent is one player. What it does not say itself is filled in from its scenario.
 type Agent struct {
-	Name     string   `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a name begins with a small letter; then small letters, digits, _ and -, 32 in all"`
-	Kind     string   `toml:"kind" enum:"claude,scripted"`
-	Policy   string   `toml:"policy"` // what it plays when scripted, or what the offline model plays for it; may be empty
-	Model    string   `toml:"model"`
-	Prompt   string   `toml:"prompt" max:"60000"`                       // the scenario's, a blank line and its own; {name} replaced by its name
-	Tools    []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep"`   // built-in tools of Claude Code that it may use
-	Thinking int      `toml:"thinking" or:"0" min:"1024" max:"1000000"` // tokens; 0: none
+	Name string `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a small letter, then small letters, digits, _ and -; at most 32"`
+	Kind string `toml:"kind" enum:"claude,scripted"`
+	// Policy is what the agent plays when it is scripted, or what the offline model plays for it. It may be empty.
+	Policy string `toml:"policy"`
+	Model  string `toml:"model"`
+	// Prompt is all that the agent is told: the scenario's prompt, a blank line and its own.
+	Prompt string `toml:"prompt" max:"60000"`
+	// Tools are the built-in tools of Claude Code that it may use.
+	Tools []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep"`
+	// Thinking is its budget in tokens; 0: it does not think.
+	Thinking int `toml:"thinking" or:"0" min:"1024" max:"1000000"`
 }
 
 // maxSize is the size of the largest scenario file, in bytes.
@@ -148,7 +159,13 @@ func Parse(file string, src []byte, set []string) (*Scenario, error) {
 	}
 	errs = append(errs, doc.decode(doc.root, "", s)...)
 	errs = append(errs, s.duplicates()...)
-	s.fill()
+	errs = append(errs, s.checkPlaceholders()...)
+	for i := range s.Agents {
+		a := &s.Agents[i]
+		a.Kind = cmp.Or(a.Kind, Claude)
+		a.Model = cmp.Or(a.Model, s.Model)
+	}
+	s.tell()
 	return s, errs.sorted()
 }
 
@@ -193,15 +210,4 @@ func (s *Scenario) duplicates() (errs Errors) {
 		}
 	}
 	return errs
-}
-
-// fill gives the agents what they do not say themselves.
-func (s *Scenario) fill() {
-	for i := range s.Agents {
-		a := &s.Agents[i]
-		a.Kind = cmp.Or(a.Kind, Claude)
-		a.Model = cmp.Or(a.Model, s.Model)
-		prompt := strings.TrimSpace(strings.TrimSpace(s.Prompt) + "\n\n" + strings.TrimSpace(a.Prompt))
-		a.Prompt = strings.ReplaceAll(prompt, "{name}", a.Name)
-	}
 }

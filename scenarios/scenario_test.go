@@ -46,7 +46,8 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 		if a.Kind != Claude || a.Policy != "steady" || a.Model != "claude-sonnet-4-5" || a.Tools != nil || a.Thinking != 0 {
 			t.Errorf("agent %+v", a)
 		}
-		if !strings.HasPrefix(a.Prompt, "You are "+a.Name+", one of five") || strings.Contains(a.Prompt, "{name}") {
+		if !strings.HasPrefix(a.Prompt, "You are "+a.Name+", one of five") || strings.Contains(a.Prompt, "{name}") ||
+			strings.Contains(a.Prompt, "{rules.") || !strings.Contains(a.Prompt, "can hold 100 tons") {
 			t.Errorf("agent %s is told %q", a.Name, a.Prompt)
 		}
 		if !strings.Contains(a.Prompt, `{"tons": n}`) {
@@ -108,6 +109,21 @@ thinking = 1024
 	}
 	if s.Prompt != "All: {name}.\n" {
 		t.Errorf("the scenario's prompt is %q", s.Prompt)
+	}
+}
+
+func TestPlaceholdersInAPromptBecomeValues(t *testing.T) {
+	s, err := Parse("x.toml", []byte(`
+prompt = "{name}: {rules.capacity} tons, {rules.growth} times, {rules.open}, {rules.word}; {\"tons\": n} {} {names}"
+rules = { name = "r", capacity = 100, growth = 1.5, open = true, word = "{name}" }
+agents = [{ name = "a", prompt = "{rules.name}" }]
+`), []string{"rules.capacity=50"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "a: 50 tons, 1.5 times, true, {name}; {\"tons\": n} {} {names}\n\nr"
+	if got := s.Agents[0].Prompt; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
