@@ -68,3 +68,24 @@ func TestMetricsRefuseALogThatIsNoFisherys(t *testing.T) {
 		}
 	}
 }
+
+// All five ask for the whole lake of 10 tons, far more than the share of 1, but who is paid no more than 1 overuses nothing.
+func TestOverUsageCountsWhatWasCaughtNotWhatWasAskedFor(t *testing.T) {
+	spared := 0
+	for seed := range uint64(20) {
+		g := newGame(t, Config{Capacity: 10, Collapse: 5, Turns: 12}, seed, seats...)
+		g.step(asks(seats, []int{10, 10, 10, 10, 10})...)
+		m, err := Metrics(g.events())
+		if err != nil {
+			t.Fatal(err)
+		}
+		overs := countOver(g.caught(seats), 1)
+		spared += 5 - overs
+		if want := 100 * float64(overs) / 5; !near(m["over_usage"], want) {
+			t.Errorf("caught %v: over-usage is %v, want %v", g.caught(seats), m["over_usage"], want)
+		}
+	}
+	if spared == 0 {
+		t.Error("nobody was paid so little: the test shows nothing")
+	}
+}
