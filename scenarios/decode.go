@@ -110,8 +110,6 @@ func (d *decoder) text(n *node, at string, v reflect.Value, spec spec) {
 		d.fail(n, n.at, msg, hint)
 	case spec.pattern != "" && !regexp.MustCompile(spec.pattern).MatchString(s):
 		d.fail(n, n.at, fmt.Sprintf("%s must match %s, not be %q", at, spec.pattern, s), spec.hint)
-	default:
-		d.size(n, at, len(s), "byte", "bytes", spec)
 	}
 	v.SetString(s)
 }
@@ -179,7 +177,8 @@ func (d *decoder) list(n *node, at string, v reflect.Value, spec spec) {
 		d.wrongType(n, at, "a list")
 		return
 	}
-	if !d.size(n, at, len(n.list), "entry", "entries", spec) {
+	if want := outside(len(n.list), spec, strconv.Atoi); want != "" {
+		d.fail(n, n.at, fmt.Sprintf("%s must have %s in it, not %d", at, want, len(n.list)), spec.hint)
 		return
 	}
 	spec.min, spec.max = "", "" // they count the entries
@@ -187,18 +186,6 @@ func (d *decoder) list(n *node, at string, v reflect.Value, spec spec) {
 	for i, entry := range n.list {
 		d.value(entry, path(at, strconv.Itoa(i)), v.Index(i), spec)
 	}
-}
-
-// size checks the length of a string or a list.
-func (d *decoder) size(n *node, at string, size int, unit, units string, spec spec) bool {
-	want := outside(size, spec, strconv.Atoi)
-	if want != "" {
-		if strings.HasSuffix(want, " 1") {
-			units = unit
-		}
-		d.fail(n, n.at, fmt.Sprintf("%s must have %s %s, not %d", at, want, units, size), spec.hint)
-	}
-	return want == ""
 }
 
 func (d *decoder) wrongType(n *node, at, want string) {

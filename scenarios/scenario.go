@@ -7,7 +7,7 @@
 //
 //	toml      the key
 //	required  "true": the key must be there
-//	min, max  bounds of a number or a duration; of the bytes of a string; of the entries of a list
+//	min, max  bounds of a number or a duration; of the number of entries of a list
 //	or        a number that is allowed besides
 //	enum      the allowed values, separated by commas; of a list: of each of its entries
 //	pattern   a regular expression that a string matches; of a list: that each of its entries matches
@@ -71,8 +71,8 @@ type Scenario struct {
 	Description string `toml:"description"`
 	Seed        uint64 `toml:"seed" min:"0"`
 	Schedule    string `toml:"schedule" enum:"parallel,sequential"`
-	Model       string `toml:"model"`              // default for all agents; empty: up to who runs the scenario
-	Prompt      string `toml:"prompt" max:"60000"` // as written; Agent.Prompt is what an agent is told
+	Model       string `toml:"model"`  // default for all agents; empty: up to who runs the scenario
+	Prompt      string `toml:"prompt"` // as written; Agent.Prompt is what an agent is told
 
 	Rules  Rules   `toml:"rules" open:"true"`
 	Limits Limits  `toml:"limits"`
@@ -108,7 +108,7 @@ type Agent struct {
 	Policy string `toml:"policy"`
 	Model  string `toml:"model"`
 	// Prompt is all that the agent is told: the scenario's prompt, a blank line and its own.
-	Prompt string `toml:"prompt" max:"60000"`
+	Prompt string `toml:"prompt"`
 	// Tools are the built-in tools of Claude Code that it may use.
 	Tools []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep"`
 	// Thinking is its budget in tokens; 0: it does not think.

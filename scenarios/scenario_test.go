@@ -234,7 +234,7 @@ func TestMoreThanAThousandAgentsAreRefused(t *testing.T) {
 		src.WriteString("[[agents]]\nname = \"a" + strings.Repeat("x", i%20) + "\"\n")
 	}
 	_, err := Parse("x.toml", []byte(src.String()), nil)
-	if got, want := message(err), "x.toml:2:1: agents must have at most 1000 entries, not 1001"; got != want {
+	if got, want := message(err), "x.toml:2:1: agents must have at most 1000 in it, not 1001"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
