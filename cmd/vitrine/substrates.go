@@ -36,15 +36,16 @@ func fisheryRules(s *scenarios.Scenario) (world.Rules, error) {
 	return rules, nil
 }
 
-// randomPolicy is a policy that every substrate has, and what is played when nobody says what.
+// randomPolicy is a policy that every substrate has, and what is played when nobody says what. A substrate may know a better
+// chance than that of any legal action.
 const randomPolicy = "random"
 
 // policy returns the policy of that name.
 func (s substrate) policy(name string) (world.Policy, bool) {
-	if name == randomPolicy {
+	p, ok := s.policies[name]
+	if !ok && name == randomPolicy {
 		return world.RandomAction, true
 	}
-	p, ok := s.policies[name]
 	return p, ok
 }
 

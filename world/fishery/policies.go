@@ -12,20 +12,22 @@ import (
 //
 //	steady  asks for its share of half the lake, floor(floor(tons / 2) / agents): if all do, the lake never shrinks
 //	greedy  asks for all there is
+//	random  asks for anything from nothing to an equal share of all there is, floor(tons / agents), all equally likely
 func Policies() map[string]world.Policy {
 	return map[string]world.Policy{
-		"steady": policy(func(v view) int { return v.Tons / 2 / max(1, v.Agents) }),
-		"greedy": policy(func(v view) int { return v.Tons }),
+		"steady": policy(func(v view, _ *rand.Rand) int { return v.Tons / 2 / max(1, v.Agents) }),
+		"greedy": policy(func(v view, _ *rand.Rand) int { return v.Tons }),
+		"random": policy(func(v view, random *rand.Rand) int { return random.IntN(max(0, v.Tons/max(1, v.Agents)) + 1) }),
 	}
 }
 
 // policy returns the player that asks for the tons that ask says.
-func policy(ask func(view) int) world.Policy {
-	return func(obs world.Observation, _ *rand.Rand) world.Action {
+func policy(ask func(view, *rand.Rand) int) world.Policy {
+	return func(obs world.Observation, random *rand.Rand) world.Action {
 		var v view
 		if err := json.Unmarshal(obs.View, &v); err != nil || len(obs.Actions) == 0 {
 			return world.Action{Agent: obs.Agent, Name: world.Pass}
 		}
-		return world.Action{Agent: obs.Agent, Name: fish, Args: world.JSON(map[string]int{"tons": ask(v)})}
+		return world.Action{Agent: obs.Agent, Name: fish, Args: world.JSON(map[string]int{"tons": ask(v, random)})}
 	}
 }

@@ -51,6 +51,26 @@ func TestSteadyKeepsTheLakeAndGreedyEmptiesItAtOnce(t *testing.T) {
 	}
 }
 
+func TestRandomAsksForNoMoreThanItsShareAndForEachAmount(t *testing.T) {
+	seen := make(map[string]bool)
+	for turn := range 500 {
+		obs := world.Observation{
+			Agent: "a", Turn: turn, View: world.JSON(view{Tons: 34, Agents: 5}), Actions: []world.ActionSpec{fishSpec()},
+		}
+		seen[string(Policies()["random"](obs, world.NewRand(1, turn, "a")).Args)] = true
+	}
+	for tons := range 7 {
+		args := string(world.JSON(map[string]int{"tons": tons}))
+		if !seen[args] {
+			t.Errorf("%s was never asked for", args)
+		}
+		delete(seen, args)
+	}
+	if len(seen) > 0 {
+		t.Errorf("asked for more than a fifth of 34 tons: %v", seen)
+	}
+}
+
 func TestAPolicyPassesWhenItMayNotFish(t *testing.T) {
 	for name, policy := range Policies() {
 		for _, obs := range []world.Observation{
