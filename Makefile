@@ -1,0 +1,41 @@
+# demo  play the first scenario offline, with five real Claude Code processes
+# test  install what the tests need, then run all of them
+# lint  the checks that need no run
+# fuzz  every fuzz target for FUZZTIME
+# bench the benchmarks
+
+GO       ?= go
+FUZZTIME ?= 1m
+TOOL      = $(GO) tool -modfile=tools/go.mod
+
+.PHONY: demo test lint deps fuzz bench
+
+demo:
+	$(GO) run ./cmd/vitrine run scenarios/fishery.toml --offline
+
+test: deps lint
+	$(GO) test -race -shuffle=on -timeout 30m ./...
+
+# The race detector needs a C compiler. All else comes through Go and npm.
+deps:
+	@command -v npm >/dev/null || { echo "npm is missing: the tests fetch Claude Code through it" >&2; exit 1; }
+	@command -v gcc >/dev/null || { \
+		echo "gcc is missing, installing it for the race detector"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
+
+lint:
+	CGO_ENABLED=0 $(GO) build ./...
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	@echo "gofumpt -l ."; out=$$($(TOOL) gofumpt -l .) || exit 1; test -z "$$out" || { echo "$$out"; exit 1; }
+	@echo "go fix -diff"; out=$$($(GO) fix -diff ./... 2>&1) || { echo "$$out"; exit 1; }; test -z "$$out" || { echo "$$out"; exit 1; }
+	$(TOOL) staticcheck -checks all ./...
+	@echo "deadcode -test"; out=$$($(TOOL) deadcode -test ./...) || exit 1; test -z "$$out" || { echo "$$out"; exit 1; }
+
+fuzz:
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$dir/*_test.go | cut -c6-); do \
+			echo "$$dir $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$dir; done; done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...

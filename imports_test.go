@@ -1,0 +1,73 @@
+package vitrine_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/vitrine-sim/vitrine"
+
+// allowed says which packages of ours and of other modules a package may import, apart from the standard library. Every arrow points
+// one way: cmd -> arena -> agents -> world, and each module from outside has one package that knows it.
+var allowed = map[string][]string{
+	"cmd/vitrine":     {"agents", "agents/claude", "agents/gateway", "agents/scripted", "arena", "scenarios", "world", "world/fishery"},
+	"arena":           {"agents", "world"},
+	"agents":          {"world"},
+	"agents/claude":   {"agents", "world", "github.com/modelcontextprotocol/go-sdk"},
+	"agents/gateway":  {"world"},
+	"agents/scripted": {"agents", "world"},
+	"scenarios":       {"github.com/BurntSushi/toml"},
+	"world":           {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock"},
+	"world/fishery":   {"world"},
+	"world/worldtest": {"world"},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := make(map[string]bool)
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var pkg struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&pkg); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if pkg.ImportPath == module {
+			continue // this test
+		}
+		name := strings.TrimPrefix(pkg.ImportPath, module+"/")
+		seen[name] = true
+		may, ok := allowed[name]
+		if !ok {
+			t.Errorf("package %s has no row here: say what it may import", name)
+		}
+		for _, imported := range pkg.Imports {
+			first, _, _ := strings.Cut(imported, "/")
+			if !strings.Contains(first, ".") {
+				continue // the standard library
+			}
+			if !slices.ContainsFunc(may, func(m string) bool {
+				return imported == module+"/"+m || imported == m || strings.HasPrefix(imported, m+"/")
+			}) {
+				t.Errorf("package %s imports %s", name, imported)
+			}
+		}
+	}
+	for name := range allowed {
+		if !seen[name] {
+			t.Errorf("there is no package %s", name)
+		}
+	}
+}
