@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// An API is an upstream over the network: the Messages API, or anything that speaks it. However it is printed, it shows no key.
+type API struct {
+	base      *url.URL
+	authorize func(http.Header) // adds the credentials, which are in this closure so that no formatting verb finds them
+	transport http.Transport
+}
+
+// NewAPI returns the upstream at a base URL with scheme http or https, which may have a path; "" means
+// https://api.anthropic.com.
+// The key goes into the header x-api-key, the token into "authorization: Bearer"; one that is empty is left out. Proxies are
+// taken from the environment, as everywhere in net/http. An error never holds the key or the token.
+func NewAPI(base, key, token string) (*API, error) {
+	if base == "" {
+		base = "https://api.anthropic.com"
+	}
+	u, err := url.Parse(base)
+	switch {
+	case err != nil:
+		return nil, errors.New("base URL of the model endpoint: not a URL")
+	case u.User != nil:
+		return nil, errors.New("base URL of the model endpoint: holds a user name; credentials go into the key or the token")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("base URL of the model endpoint: %q does not begin with http://HOST or https://HOST", base)
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("base URL of the model endpoint: %q has a query or a fragment", base)
+	}
+	if u.Path == "" {
+		u.Path = "/" // without it JoinPath makes paths that begin with no slash
+	}
+	for _, secret := range []string{key, token} {
+		if strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			return nil, errors.New("key of the model endpoint: holds a space, a line break, or another character that no key has")
+		}
+	}
+	return &API{
+		base: u,
+		authorize: func(h http.Header) {
+			if key != "" {
+				h.Set("X-Api-Key", key)
+			}
+			if token != "" {
+				h.Set("Authorization", "Bearer "+token)
+			}
+		},
+		transport: http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			ForceAttemptHTTP2:   true,
+			DisableCompression:  true, // the meter reads what passes
+			TLSHandshakeTimeout: 10 * time.Second,
+			MaxIdleConnsPerHost: 64,
+			IdleConnTimeout:     90 * time.Second,
+		},
+	}, nil
+}
+
+// RoundTrip sends the request to its path below the base URL, with the credentials.
+func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
+	out := r.Clone(r.Context())
+	out.URL = a.base.JoinPath(r.URL.Path)
+	out.URL.RawQuery = r.URL.RawQuery
+	out.Host = ""
+	a.authorize(out.Header)
+	return a.transport.RoundTrip(out)
+}
+
+// String returns the base URL.
+func (a *API) String() string { return a.base.String() }
+
+// GoString returns the base URL.
+func (a *API) GoString() string { return a.base.String() }

@@ -1,0 +1,230 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	messagesPath = "/v1/messages"
+	countPath    = "/v1/messages/count_tokens"
+
+	maxRequest = 64 << 20 // bytes of a request's body
+
+	defaultIdle  = 2 * time.Minute
+	defaultTotal = 15 * time.Minute
+)
+
+var (
+	errStalled = errors.New("the model endpoint fell silent")
+	errTooLong = errors.New("the answer of the model endpoint took too long")
+)
+
+// An Endpoint is the model endpoint of one agent.
+type Endpoint struct {
+	gateway *Gateway
+	token   string
+	log     *slog.Logger
+	server  http.Server
+	cancel  context.CancelFunc // ends every request
+	served  chan struct{}      // closed when the server has ended
+	dir     *os.File           // the socket's folder
+	usage   tally
+
+	mu     sync.Mutex
+	closed bool
+	busy   sync.WaitGroup // requests being served; none is added once closed
+}
+
+// Usage returns what the agent has used so far. A stream's tokens are counted before the agent sees the event that tells them.
+func (e *Endpoint) Usage() Usage { return e.usage.get() }
+
+// Close ends the endpoint, cuts its open requests, waits for them to end and removes the socket. It is called once.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.cancel()
+	err := e.server.Close()
+	<-e.served
+	e.busy.Wait()
+	return errors.Join(err, e.dir.Close())
+}
+
+// ServeHTTP answers one request of the agent.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
+	e.busy.Add(1)
+	e.mu.Unlock()
+	defer e.busy.Done()
+
+	switch {
+	case r.Method == http.MethodHead && r.URL.Path == "/": // Claude Code asks this at start, without a token
+	case r.Method != http.MethodPost || r.URL.Path != messagesPath && r.URL.Path != countPath:
+		e.refuse(w, r, http.StatusNotFound, "not_found_error", "there is only POST "+messagesPath+" and POST "+countPath+" here")
+	case !e.proves(r.Header):
+		e.refuse(w, r, http.StatusForbidden, "permission_error", "this is not the token of this agent")
+	default:
+		e.forward(w, r)
+	}
+}
+
+// proves reports whether the request holds the agent's token. The time it takes tells nothing about the token but its length.
+func (e *Endpoint) proves(h http.Header) bool {
+	bearer, _ := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
+	return subtle.ConstantTimeCompare([]byte(bearer), []byte(e.token))|
+		subtle.ConstantTimeCompare([]byte(h.Get("X-Api-Key")), []byte(e.token)) == 1
+}
+
+// forward reads the request, waits for a place upstream, and passes the answer on as it comes.
+func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
+	request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		e.refuse(w, r, http.StatusRequestEntityTooLarge, "request_too_large", "a request may hold 64 MiB")
+		return
+	}
+	if err != nil {
+		e.refuse(w, r, http.StatusBadRequest, "invalid_request_error", "the request ended early")
+		return
+	}
+	if err := e.gateway.queue.enter(r.Context(), e.gateway.InFlight); err != nil {
+		panic(http.ErrAbortHandler) // nobody is there to be answered
+	}
+	defer e.gateway.queue.leave(e.gateway.InFlight)
+
+	total, idle := e.gateway.Total, e.gateway.Idle
+	if total == 0 {
+		total = defaultTotal
+	}
+	if idle == 0 {
+		idle = defaultIdle
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), total, errTooLong)
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	watch := time.AfterFunc(idle, func() { stop(errStalled) })
+	defer watch.Stop()
+	// A client that does not read must not hold its place for ever either: a second for a last word, then writing fails.
+	defer context.AfterFunc(ctx, func() {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second))
+	})()
+
+	answer := &body{ctx: ctx, idle: idle, watch: watch}
+	if r.URL.Path == messagesPath {
+		answer.meter = &meter{usage: &e.usage}
+		e.usage.add(Usage{Requests: 1})
+	}
+	r = r.WithContext(ctx)
+	r.ContentLength = int64(len(request))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(request)), nil }
+	r.Body, _ = r.GetBody()
+	proxy := httputil.ReverseProxy{
+		Transport:     e.gateway.Upstream,
+		Rewrite:       rewrite,
+		FlushInterval: -1,
+		ErrorLog:      slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
+		ErrorHandler:  e.fail,
+		ModifyResponse: func(resp *http.Response) error {
+			answer.begin(resp)
+			return nil
+		},
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+// rewrite makes the request that goes upstream: the agent's without its credentials and without what is meant for
+// this connection only.
+func rewrite(p *httputil.ProxyRequest) {
+	p.Out.URL = &url.URL{Path: p.In.URL.Path, RawQuery: p.In.URL.RawQuery}
+	p.Out.Host = ""
+	for _, name := range []string{
+		"Authorization", "X-Api-Key", "Cookie", "Accept-Encoding", "Connection", "Upgrade", "Te", "Expect",
+	} {
+		p.Out.Header.Del(name)
+	}
+}
+
+// fail answers a request that the upstream did not answer. It tells the agent no more than it has to know.
+func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
+	switch cause := context.Cause(r.Context()); {
+	case cause == errStalled || cause == errTooLong:
+		w.Header().Set("Connection", "close") // its writes have a deadline now
+		e.refuse(w, r, http.StatusGatewayTimeout, "timeout_error", cause.Error())
+	case cause != nil: // the client went away, or the endpoint is being closed
+		panic(http.ErrAbortHandler)
+	default:
+		e.log.Warn("upstream failed", "error", err)
+		e.refuse(w, r, http.StatusBadGateway, "api_error", "the model endpoint gave no answer")
+	}
+}
+
+// refuse answers as the API answers a mistake, and logs it.
+func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, kind, message string) {
+	e.log.Warn("request refused", "status", status, "method", r.Method, "path", r.URL.Path, "reason", message)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(errorBody(kind, message))
+}
+
+// errorBody returns an error in the form of the Messages API.
+func errorBody(kind, message string) []byte {
+	return marshal(object{"type": "error", "error": object{"type": kind, "message": message}})
+}
+
+// A body is the answer of the upstream on its way to the agent. Reading it restarts the watch, which runs only while the
+// upstream has the word, and feeds the meter.
+type body struct {
+	io.ReadCloser
+	ctx   context.Context
+	idle  time.Duration
+	watch *time.Timer
+	meter *meter // nil: not counted
+}
+
+// begin puts b in the place of the response's body.
+func (b *body) begin(resp *http.Response) {
+	b.watch.Stop()
+	b.ReadCloser, resp.Body = resp.Body, b
+	if b.meter != nil {
+		b.meter.stream = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+	}
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.watch.Reset(b.idle)
+	n, err := b.ReadCloser.Read(p)
+	b.watch.Stop()
+	if b.meter != nil {
+		b.meter.write(p[:n])
+		if err != nil {
+			b.meter.end()
+		}
+	}
+	if err != nil && err != io.EOF && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx) // says more than the upstream's "canceled"
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	if b.meter != nil {
+		b.meter.end()
+	}
+	return b.ReadCloser.Close()
+}

@@ -1,0 +1,102 @@
+// Package gateway is the model endpoint of every agent process.
+//
+// # Architecture
+//
+// An agent's process has no key and needs no network. All it has is a unix socket in its own folder and a token of its
+// own; [Gateway.Open] makes both good. A request that comes in there goes through these hands, in this order:
+//
+//	Endpoint   knows the agent by its socket and token; lets only the Messages API through
+//	queue      bounds the requests of all agents that are upstream at once, first come, first served
+//	body       cuts an answer that stalls or never ends
+//	meter      reads the answer as it passes and counts requests and tokens
+//	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model)
+//
+// The answer passes through unchanged and chunk by chunk: status, headers, bytes, the pings of a stream. What the gateway
+// itself has to say (403, 404, 413, 502, 504) has the form of the API's own errors:
+//
+//	{"type":"error","error":{"type":"permission_error","message":"..."}}
+//
+// A wrong token gets 403 and not 401, because Claude Code repeats a 401 for minutes.
+//
+// # Invariant
+//
+// No key ever reaches an agent, and no credential of an agent ever reaches the upstream.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A Gateway gives every agent an endpoint of its own and sends their requests to one upstream. Its fields must not change
+// after the first Open.
+type Gateway struct {
+	Upstream http.RoundTripper // answers requests to /v1/messages and /v1/messages/count_tokens; required
+	InFlight int               // requests of all agents that may be upstream at once; 0: no limit
+	Idle     time.Duration     // an answer without a byte for so long is cut; 0: 2 minutes
+	Total    time.Duration     // an answer that takes longer is cut; 0: 15 minutes
+	Log      *slog.Logger      // what was refused, cut, or failed; nil: nowhere
+
+	queue queue
+}
+
+// Open starts the endpoint of the agent called name: an HTTP server on a new unix socket that only the owner of this process
+// may use. Its folder must exist; its path may be longer than the 108 bytes that the kernel takes, but its last element may
+// not be longer than 80. The agent proves itself with token, which must not be empty.
+func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
+	if token == "" {
+		return nil, fmt.Errorf("open endpoint of %q: empty token", name)
+	}
+	dir, listener, err := listen(socket)
+	if err != nil {
+		return nil, fmt.Errorf("open endpoint of %q: %w", name, err)
+	}
+	log := g.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	e := &Endpoint{gateway: g, token: token, dir: dir, log: log.With("agent", name), served: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	e.cancel = cancel
+	e.server = http.Server{
+		Handler:     e,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
+	}
+	go func() { // ends when Close closes the server
+		defer close(e.served)
+		if err := e.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			e.log.Error("endpoint ended", "error", err)
+		}
+	}()
+	return e, nil
+}
+
+// listen binds a unix socket with mode 0600. The kernel takes no path over 108 bytes, so the socket's folder is opened and
+// named by its descriptor. The folder must stay open as long as the listener, which removes the socket by that same name.
+func listen(socket string) (dir *os.File, listener net.Listener, err error) {
+	dir, err = os.Open(filepath.Dir(socket))
+	if err != nil {
+		return nil, nil, err
+	}
+	short := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(socket))
+	listener, err = net.Listen("unix", short)
+	if err == nil {
+		if err = os.Chmod(short, 0o600); err == nil {
+			return dir, listener, nil
+		}
+		_ = listener.Close()
+	}
+	_ = dir.Close()
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err // without the short name, which means nothing to anybody
+	}
+	return nil, nil, fmt.Errorf("listen on %s: %w", socket, err)
+}

@@ -1,0 +1,657 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const (
+	token = "agent-token-7c1d"
+	key   = "sk-ant-the-real-key"
+)
+
+// roundTrip makes an upstream of a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// answer is a whole response of an upstream.
+func answer(r *http.Request, text string) (*http.Response, error) {
+	return respond(r, http.StatusOK, "application/json", []byte(text)), nil
+}
+
+// open opens an endpoint in a folder of its own and returns a client that dials it.
+func open(t testing.TB, g *Gateway, name string) (*Endpoint, *http.Client) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	e, err := g.Open(name, socket, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := os.Stat(socket); err == nil {
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return e, dialer(t, socket)
+}
+
+// dialer returns a client whose requests all go to the socket, however long its path.
+func dialer(t testing.TB, socket string) *http.Client {
+	t.Helper()
+	dir, err := os.Open(filepath.Dir(socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{
+		DisableCompression: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(socket)))
+		},
+	}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		dir.Close()
+	})
+	return &http.Client{Transport: transport}
+}
+
+// ask sends a request with the right token and returns the answer, whose body is still to be read.
+func ask(ctx context.Context, c *http.Client, path, text string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gateway"+path, strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	return c.Do(r)
+}
+
+// read returns the whole body of an answer.
+func read(t testing.TB, resp *http.Response, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// errorType returns the type of an error in the form of the Messages API.
+func errorType(t testing.TB, text string) string {
+	t.Helper()
+	var e struct {
+		Type  string
+		Error struct{ Type, Message string }
+	}
+	if err := json.Unmarshal([]byte(text), &e); err != nil || e.Type != "error" || e.Error.Message == "" {
+		t.Fatalf("no error body: %q", text)
+	}
+	return e.Error.Type
+}
+
+// server is an upstream over the network with the real key.
+func server(t testing.TB, h http.HandlerFunc) *API {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(r.Body) // only a server that has read all notices that its client goes away
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(raw))
+		h(w, r)
+	}))
+	api, err := NewAPI(s.URL, key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		api.transport.CloseIdleConnections()
+		s.Close()
+	})
+	return api
+}
+
+// logBuffer is a log that may be read while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *logBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
+	bearer := http.Header{"Authorization": {"Bearer " + token}}
+	tests := []struct {
+		method, path string
+		header       http.Header
+		status       int
+		kind         string // of the error; empty: none
+		upstream     bool
+	}{
+		{"HEAD", "/", nil, 200, "", false},
+		{"POST", "/v1/messages", bearer, 200, "", true},
+		{"POST", "/v1/messages?beta=true", bearer, 200, "", true},
+		{"POST", "/v1/messages", http.Header{"X-Api-Key": {token}}, 200, "", true},
+		{"POST", "/v1/messages", http.Header{"X-Api-Key": {token}, "Authorization": {"Bearer " + token}}, 200, "", true},
+		{"POST", "/v1/messages/count_tokens", bearer, 200, "", true},
+		{"POST", "/v1/messages", nil, 403, "permission_error", false},
+		{"POST", "/v1/messages", http.Header{"Authorization": {"Bearer"}}, 403, "permission_error", false},
+		{"POST", "/v1/messages", http.Header{"Authorization": {"Bearer " + token + "x"}}, 403, "permission_error", false},
+		{"POST", "/v1/messages", http.Header{"X-Api-Key": {token[1:]}}, 403, "permission_error", false},
+		{"POST", "/v1/messages/count_tokens", nil, 403, "permission_error", false},
+		{"GET", "/v1/messages", bearer, 404, "not_found_error", false},
+		{"GET", "/", bearer, 404, "not_found_error", false},
+		{"POST", "/", bearer, 404, "not_found_error", false},
+		{"POST", "/v1/messages/", bearer, 404, "not_found_error", false},
+		{"POST", "//v1/messages", bearer, 404, "not_found_error", false},
+		{"POST", "/v1/messages/batches", bearer, 404, "not_found_error", false},
+		{"POST", "/v1/../v1/messages", bearer, 404, "not_found_error", false},
+		{"POST", "/v1/complete", bearer, 404, "not_found_error", false},
+		{"GET", "/v1/models", bearer, 404, "not_found_error", false},
+		{"GET", "/v1/organizations/api_keys", bearer, 404, "not_found_error", false},
+	}
+	var upstream atomic.Int64
+	var log logBuffer
+	_, client := open(t, &Gateway{Log: log.logger(), Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+		upstream.Add(1)
+		return answer(r, "{}")
+	})}, "a")
+	for _, test := range tests {
+		r, err := http.NewRequestWithContext(t.Context(), test.method, "http://gateway"+test.path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.header != nil {
+			r.Header = test.header
+		}
+		before := upstream.Load()
+		resp, err := client.Do(r)
+		text := read(t, resp, err)
+		name := fmt.Sprintf("%s %s %v", test.method, test.path, test.header)
+		if resp.StatusCode != test.status {
+			t.Errorf("%s: status %d, want %d", name, resp.StatusCode, test.status)
+		}
+		if test.kind != "" && errorType(t, text) != test.kind {
+			t.Errorf("%s: %s, want %s", name, text, test.kind)
+		}
+		if got := upstream.Load() > before; got != test.upstream {
+			t.Errorf("%s: went upstream: %t, want %t", name, got, test.upstream)
+		}
+	}
+	for _, want := range []string{"agent=a", "status=404", "status=403", "path=/v1/complete"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %q:\n%s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), token) || strings.Contains(log.String(), token[1:]) {
+		t.Errorf("the log holds the token:\n%s", log.String())
+	}
+}
+
+func TestHeadersGoUpstreamWithoutTheAgentsCredentials(t *testing.T) {
+	got := make(chan *http.Request, 1)
+	_, client := open(t, &Gateway{Upstream: server(t, func(_ http.ResponseWriter, r *http.Request) { got <- r })}, "a")
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://gateway/v1/messages?beta=true&x=a%20b", strings.NewReader(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := http.Header{
+		"Anthropic-Version":        {"2023-06-01"},
+		"Anthropic-Beta":           {"one,two", "three"},
+		"Anthropic-Something-New":  {"yes"},
+		"Content-Type":             {"application/json"},
+		"Accept":                   {"application/json"},
+		"User-Agent":               {"claude-cli/2"},
+		"X-Claude-Code-Session-Id": {"11111111-2222"},
+		"X-Stainless-Lang":         {"js"},
+	}
+	r.Header = kept.Clone()
+	for name, value := range map[string]string{
+		"Authorization": "Bearer " + token, "X-Api-Key": token, "Cookie": "a=b", "Accept-Encoding": "gzip, br",
+		"Connection": "Upgrade, X-Hop", "Upgrade": "websocket", "X-Hop": "1", "Te": "trailers",
+		"Proxy-Authorization": "Basic eA==", "Keep-Alive": "1", "X-Forwarded-For": "1.2.3.4",
+	} {
+		r.Header.Set(name, value)
+	}
+	r.Host = "gateway.example"
+	resp, err := client.Do(r)
+	read(t, resp, err)
+
+	up := <-got
+	if up.URL.String() != "/v1/messages?beta=true&x=a%20b" {
+		t.Errorf("URL %s", up.URL)
+	}
+	if strings.Contains(up.Host, "gateway") {
+		t.Errorf("host %s", up.Host)
+	}
+	kept.Set("X-Api-Key", key)
+	kept.Set("Content-Length", "2")
+	for name := range kept {
+		if fmt.Sprint(up.Header[name]) != fmt.Sprint(kept[name]) {
+			t.Errorf("%s: %q, want %q", name, up.Header[name], kept[name])
+		}
+	}
+	for name := range up.Header {
+		if kept[name] == nil {
+			t.Errorf("%s: %q went upstream", name, up.Header[name])
+		}
+	}
+}
+
+func TestAnAnswerPassesUnchanged(t *testing.T) {
+	const text = `{"type":"error", "error":{"type":"rate_limit_error","message":"slow <down>"}}` + "\n"
+	_, client := open(t, &Gateway{Upstream: server(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "17")
+		w.Header().Set("Request-Id", "req_1")
+		w.Header().Set("Anthropic-Ratelimit-Requests-Remaining", "0")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, text)
+	})}, "a")
+	resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+	if got := read(t, resp, err); got != text || resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("status %d, body %q", resp.StatusCode, got)
+	}
+	for name, want := range map[string]string{
+		"Retry-After": "17", "Request-Id": "req_1", "Anthropic-Ratelimit-Requests-Remaining": "0", "Content-Type": "application/json",
+	} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestAChunkReachesTheAgentBeforeTheNextIsSent(t *testing.T) {
+	const chunks = 20
+	seen := make(chan bool)
+	e, client := open(t, &Gateway{Upstream: server(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range chunks {
+			fmt.Fprintf(w, "event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":%d}}\n\n", i+1)
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-seen:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})}, "a")
+	resp, err := ask(t.Context(), client, "/v1/messages", `{"stream":true}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for i := range chunks {
+		var got strings.Builder
+		for !strings.HasSuffix(got.String(), "\n\n") {
+			p := make([]byte, 4096)
+			n, err := resp.Body.Read(p)
+			if got.Write(p[:n]); err != nil {
+				t.Fatalf("chunk %d: %v", i, err)
+			}
+		}
+		if out := e.Usage().TokensOut; out != int64(i+1) {
+			t.Errorf("chunk %d was seen when %d tokens were counted", i, out)
+		}
+		seen <- true
+	}
+}
+
+func TestAClientThatGoesAwayCancelsTheUpstream(t *testing.T) {
+	canceled := make(chan error, 1)
+	gateway := &Gateway{InFlight: 1, Upstream: server(t, func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		if string(raw) == "second" {
+			return
+		}
+		_, _ = io.WriteString(w, ": hello\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		canceled <- r.Context().Err()
+	})}
+	_, client := open(t, gateway, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	resp, err := ask(ctx, client, "/v1/messages", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	cancel()
+	<-canceled
+	resp, err = ask(t.Context(), client, "/v1/messages", "second") // needs the one place
+	read(t, resp, err)
+}
+
+func TestAnAnswerThatStallsOrNeverEndsIsCut(t *testing.T) {
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	hello := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	endless := func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			_, _ = io.WriteString(w, ": ping\n\n")
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
+	tests := []struct {
+		name     string
+		gateway  Gateway
+		upstream http.HandlerFunc
+		status   int // 504: an error body says so; 200: the stream breaks off
+	}{
+		{"silent from the start", Gateway{Idle: 50 * time.Millisecond}, silent, 504},
+		{"silent after a chunk", Gateway{Idle: 50 * time.Millisecond}, hello, 200},
+		{"never answering", Gateway{Total: 50 * time.Millisecond}, silent, 504},
+		{"never ending", Gateway{Total: 100 * time.Millisecond}, endless, 200},
+	}
+	for i := range tests {
+		test := &tests[i]
+		t.Run(test.name, func(t *testing.T) {
+			var log logBuffer
+			test.gateway.Log = log.logger()
+			test.gateway.InFlight = 1
+			test.gateway.Upstream = server(t, test.upstream)
+			e, client := open(t, &test.gateway, "a")
+			for range 2 { // a cut answer gives its place back
+				resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+				if err != nil {
+					t.Fatal(err)
+				}
+				raw, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode != test.status {
+					t.Fatalf("status %d, want %d", resp.StatusCode, test.status)
+				}
+				if test.status == 504 && errorType(t, string(raw)) != "timeout_error" {
+					t.Errorf("body %q", raw)
+				}
+				if test.status == 200 && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("the stream ended with %v after %d bytes", err, len(raw))
+				}
+			}
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(log.String(), errStalled.Error()) && !strings.Contains(log.String(), errTooLong.Error()) {
+				t.Errorf("the log does not say why:\n%s", log.String())
+			}
+		})
+	}
+}
+
+func TestAClientThatDoesNotReadDoesNotHoldItsPlace(t *testing.T) {
+	full := make([]byte, 1<<20)
+	gateway := &Gateway{InFlight: 1, Total: 50 * time.Millisecond, Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+		raw, _ := io.ReadAll(r.Body)
+		if string(raw) == "second" {
+			return answer(r, "{}")
+		}
+		return respond(r, http.StatusOK, "text/event-stream", full, full, full, full, full, full, full, full), nil
+	})}
+	_, client := open(t, gateway, "a")
+	resp, err := ask(t.Context(), client, "/v1/messages", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() // and nobody reads it
+	resp, err = ask(t.Context(), client, "/v1/messages", "second")
+	read(t, resp, err)
+}
+
+func TestARequestThatIsTooLargeIsRefused(t *testing.T) {
+	_, client := open(t, &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			return nil, err
+		}
+		return answer(r, fmt.Sprint(n))
+	})}, "a")
+	send := func(size int) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://gateway/v1/messages", bytes.NewReader(make([]byte, size)))
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("X-Api-Key", token)
+		r.Header.Set("Expect", "100-continue") // so that the refusal is read before the request is written
+		return client.Do(r)
+	}
+	resp, err := send(maxRequest)
+	if got := read(t, resp, err); got != fmt.Sprint(maxRequest) {
+		t.Errorf("a request of the largest size: %d %s", resp.StatusCode, got)
+	}
+	resp, err = send(maxRequest + 1)
+	if got := read(t, resp, err); resp.StatusCode != 413 || errorType(t, got) != "request_too_large" {
+		t.Errorf("a larger request: %d %s", resp.StatusCode, got)
+	}
+}
+
+func TestAFailedUpstreamTellsNoSecrets(t *testing.T) {
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := dead.Addr().String()
+	dead.Close()
+	api, err := NewAPI("http://"+address+"/prefix", key, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log logBuffer
+	e, client := open(t, &Gateway{Upstream: api, Log: log.logger()}, "a")
+	resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+	text := read(t, resp, err)
+	if resp.StatusCode != http.StatusBadGateway || errorType(t, text) != "api_error" {
+		t.Errorf("status %d, body %s", resp.StatusCode, text)
+	}
+	if strings.Contains(text, address) {
+		t.Errorf("the agent learns of the upstream: %s", text)
+	}
+	if !strings.Contains(log.String(), "refused") {
+		t.Errorf("the log does not say what happened:\n%s", log.String())
+	}
+	for _, secret := range []string{key, token} {
+		if strings.Contains(text+log.String()+fmt.Sprint(resp.Header), secret) {
+			t.Errorf("%q was told:\n%s\n%s", secret, text, log.String())
+		}
+	}
+	if got := e.Usage(); got != (Usage{Requests: 1}) {
+		t.Errorf("usage %+v", got)
+	}
+}
+
+func TestUsageCountsModelRequestsOnly(t *testing.T) {
+	e, client := open(t, &Gateway{Upstream: server(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == countPath {
+			_, _ = io.WriteString(w, `{"input_tokens":1000,"usage":{"input_tokens":1000}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"usage":{"input_tokens":1,"cache_creation_input_tokens":20,"cache_read_input_tokens":300,"output_tokens":4}}`)
+	})}, "a")
+	for range 3 {
+		resp, err := ask(t.Context(), client, "/v1/messages/count_tokens", "{}")
+		read(t, resp, err)
+		resp, err = ask(t.Context(), client, "/v1/messages", "{}")
+		read(t, resp, err)
+	}
+	resp, err := ask(t.Context(), client, "/v1/other", "{}")
+	read(t, resp, err)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := e.Usage(), (Usage{Requests: 3, TokensIn: 963, TokensOut: 12}); got != want {
+		t.Errorf("usage %+v, want %+v", got, want)
+	}
+}
+
+func TestInFlightBoundsTheRequestsOfAllAgents(t *testing.T) {
+	const limit, agents, requests = 3, 8, 5
+	var inside, most atomic.Int64
+	full := make(chan struct{}) // closed when the limit is reached
+	var once sync.Once
+	gateway := &Gateway{InFlight: limit, Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+		n := inside.Add(1)
+		defer inside.Add(-1)
+		if n == limit {
+			once.Do(func() { close(full) })
+		}
+		for {
+			old := most.Load()
+			if n <= old || most.CompareAndSwap(old, n) {
+				break
+			}
+		}
+		<-full
+		return answer(r, "{}")
+	})}
+	var all sync.WaitGroup
+	for i := range agents {
+		e, client := open(t, gateway, fmt.Sprint(i))
+		for range requests {
+			all.Go(func() {
+				resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+			})
+		}
+		defer func() {
+			if got := e.Usage().Requests; got != requests {
+				t.Errorf("agent %d: %d requests counted, want %d", i, got, requests)
+			}
+		}()
+	}
+	all.Wait()
+	if most.Load() != limit {
+		t.Errorf("%d were upstream at once, want %d", most.Load(), limit)
+	}
+}
+
+func TestCloseCutsOpenStreamsAndRemovesTheSocket(t *testing.T) {
+	gone := make(chan struct{})
+	gateway := &Gateway{Upstream: server(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(gone)
+	})}
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	e, err := gateway.Open("a", socket, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := dialer(t, socket)
+	resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-gone
+	if raw, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("the stream ended well with %q", raw)
+	}
+	if _, err := os.Lstat(socket); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+	if _, err := ask(t.Context(), client, "/v1/messages", "{}"); err == nil {
+		t.Error("a closed endpoint answered")
+	}
+}
+
+func TestASocketMayHaveALongPathAndBelongsToItsOwner(t *testing.T) {
+	dir := t.TempDir()
+	for len(dir) < 200 {
+		dir = filepath.Join(dir, "a-folder-with-a-name")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "api.sock")
+	gateway := &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) { return answer(r, "yes") })}
+	e, err := gateway.Open("a", socket, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	resp, err := ask(t.Context(), dialer(t, socket), "/v1/messages", "{}")
+	if got := read(t, resp, err); got != "yes" {
+		t.Errorf("answer %q", got)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(socket); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+func TestOpenRefusesWhatCannotWork(t *testing.T) {
+	gateway := &Gateway{Upstream: NewOffline(nil, 1)}
+	dir := t.TempDir()
+	taken := filepath.Join(dir, "taken.sock")
+	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ socket, token, want string }{
+		{filepath.Join(dir, "api.sock"), "", "empty token"},
+		{filepath.Join(dir, "none", "api.sock"), token, "no such file"},
+		{taken, token, taken + ": bind: address already in use"},
+		{filepath.Join(dir, strings.Repeat("x", 120)), token, "invalid argument"},
+	} {
+		e, err := gateway.Open("ann", test.socket, test.token)
+		if err == nil {
+			e.Close()
+			t.Errorf("%s was opened", test.socket)
+		} else if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), `"ann"`) {
+			t.Errorf("error %q, want %q", err, test.want)
+		}
+	}
+}
