@@ -121,6 +121,7 @@ func (c command) run(ctx context.Context, args []string, stdout io.Writer, stder
 		err = fmt.Errorf("%d arguments", len(arguments))
 	}
 	if err != nil {
+		a.json = a.json || slices.Contains(args, "--json") // it may stand after the flag that is wrong
 		hint := fmt.Sprintf("usage: vitrine %s [FLAGS] %s", c.name, c.arguments)
 		return a.fail(stdout, &failure{code: exitUsage, err: fmt.Errorf("%s: %w", c.name, err), hint: hint})
 	}
@@ -170,7 +171,7 @@ func (a *app) fail(stdout io.Writer, err error) int {
 
 func (a *app) complain(err error) {
 	for _, r := range reports(err) {
-		fmt.Fprintf(a.err, "vitrine: %s\n", r)
+		fmt.Fprintf(a.err, "vitrine: %s\n", printable(r.String()))
 		if r.Hint != "" {
 			fmt.Fprintf(a.err, "vitrine: hint: %s\n", r.Hint)
 		}

@@ -25,7 +25,7 @@ type shown struct {
 // openRun reads the manifest of the run in dir, and its result if it is over.
 func openRun(dir string) (arena.Manifest, *arena.Result, error) {
 	m, err := arena.ReadManifest(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
 		return m, nil, misuse("a run is a folder that vitrine run has made, such as runs/...", "%s is not a run: %w", dir, err)
 	}
 	if err != nil {
@@ -45,7 +45,7 @@ func show(_ context.Context, a *app, args []string) (any, error) {
 		return nil, err
 	}
 	doc := shown{Manifest: m, Result: result, Events: []world.Event{}}
-	fmt.Fprintf(a.out, "%s, seed %d, %d agents, started %s\n", m.Scenario, m.Seed, len(m.Agents), m.Start.Local().Format("2006-01-02 15:04:05"))
+	fmt.Fprintf(a.out, "%s, seed %d, %d agents, started %s\n", printable(m.Scenario), m.Seed, len(m.Agents), m.Start.Local().Format("2006-01-02 15:04:05"))
 	turn := -1
 	for ev, err := range world.Events(args[0]) {
 		if err != nil {
@@ -60,16 +60,16 @@ func show(_ context.Context, a *app, args []string) (any, error) {
 			fmt.Fprintf(a.out, "\nturn %d\n", turn)
 		}
 		if line := tell(ev); line != "" {
-			fmt.Fprintf(a.out, "  %s\n", line)
+			fmt.Fprintf(a.out, "  %s\n", printable(line))
 		}
 	}
 	if result == nil {
 		fmt.Fprint(a.out, "\nnot over\n")
 		return doc, nil
 	}
-	fmt.Fprintf(a.out, "\n%s: %s\n", result.Status, result.Reason)
+	fmt.Fprintf(a.out, "\n%s\n", printable(result.Status+": "+result.Reason))
 	for _, agent := range result.Agents {
-		fmt.Fprintf(a.out, "  %-12s %-8s reward %s\n", agent.Name, agent.Status, number(agent.Reward))
+		fmt.Fprintf(a.out, "  %-12s %-8s reward %s\n", printable(agent.Name), printable(string(agent.Status)), number(agent.Reward))
 	}
 	return doc, nil
 }
@@ -97,7 +97,7 @@ func tell(ev world.Event) string {
 		line := agent + ev.Kind + ", so it " + map[string]string{`"out"`: "is out", `"pass"`: "passes"}[string(data["consequence"])]
 		for _, more := range []string{proc.Reason, proc.Detail} {
 			if more != "" {
-				line += ": " + printable(more)
+				line += ": " + more
 			}
 		}
 		return line
@@ -109,7 +109,7 @@ func tell(ev world.Event) string {
 func fields(data map[string]json.RawMessage) string {
 	var out []string
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		out = append(out, printable(key)+"="+printable(string(data[key])))
+		out = append(out, key+"="+string(data[key]))
 	}
 	return strings.Join(out, " ")
 }
@@ -118,12 +118,12 @@ func fields(data map[string]json.RawMessage) string {
 func word(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
-		return printable(string(raw))
+		return string(raw)
 	}
-	return printable(s)
+	return s
 }
 
-// printable returns s without anything that a terminal would obey: agents write what they like.
+// printable returns a line without anything that a terminal would obey: agents write what they like.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
