@@ -118,7 +118,8 @@ func findLandlock() finding {
 // findUserNamespaces makes one in a child.
 func findUserNamespaces(ctx context.Context) finding {
 	follows := "the way to an empty network and a private /proc without being root; not used yet"
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "version")
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = []string{os.Args[0], "version"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},

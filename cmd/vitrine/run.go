@@ -58,7 +58,7 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.StringVar(&r.policy, "policy", "", "the policy `P` of every agent that is scripted or plays offline; \"replay\" plays --actions")
 	flags.StringVar(&r.actions, "actions", "", "the `FILE` of recorded actions for --policy replay, as JSON lines")
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
-	flags.StringVar(&r.baseURL, "base-url", os.Getenv("ANTHROPIC_BASE_URL"), "the `URL` of the Messages API, or of anything that speaks it")
+	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default $ANTHROPIC_BASE_URL)")
 	flags.Func("set", "set a value of the scenario, as `path=value`, such as rules.capacity=50; may be repeated", func(s string) error {
 		r.set = append(r.set, s)
 		return nil
@@ -195,9 +195,14 @@ func (r *runner) createDir() error {
 		}
 	}
 	if err != nil {
-		return misuse("choose another folder with --out", "run folder: %w", err)
+		return unusable(err)
 	}
 	return nil
+}
+
+// unusable is the failure of a run whose folder will not do.
+func unusable(err error) error {
+	return misuse("choose another folder with --out", "run folder: %w", err)
 }
 
 // heldBy says who supervises the run in dir, if there is one and somebody does.
@@ -217,7 +222,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	began := time.Now()
 	lease, err := world.Acquire(r.dir)
 	if err != nil {
-		return nil, err
+		return nil, unusable(err)
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
 	if err := arena.WriteManifest(r.dir, r.manifest(began)); err != nil {

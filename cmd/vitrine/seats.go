@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -35,9 +36,9 @@ func (r *runner) chooseUpstream() (http.RoundTripper, error) {
 		return nil, misuse("set ANTHROPIC_API_KEY to play with a real model, or add --offline to play with a scripted one",
 			"no key for the model")
 	}
-	upstream, err := gateway.NewAPI(r.baseURL, key, token)
+	upstream, err := gateway.NewAPI(cmp.Or(r.baseURL, os.Getenv("ANTHROPIC_BASE_URL")), key, token)
 	if err != nil {
-		return nil, misuse("--base-url or ANTHROPIC_BASE_URL name the endpoint", "%w", err)
+		return nil, misuse("--base-url or ANTHROPIC_BASE_URL name the endpoint, ANTHROPIC_API_KEY holds the key", "%w", err)
 	}
 	return upstream, nil
 }

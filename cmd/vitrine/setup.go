@@ -22,7 +22,7 @@ type setup struct {
 // load reads the scenario file at path, with every mistake in it.
 func load(path string, set []string) (*setup, error) {
 	s, err := scenarios.Load(path, set)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
 		return nil, misuse("the shipped scenarios are in the folder scenarios", "%w", err)
 	}
 	return complete(s, err)
