@@ -10,11 +10,8 @@ import (
 	"hash/crc32"
 	"io"
 	"iter"
-	"maps"
 	"os"
-	"slices"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -42,51 +39,20 @@ func (e *LogError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// canonical returns ev with all its JSON in canonical form, in bytes that nobody else holds.
-func (ev Event) canonical() (Event, error) {
-	paths := slices.Sorted(maps.Keys(ev.Set))
-	for _, text := range slices.Concat([]string{ev.Agent, ev.Kind}, ev.Del, paths) {
-		if !utf8.ValidString(text) {
-			return Event{}, fmt.Errorf("%q is not UTF-8", text)
-		}
-	}
-	var err error
-	if len(ev.Data) > 0 {
-		if ev.Data, err = Canonical(ev.Data); err != nil {
-			return Event{}, fmt.Errorf("data is not JSON: %w", err)
-		}
-	}
-	if len(ev.Proc) > 0 {
-		if ev.Proc, err = Canonical(ev.Proc); err != nil {
-			return Event{}, fmt.Errorf("proc is not JSON: %w", err)
-		}
-	}
-	set := make(map[string]json.RawMessage, len(paths))
-	for _, path := range paths {
-		if set[path], err = Canonical(ev.Set[path]); err != nil {
-			return Event{}, fmt.Errorf("fact %q is not JSON: %w", path, err)
-		}
-	}
-	ev.Set = set
-	return ev, nil
-}
-
 // encode returns a canonical event as a line of the log, newline included, and the size of the world part at its beginning.
 func encode(ev Event) (line []byte, world int, err error) {
-	proc, at := ev.Proc, ev.Time
-	ev.Proc, ev.Time = nil, time.Time{}
-	raw, err := marshal(ev)
+	raw, err := ev.World()
 	if err != nil {
 		return nil, 0, err
 	}
 	line = raw[:len(raw)-len("}")]
 	world = len(line)
-	if len(proc) > 0 {
+	if len(ev.Proc) > 0 {
 		line = append(line, `,"proc":`...)
-		line = append(line, proc...)
+		line = append(line, ev.Proc...)
 	}
 	line = append(line, `,"time":"`...)
-	line = at.UTC().AppendFormat(line, time.RFC3339Nano)
+	line = ev.Time.UTC().AppendFormat(line, time.RFC3339Nano)
 	line = append(line, '"')
 	line = fmt.Appendf(line, crcField+"\n", crc32.Checksum(line, castagnoli))
 	return line, world, nil

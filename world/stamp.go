@@ -3,7 +3,10 @@ package world
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // Stamp returns the events as a log holds them when they follow on s in one commit: their JSON canonical, and More, Seq and Turn
@@ -11,10 +14,10 @@ import (
 func (s State) Stamp(events []Event) ([]Event, error) {
 	turn := s.Turn
 	stamped := make([]Event, len(events))
-	for i, ev := range events {
-		ev, err := ev.canonical()
+	for i, given := range events {
+		ev, err := given.canonical()
 		if err != nil {
-			return nil, fmt.Errorf("%s event: %w", ev.Kind, err)
+			return nil, fmt.Errorf("%s event: %w", given.Kind, err)
 		}
 		ev.More, ev.Seq, ev.Turn = i < len(events)-1, s.Seq+int64(i)+1, turn
 		if ev.Kind == KindTurn {
@@ -23,6 +26,39 @@ func (s State) Stamp(events []Event) ([]Event, error) {
 		stamped[i] = ev
 	}
 	return stamped, nil
+}
+
+// canonical returns ev with all its JSON in canonical form, in bytes that nobody else holds.
+func (ev Event) canonical() (Event, error) {
+	paths := slices.Sorted(maps.Keys(ev.Set))
+	for _, text := range slices.Concat([]string{ev.Agent, ev.Kind}, ev.Del, paths) {
+		if !utf8.ValidString(text) {
+			return Event{}, fmt.Errorf("%q is not UTF-8", text)
+		}
+	}
+	var err error
+	if len(ev.Data) > 0 {
+		if ev.Data, err = Canonical(ev.Data); err != nil {
+			return Event{}, fmt.Errorf("data is not JSON: %w", err)
+		}
+	}
+	if len(ev.Proc) > 0 {
+		if ev.Proc, err = Canonical(ev.Proc); err != nil {
+			return Event{}, fmt.Errorf("proc is not JSON: %w", err)
+		}
+	}
+	if len(paths) == 0 {
+		ev.Set = nil
+		return ev, nil
+	}
+	set := make(map[string]json.RawMessage, len(paths))
+	for _, path := range paths {
+		if set[path], err = Canonical(ev.Set[path]); err != nil {
+			return Event{}, fmt.Errorf("fact %q is not JSON: %w", path, err)
+		}
+	}
+	ev.Set = set
+	return ev, nil
 }
 
 // World returns the world part of a stamped event: what of it counts for the hash of a run, without process facts and time.

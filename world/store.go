@@ -109,7 +109,7 @@ func (s *Store) Commit(ctx context.Context, decide func(State) ([]Event, error))
 	if err != nil || len(events) == 0 {
 		return st, err
 	}
-	c, err := s.stamp(st, events)
+	c, err := s.prepare(st, events)
 	if err != nil {
 		return st, fmt.Errorf("commit: %w", err)
 	}
@@ -169,25 +169,18 @@ type commit struct {
 	world  []byte // what they add to the hash
 }
 
-// stamp makes a commit of the events that follow on st.
-func (s *Store) stamp(st State, events []Event) (commit, error) {
-	var c commit
+// prepare makes a commit of the events that follow on st.
+func (s *Store) prepare(st State, events []Event) (c commit, err error) {
+	if c.events, err = st.Stamp(events); err != nil {
+		return c, err
+	}
 	now := s.now().UTC()
-	turn := st.Turn
-	for i, ev := range events {
-		ev, err := ev.canonical()
+	for i := range c.events {
+		c.events[i].Time = now
+		line, world, err := encode(c.events[i])
 		if err != nil {
-			return c, fmt.Errorf("%s event: %w", ev.Kind, err)
+			return c, err
 		}
-		ev.More, ev.Seq, ev.Turn, ev.Time = i < len(events)-1, st.Seq+int64(i)+1, turn, now
-		if ev.Kind == KindTurn {
-			turn++
-		}
-		line, world, err := encode(ev)
-		if err != nil {
-			return c, fmt.Errorf("%s event: %w", ev.Kind, err)
-		}
-		c.events = append(c.events, ev)
 		c.lines = append(c.lines, line...)
 		c.world = append(append(c.world, line[:world]...), "}\n"...)
 	}

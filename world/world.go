@@ -15,7 +15,7 @@
 //
 // A run's log is the file events.jsonl in the run's folder. A line is one event:
 //
-//	{"agent":"a","data":{"args":{"tons":10},"name":"fish"},"kind":"action","more":true,"seq":3,"turn":0,"proc":{"wall_ms":12},"time":"2026-01-02T15:04:05.000000006Z","crc":"0f3b9a2c"}
+//	{"agent":"a","data":{"args":{"tons":10},"name":"fish"},"kind":"action","more":true,"seq":3,"turn":0,"proc":{"wall_ms":12},"time":"2026-01-02T15:04:05.000000006Z","crc":"8bedfb01"}
 //
 // Up to and without ,"proc" or ,"time" a line is the event in the world: canonical JSON, keys sorted. What follows depends on the
 // machine and the day: proc (facts of the process: latency, pid, tokens; may be missing) and time. The crc is CRC-32C of

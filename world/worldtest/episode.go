@@ -89,26 +89,17 @@ func (e *episode) draw() ([]world.Action, error) {
 
 // commit folds events as a store does. It is an error if one of them cannot be written.
 func (e *episode) commit(events []world.Event) error {
+	events, err := e.st.Stamp(events)
+	if err != nil {
+		return err
+	}
 	for _, ev := range events {
-		ev.Seq, ev.Turn = e.st.Seq+1, e.st.Turn
 		if ev.Kind == "" {
-			return fmt.Errorf("event %s has no kind", encode(ev))
-		}
-		var err error
-		if ev.Data != nil {
-			if ev.Data, err = world.Canonical(ev.Data); err != nil {
-				return fmt.Errorf("%s event: data: %w", ev.Kind, err)
-			}
-		}
-		ev.Set = maps.Clone(ev.Set)
-		for _, path := range slices.Sorted(maps.Keys(ev.Set)) {
-			if ev.Set[path], err = world.Canonical(ev.Set[path]); err != nil {
-				return fmt.Errorf("%s event: fact %q: %w", ev.Kind, path, err)
-			}
+			return fmt.Errorf("event %d has no kind", ev.Seq)
 		}
 		e.log.Write(append(encode(ev), '\n'))
-		e.st = e.st.Apply(ev)
 	}
+	e.st = e.st.Apply(events...)
 	return nil
 }
 
