@@ -1,0 +1,125 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestRunHasOneSupervisorAndTheNextIsToldWhoItIs(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "hold", dir)
+	if !p.out.Scan() || p.out.Text() != "held" {
+		t.Fatalf("%q %s", p.out.Text(), p.stderr.String())
+	}
+	_, err := Acquire(dir)
+	var held *HeldError
+	if !errors.As(err, &held) || held.PID != p.Process.Pid || time.Since(held.Start) > time.Minute {
+		t.Fatalf("error %v, want the holder %d", err, p.Process.Pid)
+	}
+	text := fmt.Sprintf(`^run is held by process %d since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`, p.Process.Pid)
+	if !regexp.MustCompile(text).MatchString(err.Error()) {
+		t.Errorf("the error says %q", err)
+	}
+}
+
+func TestLeaseEndsWhenItsHolderIsKilledThoughAChildLives(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "hold", dir)
+	if !p.out.Scan() || p.out.Text() != "held" {
+		t.Fatalf("%q %s", p.out.Text(), p.stderr.String())
+	}
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(p.in, "are you there?")
+	if !p.out.Scan() || p.out.Text() != "are you there?" {
+		t.Errorf("the child does not live: %q", p.out.Text())
+	}
+	if err := errors.Join(p.in.Close(), lease.Release()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLeaseCanBeReleasedAndTakenAgain(t *testing.T) {
+	dir := t.TempDir()
+	for range 3 {
+		lease, err := Acquire(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Acquire(dir)
+		var held *HeldError
+		if !errors.As(err, &held) || held.PID != os.Getpid() {
+			t.Errorf("second lease: %v", err)
+		}
+		if err := lease.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOfManyWhoAcquireAtOnceOneGetsItAndAllOthersLearnItsName(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, leaseName), []byte(`{"pid":1,"start":"2020-01-02T15:04:05Z"}`), 0o600); err != nil {
+		t.Fatal(err) // of one who was killed
+	}
+	var group sync.WaitGroup
+	got := make(chan error, 20)
+	for range cap(got) {
+		group.Go(func() {
+			lease, err := Acquire(dir)
+			if got <- err; err == nil {
+				t.Cleanup(func() { _ = lease.Release() })
+			}
+		})
+	}
+	group.Wait()
+	close(got)
+	leases := 0
+	for err := range got {
+		var held *HeldError
+		switch {
+		case err == nil:
+			leases++
+		case !errors.As(err, &held) || held.PID != os.Getpid():
+			t.Errorf("error %v", err)
+		}
+	}
+	if leases != 1 {
+		t.Errorf("%d got the lease", leases)
+	}
+}
+
+func TestHolderWithoutANameIsStillAHolder(t *testing.T) {
+	dir := t.TempDir()
+	lease, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	if err := os.WriteFile(filepath.Join(dir, leaseName), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Acquire(dir); err == nil || err.Error() != "run is held by another process" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAcquireNeedsAFolder(t *testing.T) {
+	if _, err := Acquire(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+}
