@@ -41,6 +41,10 @@ import (
 const (
 	startLimit = 2 * time.Minute // from exec to the answer to initialize
 	stopGrace  = 3 * time.Second // before each signal
+
+	// maxObservation is the longest observation in bytes that the model gets to read. Of a longer one Claude Code shows only the
+	// beginning, without a word: results of tools are whole up to 40 kB (measured), and not from 60 kB.
+	maxObservation = 40_000
 )
 
 // A Config says how to run one Claude Code process.
@@ -146,9 +150,13 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 	if err := a.settle(ctx); err != nil {
 		return world.Action{}, err
 	}
+	text := observationText(obs)
+	if len(text) > maxObservation {
+		return world.Action{}, fmt.Errorf("the observation has %d bytes, and Claude Code shows %d", len(text), maxObservation)
+	}
 	a.generation.Add(1)
 	defer a.generation.Add(1)
-	if err := a.show(observationText(obs)); err != nil {
+	if err := a.show(text); err != nil {
 		return world.Action{}, a.broken(err)
 	}
 	for reminded := false; ; {

@@ -243,6 +243,28 @@ func TestAgentThatDoesNotActIsRemindedOnce(t *testing.T) {
 	}
 }
 
+func TestObservationThatClaudeCodeWouldCutIsRefused(t *testing.T) {
+	m := &model{answer: func(_ *http.Request, n int) ([]block, int) {
+		return []block{act(fmt.Sprintf("toolu_%d", n), "fish", n)}, http.StatusOK
+	}}
+	agent := start(t, m, nil)
+	wantTons(t, mustAct(t, agent, 0), 0)
+	obs := observe(1)
+	obs.View = world.JSON(strings.Repeat("x", 50_000))
+	if _, err := agent.Act(within(t, time.Minute), obs); err == nil || !strings.Contains(err.Error(), "50") {
+		t.Errorf("act on 50 kB: %v, want an error that says how much", err)
+	}
+	obs.View = world.JSON(strings.Repeat("x", 39_000))
+	action, err := agent.Act(within(t, time.Minute), obs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTons(t, action, 1)
+	if got := m.requests()[1]; !bytes.Contains(got, bytes.Repeat([]byte("x"), 39_000)) {
+		t.Error("an observation of 39 kB does not reach the model whole")
+	}
+}
+
 func TestSecondActionOfOneReplyIsRefused(t *testing.T) {
 	m := &model{answer: func(_ *http.Request, n int) ([]block, int) {
 		if n == 0 {
