@@ -102,8 +102,8 @@ func (c *cast) close() error {
 	for i, p := range c.players {
 		closing.Go(func() {
 			<-p.ready
-			if p.agent == nil {
-				return
+			if p.err != nil {
+				return // there is no agent, even if there is a pointer to one
 			}
 			var err error
 			if p.usage, err = p.agent.Close(); err != nil {
