@@ -118,9 +118,7 @@ func (t *table) act(st world.State, observations []world.Observation) ([]act, er
 		}
 		return nil, errInterrupted
 	}
-	for i := range acts {
-		a := &acts[i]
-		a.out = a.out || t.Consequences.of(a.kind) == ConsequenceOut
+	for _, a := range acts {
 		if a.kind != KindAction {
 			t.refused[a.agent] = "you passed: " + a.proc.Reason
 		}

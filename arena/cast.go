@@ -62,7 +62,7 @@ func (c *cast) act(ctx context.Context, obs world.Observation) act {
 	p := c.byName[obs.Agent]
 	<-p.ready
 	if p.err != nil {
-		return act{agent: obs.Agent, kind: KindError, out: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
+		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.clock)
 	defer cancel()
@@ -89,7 +89,7 @@ func judge(action world.Action, err error, clock time.Duration) act {
 	case errors.Is(err, agents.ErrNoAction):
 		return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
 	case errors.As(err, &dead):
-		return act{kind: KindError, out: true, proc: proc{Reason: dead.Error(), Detail: dead.Detail}}
+		return act{kind: KindError, dead: true, proc: proc{Reason: dead.Error(), Detail: dead.Detail}}
 	default:
 		return act{kind: KindError, proc: proc{Reason: err.Error()}}
 	}

@@ -61,7 +61,7 @@ type act struct {
 	agent  string
 	action world.Action // what it asked for, if kind is KindAction
 	kind   string       // KindAction, KindTimeout, KindInvalid or KindError
-	out    bool         // it never acts again
+	dead   bool         // it never acts again, whatever is declared
 	proc   proc         // facts of the process
 }
 
@@ -227,7 +227,8 @@ func (g *Game) resolve(st world.State, acts []act, lastOfTurn bool) ([]world.Eve
 			events = append(events, world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(action), Proc: world.JSON(a.proc)})
 		} else {
 			action = world.Action{Name: world.Pass}
-			events = append(events, consequence(a.kind, a.agent, a.out, world.JSON(a.proc)))
+			out := a.dead || g.Consequences.of(a.kind) == ConsequenceOut
+			events = append(events, consequence(a.kind, a.agent, out, world.JSON(a.proc)))
 		}
 		action.Agent = a.agent
 		actions = append(actions, action)

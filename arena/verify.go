@@ -119,7 +119,7 @@ func actOf(ev world.Event) (act, error) {
 		if err := json.Unmarshal(ev.Data, &data); err != nil {
 			return a, err
 		}
-		a.out = data.Consequence == ConsequenceOut
+		a.dead = ev.Kind == KindError && data.Consequence == ConsequenceOut // all else is for the game to say
 	default:
 		return a, fmt.Errorf("a %s event is no act", ev.Kind)
 	}
