@@ -1,10 +1,13 @@
 package arena
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,9 +83,10 @@ func (c *cast) act(ctx context.Context, obs world.Observation) act {
 func judge(action world.Action, err error, clock time.Duration) act {
 	var dead *agents.DeadError
 	switch {
-	case err == nil && len(action.Args) > 0 && !json.Valid(action.Args):
-		return act{kind: KindInvalid, proc: proc{Reason: "the arguments of the action are not JSON"}}
 	case err == nil:
+		if action, err = asLogged(action); err != nil {
+			return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
+		}
 		return act{kind: KindAction, action: action}
 	case errors.Is(err, context.DeadlineExceeded):
 		return act{kind: KindTimeout, proc: proc{Reason: fmt.Sprintf("no action within %v", clock)}}
@@ -93,6 +97,26 @@ func judge(action world.Action, err error, clock time.Duration) act {
 	default:
 		return act{kind: KindError, proc: proc{Reason: err.Error()}}
 	}
+}
+
+// asLogged returns an action as its event in the log says it, so that the rules see the same bytes now and in [Verify]. It is an
+// error if the log cannot hold it.
+func asLogged(a world.Action) (world.Action, error) {
+	a.Name = strings.ToValidUTF8(a.Name, "\ufffd")
+	if len(a.Args) == 0 {
+		return a, nil
+	}
+	args, err := world.Canonical(a.Args)
+	if err != nil {
+		return a, fmt.Errorf("the arguments of the action cannot be read: %w", err)
+	}
+	// JSON can be read to a limit of depth, and an event that holds the arguments is deeper than they are.
+	const room = 100
+	if !json.Valid(slices.Concat(bytes.Repeat([]byte("["), room), args, bytes.Repeat([]byte("]"), room))) {
+		return a, errors.New("the arguments of the action are nested too deep")
+	}
+	a.Args = args
+	return a, nil
 }
 
 // close ends all agents at once, and waits until they are gone.
