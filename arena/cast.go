@@ -73,14 +73,17 @@ func (c *cast) act(ctx context.Context, obs world.Observation) act {
 	action, err := p.agent.Act(ctx, obs)
 	took := time.Since(began)
 	p.waiting += took
-	a := judge(action, err, c.clock)
+	a := judge(action, err)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil { // and not a deadline of the agent's own
+		a = act{kind: KindTimeout, proc: proc{Reason: fmt.Sprintf("no action within %v", c.clock)}}
+	}
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
 	return a
 }
 
 // judge tells an action from all that can come in its place.
-func judge(action world.Action, err error, clock time.Duration) act {
+func judge(action world.Action, err error) act {
 	var dead *agents.DeadError
 	switch {
 	case err == nil:
@@ -88,8 +91,6 @@ func judge(action world.Action, err error, clock time.Duration) act {
 			return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
 		}
 		return act{kind: KindAction, action: action}
-	case errors.Is(err, context.DeadlineExceeded):
-		return act{kind: KindTimeout, proc: proc{Reason: fmt.Sprintf("no action within %v", clock)}}
 	case errors.Is(err, agents.ErrNoAction):
 		return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
 	case errors.As(err, &dead):
