@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -21,7 +20,7 @@ type checkedFile struct {
 // check says what is wrong with scenario files.
 func check(_ context.Context, a *app, files []string) (any, error) {
 	doc := checked{OK: true, Files: []checkedFile{}}
-	var all []error
+	var all failures
 	for _, file := range files {
 		s, err := load(file, nil)
 		found := checkedFile{File: file, OK: err == nil, Errors: []report{}}
@@ -34,5 +33,8 @@ func check(_ context.Context, a *app, files []string) (any, error) {
 		}
 		doc.Files = append(doc.Files, found)
 	}
-	return doc, errors.Join(all...)
+	if len(all) > 0 {
+		return doc, all
+	}
+	return doc, nil
 }

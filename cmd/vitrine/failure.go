@@ -56,21 +56,33 @@ func (r report) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Message)
 }
 
+// failures are the errors of several files.
+type failures []error
+
+func (f failures) Error() string   { return errors.Join(f...).Error() }
+func (f failures) Unwrap() []error { return f }
+
 // reports returns every mistake in err.
 func reports(err error) []report {
+	var all []report
+	var several failures
 	var mistakes scenarios.Errors
 	var mistake *scenarios.Error
-	if errors.As(err, &mistake) {
+	switch {
+	case errors.As(err, &several):
+		for _, err := range several {
+			all = append(all, reports(err)...)
+		}
+		return all
+	case errors.As(err, &mistake):
 		mistakes = scenarios.Errors{mistake}
-	}
-	if errors.As(err, &mistakes) {
-		var all []report
+		fallthrough
+	case errors.As(err, &mistakes):
 		for _, m := range mistakes {
 			all = append(all, report{Message: m.Msg, Hint: m.Hint, File: m.File, Line: m.Line, Column: m.Col})
 		}
 		return all
 	}
-	var all []report
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		all = append(all, report{Message: line})
 	}

@@ -124,10 +124,9 @@ func (r *runner) cast() error {
 		}
 	}
 	switch {
+	case r.actions != "" && r.policy != replayPolicy:
+		return misuse("add --agents scripted --policy replay", "--actions: nobody plays it")
 	case r.policy == "":
-		if r.actions != "" {
-			return misuse("add --agents scripted --policy replay", "--actions: nobody plays it")
-		}
 		return nil
 	case r.count(scenarios.Claude) > 0 && !r.offline:
 		return misuse("add --offline or --agents scripted", "--policy %s: a real model follows no policy", r.policy)
