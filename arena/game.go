@@ -192,6 +192,9 @@ func (g *Game) step(p players, st world.State, agents []string, last bool) (worl
 			observations = append(observations, obs)
 		}
 	}
+	if len(observations) == 0 && !last {
+		return st, nil // the rules have ended everybody's part since the turn began
+	}
 	acts, err := p.act(st, observations)
 	if err != nil {
 		return st, err
