@@ -64,6 +64,9 @@ func (c *cast) start(ctx context.Context, atOnce int) {
 func (c *cast) act(ctx context.Context, obs world.Observation) act {
 	p := c.byName[obs.Agent]
 	<-p.ready
+	if ctx.Err() != nil {
+		return act{} // the episode is left: nobody shall think about it any more
+	}
 	if p.err != nil {
 		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
 	}
