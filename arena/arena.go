@@ -59,7 +59,7 @@ type SeatOutcome struct {
 }
 
 // Run plays the episode. Its agents are gone when it returns. When ctx ends, the episode is interrupted: that is an outcome and not an
-// error, and the log says nothing of it, for the episode is not over.
+// error, and the log says nothing of it, for the episode is not over. The outcome beside an error says how far it went.
 func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	// The limit of time is a cause of its own, to tell it from an interruption.
 	playing, cancel := context.WithTimeoutCause(ctx, e.Time, errTimeUp)
@@ -69,25 +69,28 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	st, end, err := e.play(&table{Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1})
 	cancel()
 	err = errors.Join(err, c.close())
-	if err != nil {
-		return Outcome{}, err
-	}
 	out := Outcome{End: end, State: st}
 	for _, p := range c.players {
-		seat := SeatOutcome{Name: p.seat.Name, Waiting: p.waiting, Usage: p.usage}
-		if st.Seq > 0 {
-			obs, err := e.Rules.Observe(st, p.seat.Name)
-			if err != nil {
-				return out, fmt.Errorf("observe as %s: %w", p.seat.Name, err)
-			}
-			seat.Reward = obs.Reward
-			if seat.Status, err = statusOf(st, p.seat.Name); err != nil {
-				return out, err
-			}
-		}
+		seat, seatErr := e.outcomeOf(p, st)
 		out.Seats = append(out.Seats, seat)
+		err = errors.Join(err, seatErr)
 	}
-	return out, nil
+	return out, err
+}
+
+// outcomeOf returns how an episode that has come to st went for one agent.
+func (e *Episode) outcomeOf(p *player, st world.State) (SeatOutcome, error) {
+	seat := SeatOutcome{Name: p.seat.Name, Waiting: p.waiting, Usage: p.usage}
+	if st.Seq == 0 {
+		return seat, nil // it has not begun
+	}
+	obs, err := e.Rules.Observe(st, seat.Name)
+	if err != nil {
+		return seat, fmt.Errorf("observe as %s: %w", seat.Name, err)
+	}
+	seat.Reward = obs.Reward
+	seat.Status, err = statusOf(st, seat.Name)
+	return seat, err
 }
 
 // A table is where living agents play. It implements players.
