@@ -206,7 +206,6 @@ func TestAnAgentThatDoesNotStartIsOutAndNotClosed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
-				s.actors["d"].closed++ // which never lives
 				s.starts("d", func(context.Context) (agents.Agent, error) { return test.agent, errors.New("no such executable") })
 				out := s.run()
 				checkStatuses(t, out, map[string]Status{"d": StatusError})

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
-	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/fishery"
 )
@@ -23,11 +22,12 @@ var five = []string{"a", "b", "c", "d", "e"}
 type actor struct {
 	do func(ctx context.Context, obs world.Observation) (world.Action, error)
 
-	mu     sync.Mutex
-	seen   []world.Observation
-	acting bool
-	closed int
-	faults []string // what the arena did that it must not
+	mu      sync.Mutex
+	started int
+	seen    []world.Observation
+	acting  bool
+	closed  int
+	faults  []string // what the arena did that it must not
 }
 
 func (a *actor) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
@@ -135,7 +135,16 @@ func (s *stage) sit(name string, a *actor) {
 
 // starts gives a seat to whomever start brings to life.
 func (s *stage) starts(name string, start func(context.Context) (agents.Agent, error)) {
-	s.Seats[slices.Index(five, name)].Start = start
+	s.Seats[slices.Index(five, name)].Start = func(ctx context.Context) (agents.Agent, error) {
+		agent, err := start(ctx)
+		if err == nil {
+			a := s.actors[name]
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.started++
+		}
+		return agent, err
+	}
 }
 
 // run plays the episode, which must not fail, and checks that every actor was treated as [agents.Agent] promises.
@@ -157,8 +166,8 @@ func (s *stage) runIn(ctx context.Context) Outcome {
 func (s *stage) checkActors() {
 	s.t.Helper()
 	for _, name := range five {
-		if a := s.actors[name]; a.closed != 1 || len(a.faults) > 0 {
-			s.t.Errorf("%s was closed %d times; %q", name, a.closed, a.faults)
+		if a := s.actors[name]; a.closed != a.started || a.started > 1 || len(a.faults) > 0 {
+			s.t.Errorf("%s was started %d times and closed %d times; %q", name, a.started, a.closed, a.faults)
 		}
 	}
 }
@@ -221,8 +230,3 @@ func reasonOf(t *testing.T, ev world.Event) string {
 }
 
 var _ agents.Agent = (*actor)(nil)
-
-// steady is a policy of the fishery as an agent.
-func steady(seed uint64) agents.Agent {
-	return scripted.Agent{Policy: fishery.Policies()["steady"], Seed: seed}
-}

@@ -1,0 +1,297 @@
+package arena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// inBubble runs a test on a clock of its own, which also fails if a goroutine is left behind.
+func inBubble(t *testing.T, test func(t *testing.T, s *stage)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, newStage(t)) })
+}
+
+func checkEnd(t *testing.T, out Outcome, want End, turn int) {
+	t.Helper()
+	if out.End != want || out.State.Turn != turn {
+		t.Errorf("the episode ended with %+v in turn %d, want %+v in turn %d", out.End, out.State.Turn, want, turn)
+	}
+}
+
+func TestTheRulesEndAnEpisode(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.Turns = 100
+		out := s.run()
+		checkEnd(t, out, End{Terminated, "by the rules"}, 12)
+		checkStatuses(t, out, nil)
+		events := s.events()
+		last := events[len(events)-1]
+		if last.Kind != KindEnd || string(last.Data) != `{"reason":"by the rules","status":"terminated"}` {
+			t.Errorf("the last event is %s", world.JSON(last))
+		}
+		if v := s.verify(); !v.Over || v.Turns != 12 || v.Events != int64(len(events)) {
+			t.Errorf("verified: %+v", v)
+		}
+	})
+}
+
+func TestTheLimitOfTimeEndsAnEpisodeInTheMiddleOfAStep(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		schedule Schedule
+		acted    string // those whose actions of turn 1 are in the log
+	}{
+		{"parallel: nobody has acted", Parallel, ""},
+		{"sequential: those before have acted", Sequential, "ab"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *stage) {
+				s.Schedule, s.Act, s.Time = test.schedule, 2*time.Hour, time.Hour
+				s.sit("c", inTurn(1, sleeps))
+				began := time.Now()
+				out := s.run()
+				if took := time.Since(began); took != s.Time {
+					t.Errorf("the episode took %v, want %v", took, s.Time)
+				}
+				checkEnd(t, out, End{Truncated, TimeLimit}, 1)
+				checkStatuses(t, out, nil)
+				acted := ""
+				for _, ev := range of(s.events(), KindAction, "") {
+					if ev.Turn == 1 {
+						acted += ev.Agent
+					}
+				}
+				if acted != test.acted {
+					t.Errorf("%q acted in turn 1, want %q", acted, test.acted)
+				}
+				if v := s.verify(); !v.Over || v.Turns != 1 {
+					t.Errorf("verified: %+v", v)
+				}
+			})
+		})
+	}
+}
+
+func TestTheLimitOfTimeEndsAnEpisodeWhoseAgentsAreStillStarting(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.starts("c", func(ctx context.Context) (agents.Agent, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		out := s.run()
+		checkEnd(t, out, End{Truncated, TimeLimit}, 0)
+		checkStatuses(t, out, nil)
+		s.verify()
+	})
+}
+
+func TestAnInterruptedEpisodeIsNotOver(t *testing.T) {
+	for _, schedule := range []Schedule{Parallel, Sequential} {
+		inBubble(t, func(t *testing.T, s *stage) {
+			s.Schedule = schedule
+			ctx, interrupt := context.WithCancel(t.Context())
+			s.sit("d", inTurn(2, func(ctx context.Context) (world.Action, error) {
+				interrupt()
+				return sleeps(ctx)
+			}))
+			out := s.runIn(ctx)
+			checkEnd(t, out, End{Interrupted, "in turn 2"}, 2)
+			checkStatuses(t, out, map[string]Status{
+				"a": StatusActive, "b": StatusActive, "c": StatusActive, "d": StatusActive, "e": StatusActive,
+			})
+			if ends := of(s.events(), KindEnd, ""); len(ends) > 0 {
+				t.Errorf("the log says %s", world.JSON(ends))
+			}
+			if v := s.verify(); v.Over || v.Turns != 2 || v.Events != out.State.Seq {
+				t.Errorf("verified: %+v", v)
+			}
+		})
+	}
+}
+
+func TestAnEpisodeThatIsInterruptedBeforeItBeginsIsNotPlayed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		started := false
+		for _, name := range five {
+			s.starts(name, func(ctx context.Context) (agents.Agent, error) {
+				started = started || ctx.Err() == nil
+				return nil, ctx.Err()
+			})
+		}
+		ctx, interrupt := context.WithCancel(t.Context())
+		interrupt()
+		checkEnd(t, s.runIn(ctx), End{Interrupted, "in turn 0"}, 0)
+		if started {
+			t.Error("an agent was started")
+		}
+		if v := s.verify(); v.Over || v.Events != 2 {
+			t.Errorf("verified: %+v", v)
+		}
+	})
+}
+
+func TestAnAgentThatIsStillStartingWhenTheEpisodeIsInterruptedIsClosed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		s.starts("b", func(ctx context.Context) (agents.Agent, error) {
+			interrupt()
+			time.Sleep(time.Minute) // of the bubble: it is too far on to be called off
+			return s.actors["b"], nil
+		})
+		began := time.Now()
+		checkEnd(t, s.runIn(ctx), End{Interrupted, "in turn 0"}, 0)
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("the episode took %v", took)
+		}
+		if n := len(s.actors["b"].seen); n != 0 {
+			t.Errorf("b was asked %d times", n)
+		}
+	})
+}
+
+func TestStartsAreLimitedAndTheClockOfAnActBeginsWhenTheAgentIsReady(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		var mu sync.Mutex
+		starting, most := 0, 0
+		for _, name := range five {
+			s.starts(name, func(context.Context) (agents.Agent, error) {
+				mu.Lock()
+				starting++
+				most = max(most, starting)
+				mu.Unlock()
+				time.Sleep(10 * s.Act)
+				mu.Lock()
+				starting--
+				mu.Unlock()
+				return s.actors[name], nil
+			})
+		}
+		began := time.Now()
+		out := s.run()
+		if took := time.Since(began); most != s.Starts || took != 30*s.Act {
+			t.Errorf("%d started at once, and all took %v; want %d and %v", most, took, s.Starts, 30*s.Act)
+		}
+		checkEnd(t, out, End{Truncated, "limit of 4 turns"}, 4)
+		checkStatuses(t, out, nil)
+	})
+}
+
+func TestAnOutcomeSaysWhatWasWaitedForAndUsed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.sit("e", does(func(ctx context.Context, _ world.Observation) (world.Action, error) {
+			time.Sleep(s.Act / 2)
+			return ask(5), nil
+		}))
+		var turns []int
+		s.Turn = func(st world.State) { turns = append(turns, st.Turn) }
+		s.Schedule = Sequential
+		out := s.run()
+		for _, seat := range out.Seats {
+			want := time.Duration(0)
+			if seat.Name == "e" {
+				want = 4 * s.Act / 2
+			}
+			if seat.Waiting != want || seat.Usage.PeakMemory != 1<<20 || seat.Reward != 20 {
+				t.Errorf("%+v, want %v waited", seat, want)
+			}
+		}
+		if !slices.Equal(turns, []int{0, 1, 2, 3}) {
+			t.Errorf("told of the turns %v", turns)
+		}
+		if ev := of(s.events(), KindAction, "e")[0]; !strings.HasPrefix(string(ev.Proc), `{"wall_ms":30000}`) {
+			t.Errorf("the process facts are %s", ev.Proc)
+		}
+	})
+}
+
+// A stubborn agent cannot be closed.
+type stubborn struct{ *actor }
+
+func (s stubborn) Close() (agents.Usage, error) {
+	usage, _ := s.actor.Close()
+	return usage, errStubborn
+}
+
+var errStubborn = errors.New("still there")
+
+func TestAnAgentThatCannotBeClosedIsAnErrorBesideTheOutcome(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.starts("b", func(context.Context) (agents.Agent, error) { return stubborn{s.actors["b"]}, nil })
+		out, err := s.Run(t.Context())
+		if !errors.Is(err, errStubborn) || !strings.Contains(err.Error(), "close b: ") {
+			t.Errorf("the error is %v", err)
+		}
+		s.checkActors()
+		checkEnd(t, out, End{Truncated, "limit of 4 turns"}, 4)
+		checkStatuses(t, out, nil)
+	})
+}
+
+func TestAnEpisodeThatCannotBeWrittenIsAnErrorAndItsAgentsAreClosed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.sit("b", inTurn(1, func(context.Context) (world.Action, error) {
+			return ask(5), s.Store.Close()
+		}))
+		out, err := s.Run(t.Context())
+		if err == nil {
+			t.Error("no error")
+		}
+		s.checkActors()
+		if out.State.Turn != 1 || len(out.Seats) != 5 || out.Seats[0].Reward != 5 {
+			t.Errorf("the outcome is %+v, want that of turn 1", out)
+		}
+	})
+}
+
+func TestAWorldThatHasBegunIsNotPlayedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.run()
+		hash := s.Store.Hash()
+		for _, name := range five {
+			s.sit(name, asks(1))
+		}
+		if _, err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "the world has begun already") {
+			t.Errorf("the error is %v", err)
+		}
+		s.checkActors()
+		if s.Store.Hash() != hash {
+			t.Error("the log has changed")
+		}
+	})
+}
+
+func TestASequentialTurnThatTheRulesEndEarlyVerifies(t *testing.T) {
+	for i, name := range five {
+		t.Run(fmt.Sprintf("%s ends it", name), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *stage) {
+				s.Schedule = Sequential
+				s.sit(name, inTurn(1, func(context.Context) (world.Action, error) { return ask(100), nil }))
+				out := s.run()
+				checkEnd(t, out, End{Terminated, "by the rules"}, 2)
+				checkStatuses(t, out, nil)
+				acted := 0
+				for _, ev := range of(s.events(), KindAction, "") {
+					if ev.Turn == 1 {
+						acted++
+					}
+				}
+				if acted != i+1 {
+					t.Errorf("%d acted in the last turn, want %d", acted, i+1)
+				}
+				if v := s.verify(); !v.Over || v.Turns != 2 {
+					t.Errorf("verified: %+v", v)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,163 @@
+package arena
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+func TestSchedulesPutEveryLiveAgentInOneStep(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		schedule Schedule
+		live     []string
+		want     string
+	}{
+		{"sequential", Sequential, []string{"a", "c"}, `[["a"],["c"]]`},
+		{"sequential, one", Sequential, []string{"c"}, `[["c"]]`},
+		{"parallel", Parallel, []string{"a", "c"}, `[["a","c"]]`},
+	} {
+		if got := string(world.JSON(test.schedule(3, test.live))); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestInParallelItDoesNotMatterWhoWasFaster(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var want []json.RawMessage
+	for shuffle := range 30 {
+		delays := random.Perm(len(five))
+		inBubble(t, func(t *testing.T, s *stage) {
+			for i, name := range five {
+				s.sit(name, does(func(_ context.Context, obs world.Observation) (world.Action, error) {
+					time.Sleep(time.Duration((delays[i]+obs.Turn)%len(five)) * time.Second)
+					if obs.Turn == 3 {
+						return ask(20 + i), nil // more than there is: lots are drawn
+					}
+					return ask(1 + (i+obs.Turn)%8), nil
+				}))
+			}
+			s.run()
+			var got []json.RawMessage
+			for _, ev := range s.events() {
+				raw, err := ev.World()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, raw)
+			}
+			if s.verify(); shuffle == 0 {
+				want = got
+				if !slices.ContainsFunc(got, func(raw json.RawMessage) bool { return string(raw) != "" && contested(raw) }) {
+					t.Fatal("nothing is contested, so that nothing is at stake")
+				}
+			}
+			if len(got) != len(want) {
+				t.Fatalf("with delays %v there are %d events, want %d", delays, len(got), len(want))
+			}
+			for i := range got {
+				if string(got[i]) != string(want[i]) {
+					t.Fatalf("with delays %v event %d is %s, want %s", delays, i+1, got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+func contested(raw json.RawMessage) bool {
+	var ev struct{ Data struct{ Contested bool } }
+	return json.Unmarshal(raw, &ev) == nil && ev.Data.Contested
+}
+
+// tonsSeen returns how many tons each agent saw in the lake, turn by turn.
+func tonsSeen(t *testing.T, s *stage) string {
+	t.Helper()
+	seen := make(map[string][]int)
+	for name, a := range s.actors {
+		for _, obs := range a.seen {
+			var view struct{ Tons int }
+			if err := json.Unmarshal(obs.View, &view); err != nil {
+				t.Fatal(err)
+			}
+			seen[name] = append(seen[name], view.Tons)
+		}
+	}
+	return string(world.JSON(seen))
+}
+
+func TestASequentialAgentSeesWhatTheOneBeforeDidAndAParallelOneDoesNot(t *testing.T) {
+	for _, test := range []struct {
+		schedule Schedule
+		want     string
+	}{
+		{Sequential, `{"a":[100,100],"b":[91,91],"c":[82,82],"d":[73,73],"e":[64,64]}`},
+		{Parallel, `{"a":[100,100],"b":[100,100],"c":[100,100],"d":[100,100],"e":[100,100]}`},
+	} {
+		inBubble(t, func(t *testing.T, s *stage) {
+			s.Schedule, s.Turns = test.schedule, 2
+			for _, name := range five {
+				s.sit(name, asks(9))
+			}
+			s.run()
+			if got := tonsSeen(t, s); got != test.want {
+				t.Errorf("the tons seen are %s, want %s", got, test.want)
+			}
+			s.verify()
+		})
+	}
+}
+
+func TestActionsOfOneStepAreConsideredInADrawnOrderThatIsNotThatOfTheSeats(t *testing.T) {
+	first := make(map[string]int)
+	for seed := range uint64(200) {
+		order := &orderly{}
+		g := Game{Rules: order, Schedule: Parallel, Seed: seed, Agents: five, Turns: 1}
+		st := world.State{Seq: 1}.Apply(world.Event{Set: map[string]json.RawMessage{world.SeedFact: world.JSON(seed)}})
+		var acts []act
+		for _, name := range five {
+			acts = append(acts, act{agent: name, kind: KindAction, action: world.Action{Name: "fish"}})
+		}
+		events, err := g.resolve(st, acts, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range five {
+			if events[i].Agent != name {
+				t.Fatalf("event %d is about %s: acts are logged in seat order", i, events[i].Agent)
+			}
+		}
+		first[order.got[0]]++
+		if sorted := slices.Sorted(slices.Values(order.got)); !slices.Equal(sorted, five) {
+			t.Fatalf("the rules saw the actions of %v", order.got)
+		}
+	}
+	for _, name := range five {
+		if n := first[name]; n < 20 || n > 60 { // 40 on average; 20 is 3.5 standard deviations away
+			t.Errorf("%s was first in %d of 200 steps: %v", name, n, fmt.Sprint(first))
+		}
+	}
+}
+
+// orderly is rules that remember in which order actions came.
+type orderly struct{ got []string }
+
+func (*orderly) Reset(uint64, []string) ([]world.Event, error) { return nil, nil }
+
+func (*orderly) Observe(world.State, string) (world.Observation, error) {
+	return world.Observation{}, nil
+}
+
+func (o *orderly) Step(_ world.State, actions []world.Action) ([]world.Event, error) {
+	o.got = nil
+	for _, a := range actions {
+		o.got = append(o.got, a.Agent)
+	}
+	return nil, nil
+}
