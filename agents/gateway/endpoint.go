@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -107,25 +108,15 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	defer e.gateway.queue.leave(e.gateway.InFlight)
 
-	total, idle := e.gateway.Total, e.gateway.Idle
-	if total == 0 {
-		total = defaultTotal
-	}
-	if idle == 0 {
-		idle = defaultIdle
-	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), total, errTooLong)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), cmp.Or(e.gateway.Total, defaultTotal), errTooLong)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	idle := cmp.Or(e.gateway.Idle, defaultIdle)
 	watch := time.AfterFunc(idle, func() { stop(errStalled) })
 	defer watch.Stop()
-	// A client that does not read must not hold its place for ever either: a second for a last word, then writing fails.
-	defer context.AfterFunc(ctx, func() {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second))
-	})()
 
-	answer := &body{ctx: ctx, idle: idle, watch: watch}
+	answer := &body{ctx: ctx, idle: idle, watch: watch, client: http.NewResponseController(w)}
 	if r.URL.Path == messagesPath {
 		answer.meter = &meter{usage: &e.usage}
 		e.usage.add(Usage{Requests: 1})
@@ -164,7 +155,6 @@ func rewrite(p *httputil.ProxyRequest) {
 func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch cause := context.Cause(r.Context()); {
 	case cause == errStalled || cause == errTooLong:
-		w.Header().Set("Connection", "close") // its writes have a deadline now
 		e.refuse(w, r, http.StatusGatewayTimeout, "timeout_error", cause.Error())
 	case cause != nil: // the client went away, or the endpoint is being closed
 		panic(http.ErrAbortHandler)
@@ -187,14 +177,15 @@ func errorBody(kind, message string) []byte {
 	return marshal(object{"type": "error", "error": object{"type": kind, "message": message}})
 }
 
-// A body is the answer of the upstream on its way to the agent. Reading it restarts the watch, which runs only while the
-// upstream has the word, and feeds the meter.
+// A body is the answer of the upstream on its way to the agent. Reading it feeds the meter, and gives first the upstream and
+// then the client the idle time for one chunk: so neither can hold a place in the queue for ever.
 type body struct {
 	io.ReadCloser
-	ctx   context.Context
-	idle  time.Duration
-	watch *time.Timer
-	meter *meter // nil: not counted
+	ctx    context.Context
+	idle   time.Duration
+	watch  *time.Timer              // runs while the upstream has the word
+	client *http.ResponseController // whose write deadline runs while the client has it
+	meter  *meter                   // nil: not counted
 }
 
 // begin puts b in the place of the response's body.
@@ -210,6 +201,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.watch.Reset(b.idle)
 	n, err := b.ReadCloser.Read(p)
 	b.watch.Stop()
+	_ = b.client.SetWriteDeadline(time.Now().Add(b.idle))
 	if b.meter != nil {
 		b.meter.write(p[:n])
 		if err != nil {

@@ -7,7 +7,7 @@
 //
 //	Endpoint   knows the agent by its socket and token; lets only the Messages API through
 //	queue      bounds the requests of all agents that are upstream at once, first come, first served
-//	body       cuts an answer that stalls or never ends
+//	body       cuts an answer that stalls, is not taken, or never ends
 //	meter      reads the answer as it passes and counts requests and tokens
 //	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model)
 //
@@ -40,7 +40,7 @@ import (
 type Gateway struct {
 	Upstream http.RoundTripper // answers requests to /v1/messages and /v1/messages/count_tokens; required
 	InFlight int               // requests of all agents that may be upstream at once; 0: no limit
-	Idle     time.Duration     // an answer without a byte for so long is cut; 0: 2 minutes
+	Idle     time.Duration     // an answer is cut when a chunk of it takes so long to come or to be taken; 0: 2 minutes
 	Total    time.Duration     // an answer that takes longer is cut; 0: 15 minutes
 	Log      *slog.Logger      // what was refused, cut, or failed; nil: nowhere
 

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -419,7 +420,7 @@ func TestAnAnswerThatStallsOrNeverEndsIsCut(t *testing.T) {
 
 func TestAClientThatDoesNotReadDoesNotHoldItsPlace(t *testing.T) {
 	full := make([]byte, 1<<20)
-	gateway := &Gateway{InFlight: 1, Total: 50 * time.Millisecond, Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+	gateway := &Gateway{InFlight: 1, Idle: 50 * time.Millisecond, Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
 		raw, _ := io.ReadAll(r.Body)
 		if string(raw) == "second" {
 			return answer(r, "{}")
@@ -597,6 +598,38 @@ func TestCloseCutsOpenStreamsAndRemovesTheSocket(t *testing.T) {
 	}
 	if _, err := ask(t.Context(), client, "/v1/messages", "{}"); err == nil {
 		t.Error("a closed endpoint answered")
+	}
+}
+
+func TestCloseWaitsForWhatIsStillGoingOn(t *testing.T) {
+	begun := make(chan struct{})
+	var ended atomic.Bool
+	e, client := open(t, &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+		close(begun)
+		<-r.Context().Done()
+		for range 10_000 { // takes its time, so that a Close that does not wait is found out
+			runtime.Gosched()
+		}
+		ended.Store(true)
+		return nil, r.Context().Err()
+	})}, "a")
+	asked := make(chan error)
+	go func() { // ends when the endpoint does
+		resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+		if err == nil {
+			resp.Body.Close()
+		}
+		asked <- err
+	}()
+	<-begun
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if !ended.Load() {
+		t.Error("the request went on")
+	}
+	if err := <-asked; err == nil {
+		t.Error("a request that was cut got an answer")
 	}
 }
 

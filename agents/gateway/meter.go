@@ -34,8 +34,8 @@ func (t *tally) get() Usage {
 }
 
 const (
-	maxKept  = 16 << 20 // bytes of one JSON answer, one line or one event of a stream that the meter keeps; larger ones do not count
-	maxCount = 1 << 40  // tokens; a larger number is not believed
+	maxKept  = 4 << 20 // bytes of one JSON answer, one line or one event of a stream that the meter keeps; larger ones do not count
+	maxCount = 1 << 40 // tokens; a larger number is not believed
 )
 
 // A meter reads one answer as it passes and adds its tokens to usage. Bytes that are no answer count nothing.

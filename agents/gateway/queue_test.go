@@ -71,13 +71,13 @@ func TestOneWhoGivesUpLeavesTheQueue(t *testing.T) {
 		if err := q.enter(ctx, 1); err == nil {
 			t.Error("one who is gone entered")
 		}
-		// A turn that comes while one gives up is passed on: both ends meet here in either order.
+		// One whose turn comes while it gives up passes it on. Which of the two it notices first is up to the machine.
 		for range 100 {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
-			go func() { done <- q.enter(ctx, 1) }() // ends when ctx does, or at the turn
+			go func() { done <- q.enter(ctx, 1) }() // ends when ctx does, or at its turn
 			synctest.Wait()
-			go cancel()
+			cancel()
 			q.leave(1)
 			if err := <-done; err != nil {
 				if err := q.enter(t.Context(), 1); err != nil {
