@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -185,8 +186,12 @@ func TestAnyByteThatIsChangedIsRefusedWithItsLine(t *testing.T) {
 				}
 				continue
 			}
-			_, openErr := Open(dir)
-			for _, err := range []error{readErr, openErr} {
+			errs := []error{readErr}
+			if changed == old^1 {
+				_, err := Open(dir)
+				errs = append(errs, err)
+			}
+			for _, err := range errs {
 				var damage *LogError
 				if !errors.As(err, &damage) || damage.Line != line || damage.File != path {
 					t.Errorf("byte %d in line %d, %q as %q: error %v", i, line, old, changed, err)
@@ -266,11 +271,21 @@ func TestLogThatComesInPiecesReadsTheSame(t *testing.T) {
 
 func FuzzEvents(f *testing.F) {
 	_, log, _ := sample(f)
-	f.Add(log)
-	f.Add(log[:len(log)-1])
-	f.Add([]byte(docLine))
-	f.Add([]byte("\n"))
-	f.Fuzz(func(t *testing.T, log []byte) {
+	f.Add(log, false)
+	f.Add(log[:len(log)-1], false)
+	f.Add([]byte("\n"), false)
+	f.Add(regexp.MustCompile(`,"crc":"[^"]*"`).ReplaceAll(log, nil), true)
+	f.Add([]byte(`{"kind":"x","seq":1,"turn":0,"time":"2026-01-02T15:04:05Z"}`), true)
+	f.Fuzz(func(t *testing.T, log []byte, seal bool) {
+		if seal { // get behind the checksum
+			var sealed []byte
+			for line := range bytes.Lines(log) {
+				body := line[:max(0, bytes.LastIndexAny(line, ",}"))]
+				sealed = append(sealed, body...)
+				sealed = fmt.Appendf(sealed, crcField+"\n", crc32.Checksum(body, castagnoli))
+			}
+			log = sealed
+		}
 		events, c, err := inChunks(log, len(log)+1)
 		var damage *LogError
 		if err != nil && !errors.As(err, &damage) {

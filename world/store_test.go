@@ -88,7 +88,7 @@ func TestKilledWritersLoseNothingThatTheyAcknowledged(t *testing.T) {
 	}()
 	torn := 0
 	for round := range 8 {
-		acknowledged := killed(t, dir, strconv.Itoa(round), random.IntN(20))
+		acknowledged := killed(t, dir, strconv.Itoa(round), random.IntN(10))
 		log := ReadLog(dir)
 		for _, err := range log.Events() {
 			if err != nil {
@@ -125,7 +125,7 @@ func TestKilledWritersLoseNothingThatTheyAcknowledged(t *testing.T) {
 func killed(t *testing.T, dir, round string, commits int) (acknowledged int64) {
 	var all []*process
 	for i := range 3 {
-		all = append(all, start(t, "bank", dir, round+"/"+strconv.Itoa(i), "1000000", "2000"))
+		all = append(all, start(t, "bank", dir, round+"/"+strconv.Itoa(i), "1000000", "500"))
 	}
 	hear := func(p *process) bool {
 		if !p.out.Scan() {

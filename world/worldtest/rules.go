@@ -220,5 +220,5 @@ func sameBytes(want, got []byte) error {
 		i++
 	}
 	cut := func(b []byte) []byte { return b[max(0, i-80):min(len(b), i+40)] }
-	return fmt.Errorf("got ...%s... instead of ...%s...", cut(got), cut(want))
+	return fmt.Errorf("around byte %d there is %s instead of %s", i, cut(got), cut(want))
 }
