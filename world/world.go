@@ -212,6 +212,12 @@ type Rules interface {
 // A Policy is a player as a pure function of what it sees and of random, its own source of chance.
 type Policy func(obs Observation, random *rand.Rand) Action
 
+// Decide returns what the policy does in a run with that seed. Whoever plays a policy asks it here, so that it does the same
+// in a scripted agent and behind an agent's process.
+func (p Policy) Decide(seed uint64, obs Observation) Action {
+	return p(obs, NewRand(seed, obs.Turn, "policy/"+obs.Agent))
+}
+
 // Canonical returns JSON in the one form that the log holds: keys sorted, no white space, no HTML escapes, integers as
 // they are and all other numbers in the shortest form of their float64. Of equal keys in an object the last one counts.
 func Canonical(raw []byte) (json.RawMessage, error) {

@@ -32,7 +32,7 @@ type Offline struct {
 }
 
 // NewOffline returns the offline model. The policy of an agent, which is named by the observation, is policy(name); nil if there
-// is none. Its source of chance is world.NewRand(seed, turn, "policy/"+name), the one that scripted agents have.
+// is none. It decides in the run with that seed, as it does in scripted agents.
 func NewOffline(policy func(agent string) world.Policy, seed uint64) *Offline {
 	return &Offline{policy: policy, seed: seed}
 }
@@ -90,7 +90,7 @@ func (o *Offline) decide(req request) (reply, error) {
 	if policy == nil {
 		return reply{text: fmt.Sprintf("I know no policy for the agent %q.", obs.Agent)}, nil
 	}
-	action := policy(obs, world.NewRand(o.seed, obs.Turn, "policy/"+obs.Agent))
+	action := policy.Decide(o.seed, obs)
 	if action.Name == "" {
 		action.Name = world.Pass
 	}

@@ -9,10 +9,6 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// Stream returns the name of the stream of randomness that an agent's policy draws from. The offline model draws from the same
-// one, so that a policy does the same in a scripted agent and behind a Claude Code process.
-func Stream(agent string) string { return "policy/" + agent }
-
 // An Agent follows a policy. It implements [agents.Agent].
 type Agent struct {
 	Policy world.Policy
@@ -26,7 +22,7 @@ func (a Agent) Act(ctx context.Context, obs world.Observation) (world.Action, er
 	if err := ctx.Err(); err != nil {
 		return world.Action{}, err
 	}
-	return a.Policy(obs, world.NewRand(a.Seed, obs.Turn, Stream(obs.Agent))), nil
+	return a.Policy.Decide(a.Seed, obs), nil
 }
 
 // Close implements [agents.Agent].
