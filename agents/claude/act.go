@@ -1,0 +1,140 @@
+package claude
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// Act implements [agents.Agent].
+func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
+	if err := a.settle(ctx); err != nil {
+		return world.Action{}, err
+	}
+	text := observationText(obs)
+	if len(text) > maxObservation {
+		return world.Action{}, fmt.Errorf("the observation has %d bytes, and Claude Code shows %d", len(text), maxObservation)
+	}
+	a.generation.Add(1)
+	defer a.generation.Add(1)
+	if err := a.show(text); err != nil {
+		return world.Action{}, a.broken(err)
+	}
+	for reminded := false; ; {
+		select {
+		case c := <-a.calls:
+			if err := a.judge(c); err != nil {
+				c.result <- callResult{err: err}
+				continue
+			}
+			a.held, a.answered = c, c.reply
+			return c.action, nil
+		case end := <-a.results:
+			a.running = false
+			if err := end.failure(); err != nil {
+				return world.Action{}, err
+			}
+			if reminded {
+				return world.Action{}, agents.ErrNoAction
+			}
+			reminded = true
+			if err := a.show(reminderText); err != nil {
+				return world.Action{}, a.broken(err)
+			}
+		case <-a.process.Done():
+			return world.Action{}, a.dead()
+		case <-ctx.Done():
+			_ = a.stream.request(map[string]any{"subtype": "interrupt"}) // one that cannot hear it shows at the next Act
+			return world.Action{}, ctx.Err()
+		}
+	}
+}
+
+// settle waits for the end of a turn that was interrupted, so that nothing of it is taken for an answer to what comes now.
+func (a *Agent) settle(ctx context.Context) error {
+	for a.running && a.held == nil {
+		select {
+		case <-a.results:
+			a.running = false
+		case <-a.process.Done():
+			return a.dead()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// show gives the model something to read: as the result of the act that is held open, else as a message.
+func (a *Agent) show(text string) error {
+	held := a.held
+	a.held = nil
+	if held != nil && held.ctx.Err() == nil {
+		held.result <- callResult{text: text}
+		return nil
+	}
+	a.running = true
+	return a.stream.user(text)
+}
+
+// take is the act tool. It offers the action to the Act that waits, then waits for what the agent shall see next.
+func (a *Agent) take(ctx context.Context, toolUse string, action world.Action) (string, error) {
+	c := &call{
+		ctx: ctx, action: action, generation: a.generation.Load(), reply: a.replyOf(toolUse),
+		result: make(chan callResult, 1),
+	}
+	if c.generation%2 == 0 {
+		return "", errLate
+	}
+	select {
+	case a.calls <- c:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-a.closing:
+		return "", errLate
+	}
+	select {
+	case r := <-c.result:
+		return r.text, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-a.closing:
+		return "", errLate
+	}
+}
+
+// judge says why a call is no answer to the newest observation, if it is none.
+func (a *Agent) judge(c *call) error {
+	switch {
+	case c.generation != a.generation.Load():
+		return errLate
+	case c.reply != "" && c.reply == a.answered:
+		return errTwice
+	}
+	return nil
+}
+
+// replyOf returns the id of the model's reply that holds a tool use; empty if that is not known.
+func (a *Agent) replyOf(toolUse string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, block := range a.last.Content {
+		if block.ID == toolUse {
+			return a.last.ID
+		}
+	}
+	return ""
+}
+
+// note remembers which tool uses the newest reply holds. A reply comes as one line for each of its blocks.
+func (a *Agent) note(m message) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if m.ID == a.last.ID {
+		a.last.Content = append(a.last.Content, m.Content...)
+	} else {
+		a.last = m
+	}
+}
