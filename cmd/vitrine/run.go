@@ -89,7 +89,7 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 			return nil, err
 		}
 		if r.binary, err = claude.Locate(ctx, r.claude, r.log); err != nil {
-			return nil, r.unlocated(err)
+			return nil, r.unlocated(ctx, err)
 		}
 	}
 	if err := r.createDir(); err != nil {
@@ -98,9 +98,12 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 	return r.play(ctx)
 }
 
-// unlocated tells a named executable that will not do, which is misuse, from a failure to find one.
-func (r *runner) unlocated(err error) error {
-	if r.claude == "" {
+// unlocated tells a named executable that will not do, which is misuse, from a failure to find one, and from an interruption.
+func (r *runner) unlocated(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return &failure{code: exitInterrupted, err: errors.New("interrupted before the start")}
+	case r.claude == "":
 		return err
 	}
 	return misuse("name the executable of Claude Code, or leave --claude out", "--claude: %w", err)
