@@ -1,0 +1,334 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// canary is a key that must not turn up anywhere.
+const canary = "sk-canary-in-the-environment"
+
+// TestRealProcesses plays with real Claude Code processes: five of them, and twelve in one test. All of it takes a minute or two on two
+// cores. Claude Code is fetched if it is not there yet.
+func TestRealProcesses(t *testing.T) {
+	p := build(t)
+	t.Run("play the fishery, with one request for each action", p.playTheFishery)
+	t.Run("do what scripted agents do", p.doWhatScriptedAgentsDo)
+	t.Run("play on when one of them is killed", p.playOnWhenOneIsKilled)
+	t.Run("die with the supervisor", p.dieWithTheSupervisor)
+	t.Run("are gone after an interruption", p.areGoneAfterAnInterruption)
+	t.Run("reach a model by its URL without its key", p.reachAModelWithoutItsKey)
+	t.Run("pass when the model is silent", p.passWhenTheModelIsSilent)
+	t.Run("can be twelve", p.canBeTwelve)
+}
+
+func (p program) playTheFishery(t *testing.T) {
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--offline")
+	result := r.exits(t, 0)
+	if result.Model != "offline" || result.Status != arena.Terminated || result.Turns != 12 || len(result.Agents) != 5 {
+		t.Errorf("%d agents with model %q: %s after %d turns", len(result.Agents), result.Model, result.Status, result.Turns)
+	}
+	var requests, peak int64
+	for _, a := range result.Agents {
+		if a.Kind != "claude" || a.Status != arena.StatusDone || a.Actions != 12 || a.Refusals != 0 || a.Reward != 120 {
+			t.Errorf("agent %+v", a)
+		}
+		if over := a.ModelRequests - int64(a.Actions); over < 0 || over > 1 {
+			t.Errorf("agent %s makes %d requests for %d actions", a.Name, a.ModelRequests, a.Actions)
+		}
+		if a.TokensIn == 0 || a.TokensOut == 0 || a.WallMS == 0 || a.PeakMemory < 50<<20 {
+			t.Errorf("agent %s is not measured: %+v", a.Name, a)
+		}
+		requests += a.ModelRequests
+		peak = max(peak, a.PeakMemory)
+		transcript, err := os.ReadFile(filepath.Join(arena.AgentDir(r.dir, a.Name), "transcript.jsonl"))
+		if err != nil || strings.Count(string(transcript), `"tool_use"`) < 12 {
+			t.Errorf("transcript of agent %s has %d bytes: %v", a.Name, len(transcript), err)
+		}
+		if _, err := os.Stat(filepath.Join(arena.AgentDir(r.dir, a.Name), "stderr.log")); err != nil {
+			t.Error(err)
+		}
+	}
+	usage := r.cmd.ProcessState
+	t.Logf("%d ms, %.1f s of processor time, %d requests, %d MiB at most in one process", result.WallMS,
+		(usage.UserTime() + usage.SystemTime()).Seconds(), requests, peak>>20)
+
+	if v := r.verify(t); !v.Over || v.Hash != result.Hash || v.Events != result.Events {
+		t.Errorf("verify says %+v, the result %+v", v, result)
+	}
+	if want := p.start(t, nil, fisheryFile(), "--agents", "scripted").exits(t, 0).Hash; result.Hash != want {
+		t.Errorf("hash is %s, that of scripted agents %s", result.Hash, want)
+	}
+	r.hides(t, canary)
+}
+
+func (p program) doWhatScriptedAgentsDo(t *testing.T) {
+	for _, set := range [][]string{
+		{"rules.turns=3", "agents.d.policy=random", "agents.e.policy=random", "seed=3"},
+		{"rules.turns=3", "agents.d.policy=random", "agents.e.policy=greedy"}, // contested: lots are drawn
+		{"rules.turns=2", "agents.b.kind=scripted", "agents.b.policy=random", "schedule=sequential"},
+	} {
+		args := []string{fisheryFile(), "--offline"}
+		for _, s := range set {
+			args = append(args, "--set", s)
+		}
+		got := p.start(t, nil, args...).exits(t, 0)
+		want := p.start(t, nil, append(args, "--agents", "scripted")...).exits(t, 0)
+		if got.Hash != want.Hash || got.Turns == 0 {
+			t.Errorf("%v: hash of real processes is %s after %d turns, of scripted agents %s after %d", set, got.Hash, got.Turns,
+				want.Hash, want.Turns)
+		}
+	}
+}
+
+// holdC holds agent c in a turn.
+func holdC(turn int) func(world.Observation) bool {
+	return func(obs world.Observation) bool { return obs.Agent == "c" && obs.Turn == turn }
+}
+
+func (p program) playOnWhenOneIsKilled(t *testing.T) {
+	m := serve(t, holdC(2))
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
+	r.reaches(t, 2)
+	m.waitHeld(t, 1)
+	pid := r.agent(t, "c")
+	victim := watch(t, pid)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if !victim.gone(time.Now().Add(5 * time.Second)) {
+		t.Error("it does not die")
+	}
+	result := r.exits(t, 0)
+	if result.Turns != 12 || result.Status != arena.Terminated {
+		t.Errorf("%s after %d turns", result.Status, result.Turns)
+	}
+	for _, a := range result.Agents {
+		status, actions := arena.StatusDone, 12
+		if a.Name == "c" {
+			status, actions = arena.StatusError, 2
+		}
+		if a.Status != status || a.Actions != actions {
+			t.Errorf("agent %s is %s after %d actions, want %s after %d", a.Name, a.Status, a.Actions, status, actions)
+		}
+	}
+	errs := r.events(t, arena.KindError)
+	if len(errs) != 1 || errs[0].Agent != "c" || errs[0].Turn != 2 || !strings.Contains(string(errs[0].Proc), "signal: killed") {
+		t.Errorf("errors in the log: %s", world.JSON(errs))
+	}
+	if v := r.verify(t); !v.Over || v.Hash != result.Hash {
+		t.Errorf("verify says %+v, the result %+v", v, result)
+	}
+}
+
+func (p program) dieWithTheSupervisor(t *testing.T) {
+	m := serve(t, holdC(1))
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
+	r.reaches(t, 1)
+	m.waitHeld(t, 1)
+	children := r.children(t)
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	allGone(t, children, 5*time.Second)
+	<-r.done
+	if left := processes(r.dir); len(left) > 0 {
+		t.Errorf("processes %v are still there", left)
+	}
+	if v := r.verify(t); v.Over || v.Turns != 1 || v.TornLine != 0 {
+		t.Errorf("verify says %+v", v)
+	}
+	if _, err := os.Stat(filepath.Join(r.dir, "result.json")); err == nil {
+		t.Error("the run has a result")
+	}
+}
+
+func (p program) areGoneAfterAnInterruption(t *testing.T) {
+	m := serve(t, holdC(1))
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
+	r.reaches(t, 1)
+	m.waitHeld(t, 1)
+	children := r.children(t)
+	r.refusesAnother(t)
+	began := time.Now()
+	if err := r.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	result := r.exits(t, 130)
+	t.Logf("ended %.1f s after the interruption", time.Since(began).Seconds())
+	allGone(t, children, 0)
+	if result.Status != arena.Interrupted || result.Turns != 1 {
+		t.Errorf("%s after %d turns", result.Status, result.Turns)
+	}
+	if v := r.verify(t); v.Over || v.Turns != 1 || v.TornLine != 0 || v.Hash != result.Hash {
+		t.Errorf("verify says %+v, the result %+v", v, result)
+	}
+}
+
+func (p program) reachAModelWithoutItsKey(t *testing.T) {
+	m := serve(t, holdC(1))
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL, "--set", "rules.turns=3")
+	m.waitHeld(t, 1)
+	var tokens []string
+	for _, pid := range processes(r.dir) {
+		for _, name := range []string{"environ", "cmdline"} {
+			raw, err := os.ReadFile(procFile(pid, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(raw), canary) {
+				t.Errorf("the key is in the %s of process %d", name, pid)
+			}
+			for v := range strings.SplitSeq(string(raw), "\x00") {
+				if token, ok := strings.CutPrefix(v, "ANTHROPIC_AUTH_TOKEN="); ok {
+					tokens = append(tokens, token)
+				}
+			}
+		}
+	}
+	slices.Sort(tokens)
+	if tokens = slices.Compact(tokens); len(tokens) != 5 {
+		t.Fatalf("%d tokens for five agents", len(tokens))
+	}
+	m.release()
+	result := r.exits(t, 0)
+	if result.Model != "claude-sonnet-4-5" || result.Turns != 3 {
+		t.Errorf("model %q, %d turns", result.Model, result.Turns)
+	}
+	var requests int64
+	for _, a := range result.Agents {
+		if requests += a.ModelRequests; a.Actions != 3 || a.ModelRequests < 3 || a.ModelRequests > 4 {
+			t.Errorf("agent %s makes %d requests for %d actions", a.Name, a.ModelRequests, a.Actions)
+		}
+	}
+	seen := m.seen()
+	if int64(len(seen)) != requests {
+		t.Errorf("the model has seen %d requests, the agents count %d", len(seen), requests)
+	}
+	for _, req := range seen {
+		if got := req.header.Values("X-Api-Key"); !slices.Equal(got, []string{canary}) {
+			t.Errorf("the model gets the key %q", got)
+		}
+		if got := req.header.Values("Authorization"); got != nil {
+			t.Errorf("the model gets the authorization %q", got)
+		}
+		for _, token := range tokens {
+			if strings.Contains(string(world.JSON(req.header))+req.body, token) {
+				t.Errorf("the model gets the token of an agent")
+			}
+		}
+	}
+	r.hides(t, canary)
+}
+
+func (p program) passWhenTheModelIsSilent(t *testing.T) {
+	m := serve(t, func(world.Observation) bool { return true })
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL,
+		"--set", "limits.act=3s", "--set", "limits.turns=2")
+	m.waitHeld(t, 5)
+	children := r.children(t)
+	result := r.exits(t, 0)
+	allGone(t, children, 0)
+	if result.Status != arena.Truncated || result.Reason != "limit of 2 turns" || result.Turns != 2 {
+		t.Errorf("%s (%s) after %d turns", result.Status, result.Reason, result.Turns)
+	}
+	for _, a := range result.Agents {
+		if a.Status != arena.StatusDone || a.Actions != 0 || a.Reward != 0 || a.WallMS < 6000 {
+			t.Errorf("agent %+v", a)
+		}
+	}
+	timeouts := r.events(t, arena.KindTimeout)
+	if len(timeouts) != 10 {
+		t.Errorf("%d timeouts in the log, want one for each of five agents in two turns", len(timeouts))
+	}
+	for _, ev := range timeouts {
+		if string(ev.Data) != `{"consequence":"pass"}` || !strings.Contains(string(ev.Proc), "no action within 3s") {
+			t.Errorf("timeout is %s", world.JSON(ev))
+		}
+	}
+	r.verify(t)
+}
+
+func (p program) canBeTwelve(t *testing.T) {
+	if free, err := availableMemory(); err != nil || free < 12*grownMemory {
+		t.Skipf("%d MiB are not enough for twelve agents: %v", free>>20, err)
+	}
+	file := filepath.Join(t.TempDir(), "crowd.toml")
+	if err := os.WriteFile(file, []byte(crowdScenario(12)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := p.start(t, nil, file, "--offline")
+	result := r.exits(t, 0)
+	if len(result.Agents) != 12 || result.Turns != 2 {
+		t.Errorf("%d agents, %d turns", len(result.Agents), result.Turns)
+	}
+	for _, a := range result.Agents {
+		if a.Kind != "claude" || a.Status != arena.StatusDone || a.Actions != 2 || a.Refusals != 0 || a.Reward == 0 {
+			t.Errorf("agent %+v", a)
+		}
+	}
+	if v := r.verify(t); !v.Over || v.Hash != result.Hash {
+		t.Errorf("verify says %+v, the result %+v", v, result)
+	}
+}
+
+// refusesAnother demands that nobody else can supervise the run while it goes on.
+func (r *run) refusesAnother(t *testing.T) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), string(r.program), "run", fisheryFile(), "--agents", "scripted", "--out", r.dir)
+	out, err := cmd.CombinedOutput()
+	want := fmt.Sprintf("run is held by process %d since ", r.cmd.Process.Pid)
+	if err == nil || cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), want) {
+		t.Errorf("a second supervisor: %v: %s, want %q", err, out, want)
+	}
+}
+
+// children watches all processes that live in the run's folder; there is at least one for each agent.
+func (r *run) children(t *testing.T) []process {
+	t.Helper()
+	var children []process
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		r.agent(t, name)
+	}
+	for _, pid := range processes(r.dir) {
+		children = append(children, watch(t, pid))
+	}
+	return children
+}
+
+func allGone(t *testing.T, children []process, within time.Duration) {
+	t.Helper()
+	began := time.Now()
+	for _, child := range children {
+		if !child.gone(began.Add(within)) {
+			t.Errorf("process %d is still there after %v", child.pid, within)
+		}
+	}
+	t.Logf("%d processes gone after %v", len(children), time.Since(began).Round(time.Millisecond))
+}
+
+// hides demands that a secret is neither in the run's folder nor in what the command printed.
+func (r *run) hides(t *testing.T, secret string) {
+	t.Helper()
+	if found := filesWith(r.dir, secret); len(found) > 0 {
+		t.Errorf("the key is in %q", found)
+	}
+	if strings.Contains(r.stdout.String()+r.stderr.String(), secret) {
+		t.Error("the key is in what vitrine prints")
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(r.stdout.Bytes(), &doc); err != nil || doc["hash"] == nil {
+		t.Errorf("what vitrine prints is no result: %v", err)
+	}
+}

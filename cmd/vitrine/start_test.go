@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/agents/gateway"
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/fishery"
+)
+
+// patience is how long a test waits for something that must happen.
+const patience = 3 * time.Minute
+
+// A program is the path of the command as users have it.
+type program string
+
+// build makes the command, and sees to it that there is a Claude Code.
+func build(t *testing.T) program {
+	t.Helper()
+	if _, err := claude.Locate(t.Context(), os.Getenv("VITRINE_TEST_CLAUDE"), slog.Default()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "vitrine")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	return program(path)
+}
+
+// A run is a run of the command, and the folder of what it plays.
+type run struct {
+	program program
+	dir     string // there from the start, empty
+	cmd     *exec.Cmd
+	stdout  bytes.Buffer
+	stderr  bytes.Buffer
+	done    chan struct{} // closed when it has ended
+}
+
+// fisheryFile is the first scenario.
+func fisheryFile() string { return filepath.Join("..", "..", "scenarios", "fishery.toml") }
+
+// start starts "vitrine run --json" with a folder of its own and these variables in its environment.
+func (p program) start(t *testing.T, env []string, args ...string) *run {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{program: p, dir: dir, done: make(chan struct{})}
+	args = append([]string{"run", "--json", "--out", dir}, args...)
+	if named := os.Getenv("VITRINE_TEST_CLAUDE"); named != "" {
+		args = append(args, "--claude", named)
+	}
+	r.cmd = exec.Command(string(p), args...)
+	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
+	r.cmd.WaitDelay = time.Second // a child that outlives it must not keep the test waiting
+	r.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ANTHROPIC_") }), env...)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // ends with the command, which ends at the latest with the test
+		defer close(r.done)
+		_ = r.cmd.Wait() // the exit code is in ProcessState
+	}()
+	t.Cleanup(func() {
+		_ = r.cmd.Process.Kill()
+		<-r.done
+		if t.Failed() {
+			t.Logf("standard error of vitrine:\n%s", &r.stderr)
+		}
+	})
+	return r
+}
+
+// exits waits for the end of the command, which must have this exit code, and returns the result that it printed.
+func (r *run) exits(t *testing.T, code int) arena.Result {
+	t.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		t.Fatal("the run does not end")
+	}
+	if got := r.cmd.ProcessState.ExitCode(); got != code {
+		t.Fatalf("exit code is %d (%s), want %d; it prints %s", got, r.cmd.ProcessState, code, &r.stdout)
+	}
+	var printed arena.Result
+	if err := json.Unmarshal(r.stdout.Bytes(), &printed); err != nil {
+		t.Fatalf("run --json prints %q: %v", &r.stdout, err)
+	}
+	kept, err := os.ReadFile(filepath.Join(r.dir, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(kept, r.stdout.Bytes()) {
+		t.Errorf("run --json prints %s, and result.json is %s", &r.stdout, kept)
+	}
+	if left := processes(r.dir); len(left) > 0 {
+		t.Errorf("processes %v are still there", left)
+	}
+	return printed
+}
+
+// verify runs "vitrine verify" on the run, which must hold.
+func (r *run) verify(t *testing.T) arena.Verified {
+	t.Helper()
+	var v arena.Verified
+	out, err := exec.CommandContext(t.Context(), string(r.program), "verify", "--json", r.dir).CombinedOutput()
+	if err == nil {
+		err = json.Unmarshal(out, &v)
+	}
+	if err != nil {
+		t.Fatalf("verify: %v: %s", err, out)
+	}
+	return v
+}
+
+// events returns the events of a kind in the run's log.
+func (r *run) events(t *testing.T, kind string) []world.Event {
+	t.Helper()
+	var found []world.Event
+	for ev, err := range world.Events(r.dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Kind == kind {
+			found = append(found, ev)
+		}
+	}
+	return found
+}
+
+// reaches waits until the log says that a turn begins.
+func (r *run) reaches(t *testing.T, turn int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for ev, err := range world.Follow(ctx, r.dir, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Kind == world.KindTurn && ev.Turn+1 == turn {
+			return
+		}
+	}
+	t.Fatalf("turn %d does not begin", turn)
+}
+
+// A model is a Messages API on loopback, with a model that plays steady. Some requests it holds until the test lets go.
+type model struct {
+	*httptest.Server
+	held    chan world.Observation // those of the requests that are held
+	release func()
+
+	mu       sync.Mutex
+	requests []request
+}
+
+// A request is one that the model has seen.
+type request struct {
+	header http.Header
+	body   string
+}
+
+// serve starts a model that holds the requests whose newest observation holds says.
+func serve(t *testing.T, holds func(world.Observation) bool) *model {
+	released := make(chan struct{})
+	m := &model{held: make(chan world.Observation, 1000), release: sync.OnceFunc(func() { close(released) })}
+	steady := fishery.Policies()["steady"]
+	upstream := gateway.NewOffline(func(string) world.Policy {
+		return func(obs world.Observation, random *rand.Rand) world.Action {
+			if holds(obs) {
+				m.held <- obs
+				<-released
+			}
+			return steady(obs, random)
+		}
+	}, 1)
+	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the client went away
+		}
+		m.mu.Lock()
+		m.requests = append(m.requests, request{r.Header.Clone(), string(body)})
+		m.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		resp, err := upstream.RoundTrip(r)
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
+		w.WriteHeader(resp.StatusCode)
+		_, _ = io.Copy(w, resp.Body) // the client may have gone away
+	}))
+	t.Cleanup(m.Close)
+	t.Cleanup(m.release) // before Close, which waits for all requests
+	return m
+}
+
+// seen returns the requests so far.
+func (m *model) seen() []request {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.requests)
+}
+
+// waitHeld waits until the model holds n requests.
+func (m *model) waitHeld(t *testing.T, n int) {
+	t.Helper()
+	limit := time.After(patience)
+	for range n {
+		select {
+		case <-m.held:
+		case <-limit:
+			t.Fatal("the model is not asked")
+		}
+	}
+}
+
+// A process is one that is watched, so that its end is seen even if nobody waits for it.
+type process struct {
+	pid int
+	fd  int
+}
+
+// watch opens the process for watching.
+func watch(t *testing.T, pid int) process {
+	t.Helper()
+	const pidfdOpen = 434
+	fd, _, errno := syscall.Syscall(pidfdOpen, uintptr(pid), 0, 0)
+	if errno != 0 {
+		t.Fatalf("watch process %d: %v", pid, errno)
+	}
+	t.Cleanup(func() { _ = syscall.Close(int(fd)) })
+	return process{pid, int(fd)}
+}
+
+// gone waits for the end of the process until a point in time, and reports whether it came.
+func (p process) gone(until time.Time) bool {
+	const readable = 1
+	poll := struct {
+		fd              int32
+		events, revents int16
+	}{int32(p.fd), readable, 0}
+	for {
+		wait := syscall.NsecToTimespec(max(0, time.Until(until).Nanoseconds()))
+		n, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&wait)), 0, 0, 0)
+		if !errors.Is(errno, syscall.EINTR) {
+			return errno == 0 && n == 1
+		}
+	}
+}
+
+// processes returns the processes that live in the folder of a run, whoever started them.
+func processes(dir string) []int {
+	var pids []int
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd") // the pattern is right
+	for _, link := range links {
+		cwd, err := os.Readlink(link)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		if err == nil && strings.HasPrefix(cwd, dir+"/") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// agent returns the process of an agent.
+func (r *run) agent(t *testing.T, name string) int {
+	t.Helper()
+	work := filepath.Join(arena.AgentDir(r.dir, name), "work")
+	for _, pid := range processes(r.dir) {
+		cwd, _ := os.Readlink(procFile(pid, "cwd"))
+		stat, _ := os.ReadFile(procFile(pid, "stat"))
+		after := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // what follows the name: state, parent, ...
+		if cwd == work && len(after) > 1 && after[1] == strconv.Itoa(r.cmd.Process.Pid) {
+			return pid
+		}
+	}
+	t.Fatalf("agent %s has no process", name)
+	return 0
+}
+
+func procFile(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
