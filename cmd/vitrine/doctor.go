@@ -48,7 +48,7 @@ func doctor(ctx context.Context, a *app, _ []string) (any, error) {
 		fmt.Fprintf(a.out, "%s  %-16s %s\n    %-16s %s\n", mark, f.Name, f.Found, "", f.Follows)
 	}
 	if !doc.OK {
-		return doc, errors.New("Claude Code cannot play here; scripted agents can: --agents scripted --policy steady")
+		return doc, errors.New("no Claude Code can play here; scripted agents can: --agents scripted --policy steady")
 	}
 	return doc, nil
 }
