@@ -165,7 +165,7 @@ func (s *stage) runIn(ctx context.Context) Outcome {
 
 func (s *stage) checkActors() {
 	s.t.Helper()
-	for _, name := range five {
+	for _, name := range s.Agents {
 		if a := s.actors[name]; a.closed != a.started || a.started > 1 || len(a.faults) > 0 {
 			s.t.Errorf("%s was started %d times and closed %d times; %q", name, a.started, a.closed, a.faults)
 		}
