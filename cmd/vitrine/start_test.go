@@ -88,6 +88,9 @@ func (p program) start(t *testing.T, env []string, args ...string) *run {
 	t.Cleanup(func() {
 		_ = r.cmd.Process.Kill()
 		<-r.done
+		for _, pid := range processes(r.dir) { // none, unless the test has failed
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 		if t.Failed() {
 			t.Logf("standard error of vitrine:\n%s", &r.stderr)
 		}
