@@ -56,9 +56,9 @@ func (rec Recording) add(line []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return fmt.Errorf("not an action: %w", err)
+		return fmt.Errorf("not an action: %s", mistake(err))
 	}
-	if dec.More() {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("more than one action on a line")
 	}
 	switch {
@@ -76,6 +76,18 @@ func (rec Recording) add(line []byte) error {
 	}
 	turns[*in.Turn] = append(turns[*in.Turn], world.Action{Agent: in.Agent, Name: in.Action, Args: in.Args})
 	return nil
+}
+
+// mistake says what is wrong with a line, in words that do not speak of Go's types.
+func mistake(err error) string {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &wrong):
+		return err.Error()
+	case wrong.Field == "":
+		return "the line is of the wrong type: " + wrong.Value
+	}
+	return fmt.Sprintf("%q is of the wrong type: %s", wrong.Field, wrong.Value)
 }
 
 // Agents returns the names of the agents in the recording, sorted.
