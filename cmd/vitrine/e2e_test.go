@@ -101,7 +101,7 @@ func (p program) playOnWhenOneIsKilled(t *testing.T) {
 	m := serve(t, holdC(2))
 	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
 	r.reaches(t, 2)
-	m.waitHeld(t, 1)
+	m.waitHeld(t)
 	pid := r.agent(t, "c")
 	victim := watch(t, pid)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -136,7 +136,7 @@ func (p program) dieWithTheSupervisor(t *testing.T) {
 	m := serve(t, holdC(1))
 	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
 	r.reaches(t, 1)
-	m.waitHeld(t, 1)
+	m.waitHeld(t)
 	children := r.children(t)
 	if err := r.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func (p program) areGoneAfterAnInterruption(t *testing.T) {
 	m := serve(t, holdC(1))
 	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
 	r.reaches(t, 1)
-	m.waitHeld(t, 1)
+	m.waitHeld(t)
 	children := r.children(t)
 	r.refusesAnother(t)
 	began := time.Now()
@@ -179,7 +179,7 @@ func (p program) areGoneAfterAnInterruption(t *testing.T) {
 func (p program) reachAModelWithoutItsKey(t *testing.T) {
 	m := serve(t, holdC(1))
 	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL, "--set", "rules.turns=3")
-	m.waitHeld(t, 1)
+	m.waitHeld(t)
 	var tokens []string
 	for _, pid := range processes(r.dir) {
 		for _, name := range []string{"environ", "cmdline"} {
@@ -236,10 +236,13 @@ func (p program) passWhenTheModelIsSilent(t *testing.T) {
 	m := serve(t, func(world.Observation) bool { return true })
 	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL,
 		"--set", "limits.act=3s", "--set", "limits.turns=2")
-	m.waitHeld(t, 5)
+	r.reaches(t, 1)
 	children := r.children(t)
 	result := r.exits(t, 0)
 	allGone(t, children, 0)
+	if len(m.held) == 0 {
+		t.Error("the model is not asked")
+	}
 	if result.Status != arena.Truncated || result.Reason != "limit of 2 turns" || result.Turns != 2 {
 		t.Errorf("%s (%s) after %d turns", result.Status, result.Reason, result.Turns)
 	}

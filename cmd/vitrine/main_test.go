@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("VITRINE", path)
+			env.Setenv("GORACE", "atexit_sleep_ms=0")    // else the race detector sleeps a second at each exit
 			env.Setenv("PID", strconv.Itoa(os.Getpid())) // of whoever holds a lease
 			return os.WriteFile(filepath.Join(env.WorkDir, "fishery.toml"), src, 0o600)
 		},
@@ -152,11 +153,12 @@ func crowd(ts *testscript.TestScript, _ bool, args []string) {
 
 // crowdScenario returns a lake with n agents, two turns long.
 func crowdScenario(n int) string {
-	text := "[rules]\nname = \"fishery\"\nturns = 2\n"
+	var text strings.Builder
+	text.WriteString("[rules]\nname = \"fishery\"\nturns = 2\n")
 	for i := range n {
-		text += fmt.Sprintf("\n[[agents]]\nname = \"a%d\"\npolicy = \"steady\"\n", i)
+		fmt.Fprintf(&text, "\n[[agents]]\nname = \"a%d\"\npolicy = \"steady\"\n", i)
 	}
-	return text
+	return text.String()
 }
 
 func within(ts *testscript.TestScript, neg bool, args []string) {

@@ -94,13 +94,13 @@ func tell(ev world.Event) string {
 	case arena.KindTimeout, arena.KindInvalid, arena.KindError:
 		var proc struct{ Reason, Detail string }
 		_ = json.Unmarshal(ev.Proc, &proc)
-		line := agent + ev.Kind + ", so it " + map[string]string{`"out"`: "is out", `"pass"`: "passes"}[string(data["consequence"])]
+		line := []string{agent + ev.Kind + ", so it " + map[string]string{`"out"`: "is out", `"pass"`: "passes"}[string(data["consequence"])]}
 		for _, more := range []string{proc.Reason, proc.Detail} {
 			if more != "" {
-				line += ": " + more
+				line = append(line, more)
 			}
 		}
-		return line
+		return strings.Join(line, ": ")
 	}
 	return agent + strings.TrimSpace(ev.Kind+" "+fields(data))
 }

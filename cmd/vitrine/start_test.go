@@ -231,16 +231,13 @@ func (m *model) seen() []request {
 	return slices.Clone(m.requests)
 }
 
-// waitHeld waits until the model holds n requests.
-func (m *model) waitHeld(t *testing.T, n int) {
+// waitHeld waits until the model holds a request.
+func (m *model) waitHeld(t *testing.T) {
 	t.Helper()
-	limit := time.After(patience)
-	for range n {
-		select {
-		case <-m.held:
-		case <-limit:
-			t.Fatal("the model is not asked")
-		}
+	select {
+	case <-m.held:
+	case <-time.After(patience):
+		t.Fatal("the model is not asked")
 	}
 }
 
