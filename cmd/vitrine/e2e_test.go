@@ -111,8 +111,8 @@ func (p program) playOnWhenOneIsKilled(t *testing.T) {
 		t.Error("it does not die")
 	}
 	result := r.exits(t, 0)
-	if result.Turns != 12 || result.Status != arena.Terminated {
-		t.Errorf("%s after %d turns", result.Status, result.Turns)
+	if result.Turns != 12 || result.Status != arena.Terminated || result.Model != "claude-sonnet-4-5" {
+		t.Errorf("model %q: %s after %d turns", result.Model, result.Status, result.Turns)
 	}
 	for _, a := range result.Agents {
 		status, actions := arena.StatusDone, 12
@@ -178,7 +178,8 @@ func (p program) areGoneAfterAnInterruption(t *testing.T) {
 
 func (p program) reachAModelWithoutItsKey(t *testing.T) {
 	m := serve(t, holdC(1))
-	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL, "--set", "rules.turns=3")
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL, "--set", "rules.turns=3",
+		"--model", "claude-haiku-4-5")
 	m.waitHeld(t)
 	var tokens []string
 	for _, pid := range processes(r.dir) {
@@ -203,7 +204,7 @@ func (p program) reachAModelWithoutItsKey(t *testing.T) {
 	}
 	m.release()
 	result := r.exits(t, 0)
-	if result.Model != "claude-sonnet-4-5" || result.Turns != 3 {
+	if result.Model != "claude-haiku-4-5" || result.Turns != 3 {
 		t.Errorf("model %q, %d turns", result.Model, result.Turns)
 	}
 	var requests int64
@@ -217,6 +218,9 @@ func (p program) reachAModelWithoutItsKey(t *testing.T) {
 		t.Errorf("the model has seen %d requests, the agents count %d", len(seen), requests)
 	}
 	for _, req := range seen {
+		if !strings.Contains(req.body, `"model":"claude-haiku-4-5"`) {
+			t.Errorf("the model is asked by another name: %.200s", req.body)
+		}
 		if got := req.header.Values("X-Api-Key"); !slices.Equal(got, []string{canary}) {
 			t.Errorf("the model gets the key %q", got)
 		}
