@@ -21,23 +21,14 @@ func fishSpec() world.ActionSpec {
 	return world.ActionSpec{
 		Name:        fish,
 		Description: "Ask for whole tons of fish. If all agents together ask for more than there is, lots are drawn for each ton.",
-		Schema: world.JSON(map[string]any{
-			"type": "object",
-			"properties": map[string]any{
-				"tons": map[string]any{"type": "integer", "minimum": 0, "maximum": maxAsk},
-			},
-			"required":             []string{"tons"},
-			"additionalProperties": false,
-		}),
+		Schema: json.RawMessage(`{"additionalProperties":false,` +
+			`"properties":{"tons":{"maximum":1000000,"minimum":0,"type":"integer"}},"required":["tons"],"type":"object"}`),
 	}
 }
 
-// judge returns how many tons an action asks for, or the reason why it is illegal in this turn.
-func (l lake) judge(turn int, a world.Action) (tons int, reason string) {
-	f, ok := l.fishers[a.Agent]
+// judge returns how many tons an agent's action asks for, or the reason why it is illegal in this turn.
+func (l lake) judge(turn int, f fisher, a world.Action) (tons int, reason string) {
 	switch {
-	case !ok:
-		return 0, fmt.Sprintf("no agent %.40q at this lake", a.Agent)
 	case a.Name != fish:
 		return 0, fmt.Sprintf("there is no action %.40q; the only one is %q", a.Name, fish)
 	case l.over(turn):

@@ -24,9 +24,11 @@
 //	lake/capacity         tons the lake can hold
 //	lake/collapse         it is dead when a harvest leaves fewer tons than this
 //	lake/turns            turns in the episode
+//	lake/agents           how many fish here
 //	lake/turn             the turn of the last harvest; 0 before the first
 //	lake/tons             tons in the lake after that harvest
 //	lake/next             tons in the lake when the turn after lake/turn begins, that is, as soon as State.Turn is past it
+//	lake/caught           tons by agent, of those that have fished in that turn
 //	agents/<name>/total   all the tons that the agent has caught
 //	agents/<name>/turn    the turn in which it last fished; -1 before the first
 //	agents/<name>/asked   tons it asked for in that turn
@@ -123,6 +125,8 @@ func (r *Rules) Reset(_ uint64, agents []string) ([]world.Event, error) {
 		"lake/turn":     world.JSON(0),
 		"lake/tons":     world.JSON(c.Capacity),
 		"lake/next":     world.JSON(c.Capacity),
+		"lake/agents":   world.JSON(len(agents)),
+		"lake/caught":   world.JSON(map[string]int{}),
 	}
 	for _, name := range agents {
 		fisher{Turn: -1}.put(set, name)
@@ -133,34 +137,35 @@ func (r *Rules) Reset(_ uint64, agents []string) ([]world.Event, error) {
 
 // A view is what an agent sees.
 type view struct {
-	Agents    int            `json:"agents"`           // how many fish here
-	Capacity  int            `json:"capacity"`         // tons the lake can hold
-	Caught    map[string]int `json:"caught,omitempty"` // tons by agent, of those that fished in the last turn or in this one
-	Tons      int            `json:"tons"`             // tons in the lake
-	Total     int            `json:"total"`            // tons this agent has caught so far
-	Turns     int            `json:"turns"`            // turns in the episode
-	TurnsLeft int            `json:"turns_left"`       // how many are left, the one being played included
+	Agents    int             `json:"agents"`           // how many fish here
+	Capacity  int             `json:"capacity"`         // tons the lake can hold
+	Caught    json.RawMessage `json:"caught,omitempty"` // tons by agent, of those that fished in the turn of the last harvest
+	Tons      int             `json:"tons"`             // tons in the lake
+	Total     int             `json:"total"`            // tons this agent has caught so far
+	Turns     int             `json:"turns"`            // turns in the episode
+	TurnsLeft int             `json:"turns_left"`       // how many are left, the one being played included
 }
 
-// Observe implements [world.Rules]. An agent sees the lake, how long the episode lasts, its own total, and what everybody
-// caught in the last turn, or has already caught in this one.
+// Observe implements [world.Rules]. An agent sees the lake, how long the episode lasts, its own total, and what everybody caught in
+// the last turn, or, once somebody has fished in this one, what has been caught in this one.
 func (r *Rules) Observe(st world.State, agent string) (world.Observation, error) {
 	l, err := readLake(st)
 	if err != nil {
 		return world.Observation{}, err
 	}
-	me, ok := l.fishers[agent]
+	me, ok, err := readFisher(st, agent)
+	if err != nil {
+		return world.Observation{}, err
+	}
 	if !ok {
 		return world.Observation{}, fmt.Errorf("no agent %q at this lake", agent)
 	}
 	v := view{
-		Agents: len(l.names), Capacity: l.capacity, Tons: l.tons, Total: me.Total,
-		Turns: l.turns, TurnsLeft: max(0, l.turns-st.Turn), Caught: make(map[string]int),
+		Agents: l.agents, Capacity: l.capacity, Tons: l.tons, Total: me.Total,
+		Turns: l.turns, TurnsLeft: max(0, l.turns-st.Turn),
 	}
-	for _, name := range l.names {
-		if f := l.fishers[name]; f.Turn >= 0 && f.Turn >= st.Turn-1 {
-			v.Caught[name] = f.Caught
-		}
+	if caught, _ := st.Fact("lake/caught"); l.turn >= st.Turn-1 && string(caught) != "{}" {
+		v.Caught = caught
 	}
 	obs := world.Observation{
 		Agent: agent, Turn: st.Turn, View: world.JSON(v), Reward: float64(me.Total), Terminated: l.over(st.Turn),
@@ -180,47 +185,75 @@ func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, err
 	actions = slices.Clone(actions)
 	slices.SortStableFunc(actions, func(a, b world.Action) int { return strings.Compare(a.Agent, b.Agent) })
 	var events []world.Event
-	var names []string
-	var asked []int
+	var asks []request
 	for _, a := range actions {
 		if a.Name == world.Pass {
 			continue
 		}
-		tons, reason := l.judge(st.Turn, a)
+		f, ok, err := readFisher(st, a.Agent)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			events = append(events, refusal(a, fmt.Sprintf("no agent %.40q at this lake", a.Agent)))
+			continue
+		}
+		tons, reason := l.judge(st.Turn, f, a)
 		if reason != "" {
 			events = append(events, refusal(a, reason))
 			continue
 		}
-		names, asked = append(names, a.Agent), append(asked, tons)
+		asks = append(asks, request{name: a.Agent, tons: tons, fisher: f})
 	}
 	if l.over(st.Turn) {
 		return events, nil
 	}
-	return append(events, l.harvest(st, names, asked)...), nil
+	harvested, err := l.harvest(st, asks)
+	return append(events, harvested...), err
 }
 
-// harvest returns the events of one harvest: the lake's, and then a catch for each of the named agents.
-func (l lake) harvest(st world.State, names []string, asked []int) []world.Event {
+// A request is one agent's part in a harvest.
+type request struct {
+	name   string
+	tons   int
+	fisher fisher
+}
+
+// harvest returns the events of one harvest: the lake's, and then a catch for each request.
+func (l lake) harvest(st world.State, asks []request) ([]world.Event, error) {
+	asked := make([]int, len(asks))
+	for i, a := range asks {
+		asked[i] = a.tons
+	}
 	caught := share(l.tons, asked, st.Rand("share"))
 	contested := sum(asked) > l.tons
 	after := l.tons - sum(caught)
-	events := []world.Event{{
+
+	byAgent := make(map[string]int)
+	if l.turn == st.Turn { // others have fished in this turn before
+		if err := st.Get("lake/caught", &byAgent); err != nil {
+			return nil, err
+		}
+	}
+	var catches []world.Event
+	for i, a := range asks {
+		byAgent[a.name] = caught[i]
+		set := make(map[string]json.RawMessage)
+		fisher{Total: a.fisher.Total + caught[i], Turn: st.Turn, Asked: a.tons, Caught: caught[i]}.put(set, a.name)
+		data := catchData{Asked: a.tons, Caught: caught[i], Contested: contested}
+		catches = append(catches, world.Event{Agent: a.name, Kind: kindCatch, Data: world.JSON(data), Set: set})
+	}
+	harvest := world.Event{
 		Kind: kindLake,
 		Data: world.JSON(lakeData{Before: l.tons, Caught: sum(caught), After: after}),
 		Set: map[string]json.RawMessage{
-			"lake/turn": world.JSON(st.Turn),
-			"lake/tons": world.JSON(after),
-			"lake/next": world.JSON(l.grown(after, 1)),
+			"lake/turn":   world.JSON(st.Turn),
+			"lake/tons":   world.JSON(after),
+			"lake/next":   world.JSON(l.grown(after, 1)),
+			"lake/caught": world.JSON(byAgent),
 		},
-	}}
-	for i, name := range names {
-		f := fisher{Total: l.fishers[name].Total + caught[i], Turn: st.Turn, Asked: asked[i], Caught: caught[i]}
-		set := make(map[string]json.RawMessage)
-		f.put(set, name)
-		data := catchData{Asked: asked[i], Caught: caught[i], Contested: contested}
-		events = append(events, world.Event{Agent: name, Kind: kindCatch, Data: world.JSON(data), Set: set})
 	}
-	return events
+	return append([]world.Event{harvest}, catches...), nil
 }
 
 func refusal(a world.Action, reason string) world.Event {

@@ -288,7 +288,7 @@ func TestAnAgentSeesTheLakeItsTotalAndWhatEverybodyCaught(t *testing.T) {
 	}
 	g.step(ask("a", `{"tons":0}`)) // b does not act
 	g.endTurn()
-	if _, v := g.observe("b"); len(v.Caught) != 1 || v.Tons != 100 || v.Total != 40 {
+	if _, v := g.observe("b"); string(v.Caught) != `{"a":0}` || v.Tons != 100 || v.Total != 40 {
 		t.Errorf("after a turn in which only a fished, for nothing, b sees %+v", v)
 	}
 	if _, err := g.rules.Observe(g.st, "stranger"); err == nil {
@@ -314,7 +314,7 @@ func TestAStateOfAnotherWorldIsAnError(t *testing.T) {
 		if _, err := rules.Observe(st, "a"); err == nil {
 			t.Errorf("%s: observed", name)
 		}
-		if _, err := rules.Step(st, nil); err == nil {
+		if _, err := rules.Step(st, []world.Action{ask("a", `{"tons":1}`)}); err == nil {
 			t.Errorf("%s: stepped", name)
 		}
 	}
@@ -336,11 +336,11 @@ func TestOneAfterTheOtherEachTakesFromWhatIsThere(t *testing.T) {
 		t.Errorf("the lake grew to %d", v.Tons)
 	}
 	g.step(asks([]string{"b"}, []int{60})...)
-	if _, v := g.observe("a"); v.Tons != 20 || v.Caught["a"] != 20 || v.Caught["b"] != 60 {
+	if _, v := g.observe("a"); v.Tons != 20 || string(v.Caught) != `{"b":60}` {
 		t.Errorf("in the middle of the turn a sees %+v", v)
 	}
 	g.step(asks([]string{"c"}, []int{500})...)
-	if obs, v := g.observe("a"); !obs.Terminated || v.Tons != 0 || v.Caught["c"] != 20 {
+	if obs, v := g.observe("a"); !obs.Terminated || v.Tons != 0 || string(v.Caught) != `{"b":60,"c":20}` {
 		t.Errorf("after the collapse a sees %+v", v)
 	}
 	m, err := Metrics(g.events())

@@ -4,17 +4,27 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// A lake is the facts of a state, as they are in the turn being played.
+// A lake is the facts about the lake, as they are in the turn being played.
 type lake struct {
-	capacity, collapse, turns int
-	tons                      int // now: what the last harvest left, grown by the turns since
-	names                     []string
-	fishers                   map[string]fisher
+	capacity, collapse, turns, agents int
+	turn                              int // of the last harvest
+	tons                              int // now: what that harvest left, grown by the turns since
+}
+
+// readLake reads the lake from the facts of st. It is an error if one is missing or of another type.
+func readLake(st world.State) (lake, error) {
+	var l lake
+	err := get(st, "lake/", []string{"capacity", "collapse", "turns", "agents", "turn", "tons"},
+		&l.capacity, &l.collapse, &l.turns, &l.agents, &l.turn, &l.tons)
+	if err != nil {
+		return lake{}, err
+	}
+	l.tons = l.grown(l.tons, st.Turn-l.turn)
+	return l, nil
 }
 
 // A fisher is the facts of one agent: all it has caught, the turn in which it last fished, and how that went.
@@ -22,39 +32,21 @@ type fisher struct {
 	Total, Turn, Asked, Caught int
 }
 
+// readFisher reads the facts of one agent, and whether it is an agent at this lake.
+func readFisher(st world.State, name string) (f fisher, ok bool, err error) {
+	prefix := "agents/" + name + "/"
+	if _, ok := st.Fact(prefix + "total"); !ok {
+		return fisher{}, false, nil
+	}
+	err = get(st, prefix, []string{"total", "turn", "asked", "caught"}, &f.Total, &f.Turn, &f.Asked, &f.Caught)
+	return f, true, err
+}
+
 func (f fisher) put(set map[string]json.RawMessage, name string) {
 	set["agents/"+name+"/total"] = world.JSON(f.Total)
 	set["agents/"+name+"/turn"] = world.JSON(f.Turn)
 	set["agents/"+name+"/asked"] = world.JSON(f.Asked)
 	set["agents/"+name+"/caught"] = world.JSON(f.Caught)
-}
-
-// readLake reads the lake from the facts of st. It is an error if one is missing or of another type.
-func readLake(st world.State) (lake, error) {
-	var l lake
-	var turn int
-	err := get(st, "lake/", []string{"capacity", "collapse", "turns", "turn", "tons"},
-		&l.capacity, &l.collapse, &l.turns, &turn, &l.tons)
-	if err != nil {
-		return lake{}, err
-	}
-	l.tons = l.grown(l.tons, st.Turn-turn)
-	l.fishers = make(map[string]fisher)
-	for _, path := range st.Paths("agents/") {
-		name, ok := strings.CutSuffix(strings.TrimPrefix(path, "agents/"), "/total")
-		if !ok {
-			continue
-		}
-		var f fisher
-		err := get(st, "agents/"+name+"/", []string{"total", "turn", "asked", "caught"},
-			&f.Total, &f.Turn, &f.Asked, &f.Caught)
-		if err != nil {
-			return lake{}, err
-		}
-		l.names = append(l.names, name)
-		l.fishers[name] = f
-	}
-	return l, nil
 }
 
 // get reads the named facts under prefix into as many integers.
