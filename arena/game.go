@@ -107,7 +107,8 @@ func (g *Game) play(p players) (world.State, End, error) {
 	st, err := p.commit(g.opening)
 	for err == nil {
 		var live []string
-		if live, err = g.live(st); err != nil {
+		var seen map[string]world.Observation
+		if live, seen, err = g.live(st); err != nil {
 			break
 		}
 		if end, over := g.over(st, live); over {
@@ -115,9 +116,10 @@ func (g *Game) play(p players) (world.State, End, error) {
 		}
 		steps := g.Schedule(st.Turn, live)
 		for i, step := range steps {
-			if st, err = g.step(p, st, step, i == len(steps)-1); err != nil {
+			if st, err = g.step(p, st, seen, step, i == len(steps)-1); err != nil {
 				break
 			}
+			seen = nil // the state has moved on
 		}
 	}
 	switch {
@@ -151,19 +153,21 @@ func (g *Game) end(p players, end End) (world.State, End, error) {
 	return st, end, err
 }
 
-// live returns the agents that still act, in seat order.
-func (g *Game) live(st world.State) ([]string, error) {
+// live returns the agents that still act, in seat order, and what each of them sees.
+func (g *Game) live(st world.State) ([]string, map[string]world.Observation, error) {
 	var live []string
+	seen := make(map[string]world.Observation, len(g.Agents))
 	for _, agent := range g.Agents {
 		obs, err := g.observe(st, agent)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !obs.Terminated {
 			live = append(live, agent)
+			seen[agent] = obs
 		}
 	}
-	return live, nil
+	return live, seen, nil
 }
 
 // observe returns what an agent sees. Whoever is out sees that it is over.
@@ -180,13 +184,18 @@ func (g *Game) observe(st world.State, agent string) (world.Observation, error) 
 	return obs, nil
 }
 
-// step lets some agents see the same state and act, then commits what follows.
-func (g *Game) step(p players, st world.State, agents []string, last bool) (world.State, error) {
+// step lets some agents see the same state and act, then commits what follows. What some agents see is known from before.
+func (g *Game) step(
+	p players, st world.State, seen map[string]world.Observation, agents []string, last bool,
+) (world.State, error) {
 	var observations []world.Observation
 	for _, agent := range agents {
-		obs, err := g.observe(st, agent)
-		if err != nil {
-			return st, err
+		obs, known := seen[agent]
+		if !known {
+			var err error
+			if obs, err = g.observe(st, agent); err != nil {
+				return st, err
+			}
 		}
 		if !obs.Terminated {
 			observations = append(observations, obs)
