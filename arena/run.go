@@ -73,18 +73,31 @@ type AgentResult struct {
 // ErrExists says that a folder holds a run already, or something else.
 var ErrExists = errors.New("already there")
 
-// CreateRun makes the folder of a new run. An empty folder that is there already will do; anything else is [ErrExists].
+// CreateRun makes the folder of a new run, and those above it. An empty folder that is there already will do; anything else is
+// [ErrExists]. After an error nothing is left that was not there before.
 func CreateRun(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
+	var missing []string // folders above it, the deepest first
+	for above := filepath.Dir(dir); ; above = filepath.Dir(above) {
+		if _, err := os.Lstat(above); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, above)
 	}
-	err := os.Mkdir(dir, 0o755)
+	err := os.MkdirAll(filepath.Dir(dir), 0o755)
+	if err == nil {
+		err = os.Mkdir(dir, 0o755)
+	}
 	if errors.Is(err, fs.ErrExist) {
 		found, readErr := os.ReadDir(dir)
 		if readErr == nil && len(found) == 0 {
 			return nil
 		}
 		return fmt.Errorf("%s: %w", dir, ErrExists)
+	}
+	if err != nil {
+		for _, above := range missing {
+			_ = os.Remove(above) // one that somebody else uses by now stays
+		}
 	}
 	return err
 }

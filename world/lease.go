@@ -56,6 +56,24 @@ func Acquire(dir string) (*Lease, error) {
 	return l, nil
 }
 
+// Holder returns who supervises the run in dir, or nil if nobody does. It changes nothing.
+func Holder(dir string) *HeldError {
+	path := filepath.Join(dir, leaseName)
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := l.TryRLock()
+	if err != nil {
+		return new(HeldError)
+	}
+	if !free {
+		return holder(path)
+	}
+	l.Unlock()
+	return nil
+}
+
 // holder returns the name that the holder of a lease wrote into its file.
 func holder(path string) *HeldError {
 	raw, err := os.ReadFile(path)

@@ -122,3 +122,30 @@ func TestAcquireNeedsAFolder(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestHolderTellsWithoutTaking(t *testing.T) {
+	dir := t.TempDir()
+	if held := Holder(dir); held != nil {
+		t.Errorf("a run that nobody ever held is held: %v", held)
+	}
+	lease, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, leaseName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held := Holder(dir); held == nil || held.PID != os.Getpid() {
+		t.Errorf("the holder is %v, want this process", held)
+	}
+	if err := lease.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if held := Holder(dir); held != nil {
+		t.Errorf("a run that was released is held: %v", held)
+	}
+	if after, err := os.ReadFile(filepath.Join(dir, leaseName)); err != nil || string(after) != string(before) {
+		t.Errorf("asking changed the file from %s to %s (%v)", before, after, err)
+	}
+}

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/vitrine-sim/vitrine/scenarios"
 )
 
 // version of this program.
@@ -98,8 +100,12 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	known := commands()
 	i := slices.IndexFunc(known, func(c command) bool { return c.name == args[0] })
 	if i < 0 {
-		fmt.Fprintf(stderr, "vitrine: unknown command %q\n%s", args[0], usage)
-		return exitUsage
+		var names []string
+		for _, c := range known {
+			names = append(names, c.name)
+		}
+		a := &app{err: stderr, json: slices.Contains(args, "--json") || slices.Contains(args, "-json")}
+		return a.fail(stdout, misuse(scenarios.Suggest(args[0], names), "unknown command %q", args[0]))
 	}
 	return known[i].run(ctx, args[1:], stdout, stderr)
 }

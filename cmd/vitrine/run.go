@@ -192,7 +192,7 @@ func (r *runner) createDir() error {
 	}
 	err = arena.CreateRun(r.dir)
 	if errors.Is(err, arena.ErrExists) {
-		if held := heldBy(r.dir); held != nil {
+		if held := world.Holder(r.dir); held != nil {
 			err = fmt.Errorf("%w: %w", err, held)
 		}
 	}
@@ -205,18 +205,6 @@ func (r *runner) createDir() error {
 // unusable is the failure of a run whose folder will not do.
 func unusable(err error) error {
 	return misuse("choose another folder with --out", "run folder: %w", err)
-}
-
-// heldBy says who supervises the run in dir, if there is one and somebody does.
-func heldBy(dir string) error {
-	if _, err := arena.ReadManifest(dir); err != nil {
-		return nil
-	}
-	lease, err := world.Acquire(dir)
-	if err != nil {
-		return err
-	}
-	return lease.Release()
 }
 
 // play plays the episode in the run's folder, which is there and empty.
