@@ -68,7 +68,8 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Exit says how the process ended, such as "exit status 1" or "signal: killed". Valid once Done is closed.
 func (p *Process) Exit() string { return p.cmd.ProcessState.String() }
 
-// PeakMemory returns the most bytes that the process had resident. Valid once Done is closed.
+// PeakMemory returns the most bytes that the process had resident. Valid once Done is closed. The kernel counts from before
+// the program was loaded, so it is never less than what this process had at most when it started that one.
 func (p *Process) PeakMemory() int64 {
 	usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -77,9 +78,13 @@ func (p *Process) PeakMemory() int64 {
 	return usage.Maxrss * 1024 // Linux counts kibibytes
 }
 
-// Kill ends the process and its group at once.
+// Kill ends the process and its group at once, if it has not ended yet.
 func (p *Process) Kill() {
-	_ = p.signal(syscall.SIGKILL) // it may be gone already
+	select {
+	case <-p.done: // its number may be another's by now
+	default:
+		_ = p.signal(syscall.SIGKILL)
+	}
 }
 
 // Stop ends the process and its group: it closes standard input, then sends SIGTERM, then SIGKILL, and gives it grace before
