@@ -80,9 +80,7 @@ func (p *Process) PeakMemory() int64 {
 
 // Kill ends the process and its group at once, if it has not ended yet.
 func (p *Process) Kill() {
-	select {
-	case <-p.done: // its number may be another's by now
-	default:
+	if !p.ended() { // else its number may be another's by now
 		_ = p.signal(syscall.SIGKILL)
 	}
 }
@@ -109,8 +107,16 @@ func (p *Process) wait(limit time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-p.done:
-		return true
 	case <-timer.C:
+	}
+	return p.ended()
+}
+
+func (p *Process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
 		return false
 	}
 }
