@@ -47,8 +47,10 @@ func play(role string, args []string) error {
 		return err
 	case "exit": // STATUS
 		status, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
 		os.Exit(status)
-		return err
 	case "deaf": // does not listen, but obeys SIGTERM
 		fmt.Println("ready")
 		time.Sleep(forever)
@@ -149,15 +151,6 @@ func gone(t *testing.T, life *os.File) {
 	}
 }
 
-func (c child) isDone() bool {
-	select {
-	case <-c.Done():
-		return true
-	default:
-		return false
-	}
-}
-
 func TestStopAsksBeforeItKills(t *testing.T) {
 	for _, test := range []struct {
 		role        string
@@ -180,7 +173,7 @@ func TestStopAsksBeforeItKills(t *testing.T) {
 			if took := time.Since(began); took < test.least || took > test.most {
 				t.Errorf("it took %v, want %v to %v", took, test.least, test.most)
 			}
-			if !c.isDone() {
+			if !c.ended() {
 				t.Error("the process is not done")
 			}
 			if got := c.Exit(); got != test.exit {

@@ -65,14 +65,14 @@ func TestTheLimitOfTimeEndsAnEpisodeInTheMiddleOfAStep(t *testing.T) {
 				}
 				checkEnd(t, out, End{Truncated, TimeLimit}, 1)
 				checkStatuses(t, out, nil)
-				acted := ""
+				var acted strings.Builder
 				for _, ev := range of(s.events(), KindAction, "") {
 					if ev.Turn == 1 {
-						acted += ev.Agent
+						acted.WriteString(ev.Agent)
 					}
 				}
-				if acted != test.acted {
-					t.Errorf("%q acted in turn 1, want %q", acted, test.acted)
+				if acted.String() != test.acted {
+					t.Errorf("%q acted in turn 1, want %q", acted.String(), test.acted)
 				}
 				if v := s.verify(); !v.Over || v.Turns != 1 {
 					t.Errorf("verified: %+v", v)
