@@ -49,8 +49,10 @@ func (in inbound) failure() error {
 	if !in.IsError {
 		return nil
 	}
-	text := strings.Join(append(in.Errors, in.Result), " ")
-	return fmt.Errorf("%s: %s", in.Subtype, strings.TrimSpace(text))
+	if text := strings.TrimSpace(strings.Join(append(in.Errors, in.Result), " ")); text != "" {
+		return errors.New(text)
+	}
+	return errors.New(in.Subtype)
 }
 
 type controlRequest struct {

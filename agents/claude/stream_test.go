@@ -30,7 +30,7 @@ func TestReadSkipsWhatIsNoLineOfTheProtocol(t *testing.T) {
 	if m := got[2].Message; m.ID != "m1" || len(m.Content) != 2 || m.Content[1].ID != "t1" {
 		t.Errorf("message is %+v", m)
 	}
-	if err := got[3].failure(); err == nil || err.Error() != "success: one API Error: 500" {
+	if err := got[3].failure(); err == nil || err.Error() != "one API Error: 500" {
 		t.Errorf("failure is %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,6 +43,7 @@ type Endpoint struct {
 	served  chan struct{}      // closed when the server has ended
 	dir     *os.File           // the socket's folder
 	usage   tally
+	trouble atomic.Pointer[string] // last one that was logged
 
 	mu     sync.Mutex
 	closed bool
@@ -132,6 +134,12 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		ErrorLog:      slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
 		ErrorHandler:  e.fail,
 		ModifyResponse: func(resp *http.Response) error {
+			// To Claude Code a 401 is a sign-in that it lacks: it hides the body and tries again for a while. The agent has no
+			// part in the key that was refused.
+			if resp.StatusCode == http.StatusUnauthorized {
+				resp.StatusCode, resp.Status = http.StatusForbidden, "403 Forbidden"
+				e.warn("upstream refused the key")
+			}
 			answer.begin(resp)
 			return nil
 		},
@@ -155,18 +163,31 @@ func rewrite(p *httputil.ProxyRequest) {
 func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch cause := context.Cause(r.Context()); {
 	case cause == errStalled || cause == errTooLong:
-		e.refuse(w, r, http.StatusGatewayTimeout, "timeout_error", cause.Error())
+		e.warn(cause.Error())
+		answerError(w, http.StatusGatewayTimeout, "timeout_error", cause.Error())
 	case cause != nil: // the client went away, or the endpoint is being closed
 		panic(http.ErrAbortHandler)
 	default:
-		e.log.Warn("upstream failed", "error", err)
-		e.refuse(w, r, http.StatusBadGateway, "api_error", "the model endpoint gave no answer")
+		e.warn("upstream failed: " + err.Error())
+		answerError(w, http.StatusBadGateway, "api_error", "the model endpoint gave no answer")
 	}
 }
 
-// refuse answers as the API answers a mistake, and logs it.
+// warn logs a trouble with the upstream, once as long as it stays the same.
+func (e *Endpoint) warn(trouble string) {
+	if last := e.trouble.Swap(&trouble); last == nil || *last != trouble {
+		e.log.Warn(trouble)
+	}
+}
+
+// refuse answers what the agent had no business to ask, and logs it.
 func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, kind, message string) {
 	e.log.Warn("request refused", "status", status, "method", r.Method, "path", r.URL.Path, "reason", message)
+	answerError(w, status, kind, message)
+}
+
+// answerError answers as the API answers a mistake.
+func answerError(w http.ResponseWriter, status int, kind, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(errorBody(kind, message))

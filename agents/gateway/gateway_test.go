@@ -464,6 +464,24 @@ func TestARequestThatIsTooLargeIsRefused(t *testing.T) {
 	}
 }
 
+func TestAKeyThatIsRefusedIsNotTriedAgain(t *testing.T) {
+	const text = `{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}`
+	var log logBuffer
+	_, client := open(t, &Gateway{Log: log.logger(), Upstream: server(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, text)
+	})}, "a")
+	for range 3 {
+		resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+		if got := read(t, resp, err); got != text || resp.StatusCode != http.StatusForbidden {
+			t.Errorf("status %d, body %q; want 403 and the upstream's words", resp.StatusCode, got)
+		}
+	}
+	if n := strings.Count(log.String(), "refused the key"); n != 1 {
+		t.Errorf("logged %d times, want once:\n%s", n, log.String())
+	}
+}
+
 func TestAFailedUpstreamTellsNoSecrets(t *testing.T) {
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
