@@ -3,7 +3,6 @@ package arena
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,7 +76,8 @@ func (c *cast) act(ctx context.Context, obs world.Observation) act {
 	took := time.Since(began)
 	p.waiting += took
 	a := judge(action, err)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil { // and not a deadline of the agent's own
+	late := err == nil && took > c.clock
+	if late || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil { // and not a deadline of the agent's own
 		a = act{kind: KindTimeout, proc: proc{Reason: fmt.Sprintf("no action within %v", c.clock)}}
 	}
 	a.agent = obs.Agent
@@ -114,10 +114,10 @@ func asLogged(a world.Action) (world.Action, error) {
 	if err != nil {
 		return a, fmt.Errorf("the arguments of the action cannot be read: %w", err)
 	}
-	// JSON can be read to a limit of depth, and an event that holds the arguments is deeper than they are.
+	// What the rules make of them may be deeper than the arguments are.
 	const room = 100
-	if !json.Valid(slices.Concat(bytes.Repeat([]byte("["), room), args, bytes.Repeat([]byte("]"), room))) {
-		return a, errors.New("the arguments of the action are nested too deep")
+	if _, err := world.Canonical(slices.Concat(bytes.Repeat([]byte("["), room), args, bytes.Repeat([]byte("]"), room))); err != nil {
+		return a, fmt.Errorf("the arguments of the action cannot be logged: %w", err)
 	}
 	a.Args = args
 	return a, nil

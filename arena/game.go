@@ -1,22 +1,10 @@
 package arena
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/vitrine-sim/vitrine/world"
-)
-
-// Kinds of events that the arena writes, besides [world.KindTurn].
-const (
-	KindStart   = "start"   // the first event; data: {"agents": [names], "seed": n}
-	KindAction  = "action"  // an agent asked for something; data: {"name": action, "args": {...}}
-	KindTimeout = "timeout" // an agent did not act in time; data: {"consequence": "pass" or "out"}
-	KindInvalid = "invalid" // an agent did nothing, or what it did was refused and puts it out; data as above
-	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail"}
-	KindEnd     = "end"     // the last event; data: {"status": "terminated" or "truncated", "reason": text}
 )
 
 // A Consequence is what follows when an agent does not act as it should.
@@ -88,6 +76,8 @@ const (
 	Failed      = "failed"      // it could not go on
 )
 
+const byTheRules = "by the rules"
+
 // TimeLimit is the reason of an episode that was truncated because its time was up.
 const TimeLimit = "limit of time"
 
@@ -108,11 +98,14 @@ func (g *Game) play(p players) (world.State, End, error) {
 	for err == nil {
 		var live []string
 		var seen map[string]world.Observation
-		if live, seen, err = g.live(st); err != nil {
+		if live, seen, err = g.look(st); err != nil {
 			break
 		}
-		if end, over := g.over(st, live); over {
-			return g.end(p, end)
+		if len(live) == 0 {
+			return g.end(p, g.nobodyLeft(st))
+		}
+		if st.Turn >= g.Turns {
+			return g.end(p, End{Truncated, fmt.Sprintf("limit of %d turns", g.Turns)})
 		}
 		steps := g.Schedule(st.Turn, live)
 		for i, step := range steps {
@@ -131,21 +124,22 @@ func (g *Game) play(p players) (world.State, End, error) {
 	return st, End{}, err
 }
 
-// over says whether and how the episode has ended.
-func (g *Game) over(st world.State, live []string) (End, bool) {
-	someoneActive := slices.ContainsFunc(g.Agents, func(agent string) bool {
-		status, err := statusOf(st, agent)
-		return err == nil && status == StatusActive
-	})
-	switch {
-	case len(live) == 0 && someoneActive:
-		return End{Terminated, "by the rules"}, true
-	case len(live) == 0:
-		return End{Truncated, "every agent is out"}, true
-	case st.Turn >= g.Turns:
-		return End{Truncated, fmt.Sprintf("limit of %d turns", g.Turns)}, true
+// nobodyLeft says how an episode has ended in which nobody acts any more: by the rules, if they have ended it for somebody who
+// is not out, or for everybody.
+func (g *Game) nobodyLeft(st world.State) End {
+	ended := true
+	for _, agent := range g.Agents {
+		obs, _, err := g.observe(st, agent)
+		status, _ := statusOf(st, agent)
+		if status == StatusActive {
+			return End{Terminated, byTheRules}
+		}
+		ended = ended && err == nil && obs.Terminated
 	}
-	return End{}, false
+	if ended {
+		return End{Terminated, byTheRules}
+	}
+	return End{Truncated, "every agent is out"}
 }
 
 func (g *Game) end(p players, end End) (world.State, End, error) {
@@ -153,16 +147,15 @@ func (g *Game) end(p players, end End) (world.State, End, error) {
 	return st, end, err
 }
 
-// live returns the agents that still act, in seat order, and what each of them sees.
-func (g *Game) live(st world.State) ([]string, map[string]world.Observation, error) {
-	var live []string
-	seen := make(map[string]world.Observation, len(g.Agents))
+// look returns the agents that still act, in seat order, and what each of them sees.
+func (g *Game) look(st world.State) (live []string, seen map[string]world.Observation, err error) {
+	seen = make(map[string]world.Observation, len(g.Agents))
 	for _, agent := range g.Agents {
-		obs, err := g.observe(st, agent)
+		obs, acts, err := g.observe(st, agent)
 		if err != nil {
 			return nil, nil, err
 		}
-		if !obs.Terminated {
+		if acts {
 			live = append(live, agent)
 			seen[agent] = obs
 		}
@@ -170,34 +163,29 @@ func (g *Game) live(st world.State) ([]string, map[string]world.Observation, err
 	return live, seen, nil
 }
 
-// observe returns what an agent sees. Whoever is out sees that it is over.
-func (g *Game) observe(st world.State, agent string) (world.Observation, error) {
-	obs, err := g.Rules.Observe(st, agent)
-	if err != nil {
-		return obs, fmt.Errorf("observe as %s: %w", agent, err)
+// observe returns what an agent sees, and whether it still acts: it is not out, and the rules have not ended its part.
+func (g *Game) observe(st world.State, agent string) (obs world.Observation, acts bool, err error) {
+	if obs, err = g.Rules.Observe(st, agent); err != nil {
+		return obs, false, fmt.Errorf("observe as %s: %w", agent, err)
 	}
 	status, err := statusOf(st, agent)
-	if err != nil {
-		return obs, err
-	}
-	obs.Terminated = obs.Terminated || status != StatusActive
-	return obs, nil
+	return obs, status == StatusActive && !obs.Terminated, err
 }
 
-// step lets some agents see the same state and act, then commits what follows. What some agents see is known from before.
+// step lets some agents see the same state and act, then commits what follows. What some of them see is known from before.
 func (g *Game) step(
 	p players, st world.State, seen map[string]world.Observation, agents []string, last bool,
 ) (world.State, error) {
 	var observations []world.Observation
 	for _, agent := range agents {
-		obs, known := seen[agent]
-		if !known {
+		obs, acts := seen[agent]
+		if !acts {
 			var err error
-			if obs, err = g.observe(st, agent); err != nil {
+			if obs, acts, err = g.observe(st, agent); err != nil {
 				return st, err
 			}
 		}
-		if !obs.Terminated {
+		if acts {
 			observations = append(observations, obs)
 		}
 	}
@@ -209,92 +197,4 @@ func (g *Game) step(
 		return st, err
 	}
 	return p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, acts, last) })
-}
-
-// opening returns the first events of an episode.
-func (g *Game) opening(st world.State) ([]world.Event, error) {
-	if st.Seq != 0 {
-		return nil, errors.New("the world has begun already")
-	}
-	set := map[string]json.RawMessage{world.SeedFact: world.JSON(g.Seed)}
-	for _, agent := range g.Agents {
-		set[statusPath(agent)] = world.JSON(StatusActive)
-	}
-	start := world.Event{Kind: KindStart, Data: world.JSON(map[string]any{"agents": g.Agents, "seed": g.Seed}), Set: set}
-	events, err := g.Rules.Reset(g.Seed, slices.Clone(g.Agents))
-	if err != nil {
-		return nil, fmt.Errorf("reset: %w", err)
-	}
-	return append([]world.Event{start}, events...), nil
-}
-
-// resolve returns the events of one step: what each agent did in seat order, then what follows by the rules, which consider the
-// actions in an order drawn from the seed and the turn, so that neither a seat nor speed ever decides.
-func (g *Game) resolve(st world.State, acts []act, lastOfTurn bool) ([]world.Event, error) {
-	var events []world.Event
-	var actions []world.Action
-	for _, a := range acts {
-		action := a.action
-		if a.kind == KindAction {
-			events = append(events, world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(action), Proc: world.JSON(a.proc)})
-		} else {
-			action = world.Action{Name: world.Pass}
-			out := a.dead || g.Consequences.of(a.kind) == ConsequenceOut
-			events = append(events, consequence(a.kind, a.agent, out, world.JSON(a.proc)))
-		}
-		action.Agent = a.agent
-		actions = append(actions, action)
-	}
-	random := st.Rand("order")
-	random.Shuffle(len(actions), func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
-	followed, err := g.Rules.Step(st, actions)
-	if err != nil {
-		return nil, fmt.Errorf("step: %w", err)
-	}
-	events = append(events, followed...)
-	for _, ev := range followed {
-		if ev.Kind == world.KindRefusal && g.Consequences.Invalid == ConsequenceOut {
-			events = append(events, consequence(KindInvalid, ev.Agent, true, nil))
-		}
-	}
-	if lastOfTurn {
-		events = append(events, world.Event{Kind: world.KindTurn})
-	}
-	return events, nil
-}
-
-// consequence is the event of an agent that did not act as it should.
-func consequence(kind, agent string, out bool, proc json.RawMessage) world.Event {
-	ev := world.Event{Kind: kind, Agent: agent, Proc: proc}
-	follows := ConsequencePass
-	if out {
-		follows = ConsequenceOut
-		ev.Set = map[string]json.RawMessage{statusPath(agent): world.JSON(statusOfKind(kind))}
-	}
-	ev.Data = world.JSON(map[string]any{"consequence": follows})
-	return ev
-}
-
-// ending returns the last event, in which everybody who is still active is done.
-func (g *Game) ending(st world.State, end End) ([]world.Event, error) {
-	ev := world.Event{Kind: KindEnd, Data: world.JSON(end), Set: make(map[string]json.RawMessage)}
-	for _, agent := range g.Agents {
-		was, err := statusOf(st, agent)
-		if err != nil {
-			return nil, err
-		}
-		if was == StatusActive {
-			ev.Set[statusPath(agent)] = world.JSON(StatusDone)
-		}
-	}
-	return []world.Event{ev}, nil
-}
-
-// actionData is what an action event says.
-func actionData(a world.Action) json.RawMessage {
-	data := map[string]any{"name": a.Name}
-	if len(a.Args) > 0 {
-		data["args"] = a.Args
-	}
-	return world.JSON(data)
 }

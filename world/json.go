@@ -9,7 +9,8 @@ import (
 )
 
 // Canonical returns JSON in the one form that the log holds: keys sorted, no white space, no HTML escapes, integers as
-// they are and all other numbers in the shortest form of their float64. Of equal keys in an object the last one counts.
+// they are and all other numbers in the shortest form of their float64. Of equal keys in an object the last one counts. It
+// is an error if arrays and objects are nested deeper than [MaxDepth].
 func Canonical(raw []byte) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -20,7 +21,7 @@ func Canonical(raw []byte) (json.RawMessage, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("something follows the JSON value at byte %d", dec.InputOffset())
 	}
-	v, err := canonicalNumbers(v)
+	v, err := canonicalNumbers(v, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +40,9 @@ func JSON(v any) json.RawMessage {
 	return raw
 }
 
+// MaxDepth is how deep arrays and objects may be nested in what the log holds. Its readers can go ten times as deep.
+const MaxDepth = 1000
+
 func marshal(v any) (json.RawMessage, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -49,7 +53,10 @@ func marshal(v any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-func canonicalNumbers(v any) (any, error) {
+func canonicalNumbers(v any, depth int) (any, error) {
+	if depth > MaxDepth {
+		return nil, fmt.Errorf("nested deeper than %d", MaxDepth)
+	}
 	switch v := v.(type) {
 	case json.Number:
 		if !strings.ContainsAny(string(v), ".eE") {
@@ -66,14 +73,14 @@ func canonicalNumbers(v any) (any, error) {
 	case []any:
 		for i := range v {
 			var err error
-			if v[i], err = canonicalNumbers(v[i]); err != nil {
+			if v[i], err = canonicalNumbers(v[i], depth+1); err != nil {
 				return nil, err
 			}
 		}
 	case map[string]any:
 		for k := range v { // order does not matter: each value is replaced in place
 			var err error
-			if v[k], err = canonicalNumbers(v[k]); err != nil {
+			if v[k], err = canonicalNumbers(v[k], depth+1); err != nil {
 				return nil, err
 			}
 		}
