@@ -67,7 +67,7 @@ func misdeeds() []misdeed {
 		},
 		{
 			"sends nested garbage", action("fish", deep), KindInvalid,
-			"the arguments of the action cannot be read: nested deeper than 1000", "you passed: the arguments of the action are nested too deep",
+			"the arguments of the action cannot be read: nested deeper than 1000", "you passed: the arguments of the action cannot be read: nested deeper than 1000",
 		},
 		{"asks for nothing legal", action("fly", ""), KindAction, `there is no action "fly"; the only one is "fish"`, ""},
 		{"names no action", action("", ""), KindAction, `there is no action ""; the only one is "fish"`, ""},

@@ -18,6 +18,9 @@ type Verified struct {
 	Turns    int    `json:"turns"`     // turns played to their end
 	Over     bool   `json:"over"`      // the episode has ended; else the log is right as far as it goes
 	TornLine int    `json:"torn_line"` // line at which a writer was killed in the middle of a commit; 0: none
+
+	End   End         `json:"-"` // how the episode ended, if it is over
+	State world.State `json:"-"` // of the world after the last event that holds
 }
 
 // Verify plays the game again with the acts that the log in dir recorded, and demands the same events, byte for byte, up to the last
@@ -27,7 +30,7 @@ func Verify(dir string, game Game) (Verified, error) {
 	next, stop := iter.Pull2(log.Events())
 	defer stop()
 	r := &record{file: filepath.Join(dir, logFile), next: next}
-	st, _, err := game.play(r)
+	st, end, err := game.play(r)
 	if err != nil && !errors.Is(err, errLogEnds) {
 		return Verified{}, err
 	}
@@ -35,7 +38,10 @@ func Verify(dir string, game Game) (Verified, error) {
 	if r.err != nil {
 		return Verified{}, r.err
 	}
-	v := Verified{Hash: log.Hash(), Events: st.Seq, Turns: st.Turn, Over: err == nil, TornLine: log.Torn()}
+	v := Verified{Hash: log.Hash(), Events: st.Seq, Turns: st.Turn, Over: err == nil, TornLine: log.Torn(), State: st}
+	if v.Over {
+		v.End = end
+	}
 	switch {
 	case len(r.unmatched) > 0:
 		return v, r.mistake(r.unmatched[0].Seq, "the log goes on after the end of the episode")
@@ -155,7 +161,7 @@ func (r *record) commit(decide func(world.State) ([]world.Event, error)) (world.
 			return r.state, err
 		}
 		if !bytes.Equal(got, want) {
-			return r.state, r.mistake(found.Seq, "the rules say %s, the log says %s", want, got)
+			return r.state, r.mistake(found.Seq, "this does not follow from the actions: %s", Differences(got, want))
 		}
 	}
 	r.state = r.state.Apply(events...)

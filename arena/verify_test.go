@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -103,8 +104,11 @@ func TestVerifyAcceptsAFinishedLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Verified{Hash: f.result.Hash, Events: int64(len(f.lines)), Turns: 2, Over: true}
-	if v != want {
+	want := Verified{Hash: f.result.Hash, Events: int64(len(f.lines)), Turns: 2, Over: true, End: End{Truncated, "limit of 2 turns"}}
+	if v.State.Seq != want.Events {
+		t.Errorf("the state is the one after event %d, want %d", v.State.Seq, want.Events)
+	}
+	if v.State = (world.State{}); !reflect.DeepEqual(v, want) {
 		t.Errorf("verified: %+v, want %+v", v, want)
 	}
 }
@@ -201,7 +205,7 @@ func TestVerifyAcceptsAnUnfinishedLogUpToItsLastWholeCommit(t *testing.T) {
 			if v.Hash == "" || v.Hash == f.result.Hash {
 				t.Errorf("%s: the hash is %q", what, v.Hash)
 			}
-			if v.Hash = ""; v != want {
+			if v.Hash, v.State = "", (world.State{}); !reflect.DeepEqual(v, want) {
 				t.Errorf("%s: verified %+v, want %+v", what, v, want)
 			}
 		}
@@ -292,33 +296,33 @@ func TestVerifyRefusesSealedAlterationsWithTheirLine(t *testing.T) {
 		line     int // where the rules see it first
 		word     string
 	}{
-		{"the seed", 0, `"seed":7`, `"seed":8`, 1, "the rules say"},
-		{"a status at the start", 0, `"run/status/a":"active"`, `"run/status/a":"done"`, 1, "the rules say"},
-		{"the capacity", 1, `"lake/capacity":100`, `"lake/capacity":101`, 2, "the rules say"},
-		{"an action", find(KindAction, "b"), `"tons":5`, `"tons":6`, find("lake", "") + 1, "the rules say"},
-		{"the name of an action", find(KindAction, "b"), `"fish"`, `"fise"`, find("lake", "") + 1, "the rules say"},
-		{"a key that actions do not have", find(KindAction, "b"), `"name":"fish"`, `"name":"fish","note":"x"`, find(KindAction, "b") + 1, "the rules say"},
+		{"the seed", 0, `"seed":7`, `"seed":8`, 1, "does not follow from the actions"},
+		{"a status at the start", 0, `"run/status/a":"active"`, `"run/status/a":"done"`, 1, "does not follow from the actions"},
+		{"the capacity", 1, `"lake/capacity":100`, `"lake/capacity":101`, 2, "does not follow from the actions"},
+		{"an action", find(KindAction, "b"), `"tons":5`, `"tons":6`, find("lake", "") + 1, "does not follow from the actions"},
+		{"the name of an action", find(KindAction, "b"), `"fish"`, `"fise"`, find("lake", "") + 1, "does not follow from the actions"},
+		{"a key that actions do not have", find(KindAction, "b"), `"name":"fish"`, `"name":"fish","note":"x"`, find(KindAction, "b") + 1, "does not follow from the actions"},
 		{"an action of another type", find(KindAction, "b"), `"name":"fish"`, `"name":7`, find(KindAction, "b") + 1, "what b did"},
 		{"an action without data", find(KindAction, "b"), `"data":{"args":{"tons":5},"name":"fish"},`, ``, find(KindAction, "b") + 1, "what b did"},
 		{"who acted", find(KindAction, "b"), `"agent":"b"`, `"agent":"c"`, find(KindAction, "b") + 1, "what b did"},
 		{"the kind of an act", find(KindAction, "b"), `"kind":"action"`, `"kind":"catch"`, find(KindAction, "b") + 1, "a catch event is no act"},
-		{"an effect on the lake", find("lake", ""), `"lake/tons":75`, `"lake/tons":76`, find("lake", "") + 1, "the rules say"},
-		{"an effect on an agent", find("catch", "d"), `"agents/d/total":5`, `"agents/d/total":6`, find("catch", "d") + 1, "the rules say"},
-		{"what a catch says", find("catch", "d"), `"caught":5`, `"caught":6`, find("catch", "d") + 1, "the rules say"},
-		{"a reason", find(world.KindRefusal, "c"), `must be`, `must by`, find(world.KindRefusal, "c") + 1, "the rules say"},
-		{"a consequence", find(KindTimeout, "d"), `"consequence":"out"`, `"consequence":"pass"`, find(KindTimeout, "d") + 1, "the rules say"},
+		{"an effect on the lake", find("lake", ""), `"lake/tons":75`, `"lake/tons":76`, find("lake", "") + 1, "does not follow from the actions"},
+		{"an effect on an agent", find("catch", "d"), `"agents/d/total":5`, `"agents/d/total":6`, find("catch", "d") + 1, "does not follow from the actions"},
+		{"what a catch says", find("catch", "d"), `"caught":5`, `"caught":6`, find("catch", "d") + 1, "does not follow from the actions"},
+		{"a reason", find(world.KindRefusal, "c"), `must be`, `must by`, find(world.KindRefusal, "c") + 1, "does not follow from the actions"},
+		{"a consequence", find(KindTimeout, "d"), `"consequence":"out"`, `"consequence":"pass"`, find(KindTimeout, "d") + 1, "does not follow from the actions"},
 		{
 			"a consequence and its effect", find(KindTimeout, "d"), `"consequence":"out"},"kind":"timeout","more":true,"seq":18,"set":{"run/status/d":"timeout"},`,
-			`"consequence":"pass"},"kind":"timeout","more":true,"seq":18,`, find(KindTimeout, "d") + 1, "the rules say",
+			`"consequence":"pass"},"kind":"timeout","more":true,"seq":18,`, find(KindTimeout, "d") + 1, "does not follow from the actions",
 		},
-		{"a consequence that is not declared", find(KindInvalid, "b"), `"consequence":"pass"`, `"consequence":"out"`, find(KindInvalid, "b") + 1, "the rules say"},
-		{"the kind of a misdeed", find(KindInvalid, "b"), `"kind":"invalid"`, `"kind":"timeout"`, find(KindInvalid, "b") + 1, "the rules say"},
-		{"the turn of an event", find(KindAction, "b"), `"turn":0`, `"turn":1`, find(KindAction, "b") + 1, "the rules say"},
-		{"a commit in two", find("lake", ""), `"more":true,`, ``, find("lake", "") + 1, "the rules say"},
-		{"two commits in one", find(world.KindTurn, ""), `"kind":"turn",`, `"kind":"turn","more":true,`, find(world.KindTurn, "") + 1, "the rules say"},
-		{"the status of the end", len(f.lines) - 1, `"truncated"`, `"terminated"`, len(f.lines), "the rules say"},
-		{"the reason of the end", len(f.lines) - 1, `limit of 2 turns`, `limit of time`, len(f.lines), "the rules say"},
-		{"a status at the end", len(f.lines) - 1, `"run/status/a":"done"`, `"run/status/a":"error"`, len(f.lines), "the rules say"},
+		{"a consequence that is not declared", find(KindInvalid, "b"), `"consequence":"pass"`, `"consequence":"out"`, find(KindInvalid, "b") + 1, "does not follow from the actions"},
+		{"the kind of a misdeed", find(KindInvalid, "b"), `"kind":"invalid"`, `"kind":"timeout"`, find(KindInvalid, "b") + 1, "does not follow from the actions"},
+		{"the turn of an event", find(KindAction, "b"), `"turn":0`, `"turn":1`, find(KindAction, "b") + 1, "does not follow from the actions"},
+		{"a commit in two", find("lake", ""), `"more":true,`, ``, find("lake", "") + 1, "does not follow from the actions"},
+		{"two commits in one", find(world.KindTurn, ""), `"kind":"turn",`, `"kind":"turn","more":true,`, find(world.KindTurn, "") + 1, "does not follow from the actions"},
+		{"the status of the end", len(f.lines) - 1, `"truncated"`, `"terminated"`, len(f.lines), "does not follow from the actions"},
+		{"the reason of the end", len(f.lines) - 1, `limit of 2 turns`, `limit of time`, len(f.lines), "does not follow from the actions"},
+		{"a status at the end", len(f.lines) - 1, `"run/status/a":"done"`, `"run/status/a":"error"`, len(f.lines), "does not follow from the actions"},
 	} {
 		lines := slices.Clone(f.lines)
 		if !bytes.Contains(lines[test.at], []byte(test.old)) {
@@ -343,17 +347,17 @@ func TestVerifyRefusesSealedLinesThatAreTooManyOrMissing(t *testing.T) {
 	catch := slices.IndexFunc(f.events, func(ev world.Event) bool { return ev.Kind == "catch" && ev.Agent == "c" })
 	lines := renumber(slices.Delete(slices.Clone(f.lines), catch, catch+1))
 	_, err := f.check(t, dir, lines...)
-	wantLine(t, "an event left out", err, dir, catch+1, "the rules say")
+	wantLine(t, "an event left out", err, dir, catch+1, "does not follow from the actions")
 
 	lines = renumber(slices.Insert(slices.Clone(f.lines), catch, f.lines[catch]))
 	_, err = f.check(t, dir, lines...)
-	wantLine(t, "an event twice", err, dir, catch+2, "the rules say")
+	wantLine(t, "an event twice", err, dir, catch+2, "does not follow from the actions")
 
 	turn := lineOf(f, world.KindTurn)
 	lines = slices.Clone(f.lines[:turn-1])
 	lines[turn-2] = seal(bytes.Replace(lines[turn-2], []byte(`"more":true,`), nil, 1))
 	_, err = f.check(t, dir, lines...)
-	wantLine(t, "the last event of a commit left out", err, dir, turn-1, "the rules say")
+	wantLine(t, "the last event of a commit left out", err, dir, turn-1, "does not follow from the actions")
 
 	n := len(f.lines)
 	lines = append(slices.Clone(f.lines), seal(number(f.lines[n-1], n+1)))
@@ -378,7 +382,7 @@ func TestVerifyRefusesSealedLinesThatAreTooManyOrMissing(t *testing.T) {
 
 	end := seal(number(f.lines[n-1], firstOfTurn(f, 1)))
 	_, err = f.check(t, dir, append(slices.Clone(f.lines[:firstOfTurn(f, 1)-1]), end)...)
-	wantLine(t, "an end before its time", err, dir, firstOfTurn(f, 1), "the rules say")
+	wantLine(t, "an end before its time", err, dir, firstOfTurn(f, 1), "does not follow from the actions")
 }
 
 // What a log says of processes and of time is no part of the world: the checksum guards it, the rules do not know it.
