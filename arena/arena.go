@@ -15,7 +15,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -71,26 +70,15 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	err = errors.Join(err, c.close())
 	out := Outcome{End: end, State: st}
 	for _, p := range c.players {
-		seat, seatErr := e.outcomeOf(p, st)
+		seat := SeatOutcome{Name: p.seat.Name, Waiting: p.waiting, Usage: p.usage}
+		if st.Seq > 0 { // it has begun
+			var standErr error
+			seat.Status, seat.Reward, standErr = e.Standing(st, seat.Name)
+			err = errors.Join(err, standErr)
+		}
 		out.Seats = append(out.Seats, seat)
-		err = errors.Join(err, seatErr)
 	}
 	return out, err
-}
-
-// outcomeOf returns how an episode that has come to st went for one agent.
-func (e *Episode) outcomeOf(p *player, st world.State) (SeatOutcome, error) {
-	seat := SeatOutcome{Name: p.seat.Name, Waiting: p.waiting, Usage: p.usage}
-	if st.Seq == 0 {
-		return seat, nil // it has not begun
-	}
-	obs, err := e.Rules.Observe(st, seat.Name)
-	if err != nil {
-		return seat, fmt.Errorf("observe as %s: %w", seat.Name, err)
-	}
-	seat.Reward = obs.Reward
-	seat.Status, err = statusOf(st, seat.Name)
-	return seat, err
 }
 
 // A table is where living agents play. It implements players.

@@ -76,10 +76,13 @@ const (
 	Failed      = "failed"      // it could not go on
 )
 
-const byTheRules = "by the rules"
-
-// TimeLimit is the reason of an episode that was truncated because its time was up.
-const TimeLimit = "limit of time"
+// Why it has ended.
+const (
+	byTheRules = "by the rules"
+	allOut     = "every agent is out"
+	TurnLimit  = "limit of turns" // of the scenario
+	TimeLimit  = "limit of time"
+)
 
 // An End is how an episode ended.
 type End struct {
@@ -105,7 +108,7 @@ func (g *Game) play(p players) (world.State, End, error) {
 			return g.end(p, g.nobodyLeft(st))
 		}
 		if st.Turn >= g.Turns {
-			return g.end(p, End{Truncated, fmt.Sprintf("limit of %d turns", g.Turns)})
+			return g.end(p, End{Truncated, TurnLimit})
 		}
 		steps := g.Schedule(st.Turn, live)
 		for i, step := range steps {
@@ -139,7 +142,7 @@ func (g *Game) nobodyLeft(st world.State) End {
 	if ended {
 		return End{Terminated, byTheRules}
 	}
-	return End{Truncated, "every agent is out"}
+	return End{Truncated, allOut}
 }
 
 func (g *Game) end(p players, end End) (world.State, End, error) {

@@ -181,7 +181,7 @@ func TestStartsAreLimitedAndTheClockOfAnActBeginsWhenTheAgentIsReady(t *testing.
 		if took := time.Since(began); most != s.Starts || took != 30*s.Act {
 			t.Errorf("%d started at once, and all took %v; want %d and %v", most, took, s.Starts, 30*s.Act)
 		}
-		checkEnd(t, out, End{Truncated, "limit of 4 turns"}, 4)
+		checkEnd(t, out, End{Truncated, "limit of turns"}, 4)
 		checkStatuses(t, out, nil)
 	})
 }
@@ -232,7 +232,7 @@ func TestAnAgentThatCannotBeClosedIsAnErrorBesideTheOutcome(t *testing.T) {
 			t.Errorf("the error is %v", err)
 		}
 		s.checkActors()
-		checkEnd(t, out, End{Truncated, "limit of 4 turns"}, 4)
+		checkEnd(t, out, End{Truncated, "limit of turns"}, 4)
 		checkStatuses(t, out, nil)
 	})
 }

@@ -107,7 +107,7 @@ func testMisdeed(t *testing.T, m misdeed, consequence Consequence) {
 	}
 	s.sit("c", inTurn(1, m.do))
 	out := s.run()
-	if want := (End{Truncated, "limit of 4 turns"}); out.End != want || out.State.Turn != 4 {
+	if want := (End{Truncated, "limit of turns"}); out.End != want || out.State.Turn != 4 {
 		t.Errorf("the episode ended with %+v in turn %d, want %+v in turn 4", out.End, out.State.Turn, want)
 	}
 	checkStatuses(t, out, map[string]Status{"c": status})
@@ -254,7 +254,9 @@ func TestCountCountsWhatWasAskedForAndRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]Tally{"a": {4, 0}, "b": {4, 1}, "c": {3, 0}} {
+		for name, want := range map[string]Tally{
+			"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1}, "c": {Actions: 3, Timeouts: 1},
+		} {
 			if tallies[name] != want {
 				t.Errorf("%s: %+v, want %+v", name, tallies[name], want)
 			}

@@ -22,21 +22,30 @@ const (
 //	result.json     how it went; there once the run is over
 //	agents/<name>/  the private folder of an agent
 type Manifest struct {
-	Vitrine    string    `json:"vitrine"`               // version of this program
-	Scenario   string    `json:"scenario"`              // name
-	File       string    `json:"file"`                  // name of the scenario's file, without its folder
-	Source     string    `json:"source"`                // the whole file
-	SHA256     string    `json:"sha256"`                // of the file, in hexadecimal
-	Set        []string  `json:"set"`                   // what was set over it, as path=value
-	Seed       uint64    `json:"seed"`                  //
-	Model      string    `json:"model"`                 // "offline" with the offline model, empty without any
-	Agents     []string  `json:"agents"`                // names in seat order
-	Kinds      []string  `json:"kinds"`                 // of the agents, in the same order
-	Claude     string    `json:"claude_code,omitempty"` // version of Claude Code, where it plays
-	Transport  string    `json:"transport,omitempty"`   // how its requests and its tools travel
-	Isolation  string    `json:"isolation"`             // what keeps agents apart
-	Supervisor int       `json:"supervisor"`            // process id
-	Start      time.Time `json:"start"`
+	Vitrine       string    `json:"vitrine"`                  // version of this program
+	Scenario      string    `json:"scenario"`                 // name
+	File          string    `json:"file"`                     // name of the scenario's file, without its folder
+	Source        string    `json:"source"`                   // the whole file
+	SHA256        string    `json:"sha256"`                   // of the file, in hexadecimal
+	Set           []string  `json:"set"`                      // what was set over it, as path=value
+	Seed          uint64    `json:"seed"`                     //
+	Model         string    `json:"model"`                    // "offline" with the offline model, empty without any
+	Agents        []Player  `json:"agents"`                   // in seat order
+	Actions       string    `json:"actions,omitempty"`        // file of recorded actions that was played
+	ActionsSHA256 string    `json:"actions_sha256,omitempty"` // of it, in hexadecimal
+	Claude        string    `json:"claude_code,omitempty"`    // version of Claude Code, where it plays
+	Transport     string    `json:"transport,omitempty"`      // how its requests and its tools travel
+	Isolation     string    `json:"isolation"`                // what keeps agents apart
+	Supervisor    int       `json:"supervisor"`               // process id
+	Start         time.Time `json:"start"`
+}
+
+// A Player is who sat in a seat: what its scenario and the command line came to.
+type Player struct {
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Model  string `json:"model,omitempty"`  // that it asked for
+	Policy string `json:"policy,omitempty"` // of a scripted agent, or of the offline model in its place
 }
 
 // A Result is how a run went: result.json in the run's folder, and what "run --json" prints.
@@ -57,17 +66,16 @@ type Result struct {
 
 // An AgentResult is how a run went for one agent.
 type AgentResult struct {
-	Name          string  `json:"name"`
-	Kind          string  `json:"kind"`
-	Status        Status  `json:"status"`
-	Reward        float64 `json:"reward"`
-	Actions       int     `json:"actions"`           // what it asked for, refused or not
-	Refusals      int     `json:"refusals"`          // how many of them were illegal
-	ModelRequests int64   `json:"model_requests"`    //
-	TokensIn      int64   `json:"tokens_in"`         // input, cache writes and cache reads together
-	TokensOut     int64   `json:"tokens_out"`        //
-	WallMS        int64   `json:"wall_ms"`           // time waited for it
-	PeakMemory    int64   `json:"peak_memory_bytes"` // of its process; 0 where it has none
+	Name   string  `json:"name"`
+	Kind   string  `json:"kind"`
+	Status Status  `json:"status"`
+	Reward float64 `json:"reward"`
+	Tally
+	ModelRequests int64 `json:"model_requests"`    //
+	TokensIn      int64 `json:"tokens_in"`         // input, cache writes and cache reads together
+	TokensOut     int64 `json:"tokens_out"`        //
+	WallMS        int64 `json:"wall_ms"`           // time waited for it
+	PeakMemory    int64 `json:"peak_memory_bytes"` // of its process; 0 where it has none
 }
 
 // ErrExists says that a folder holds a run already, or something else.

@@ -1,6 +1,10 @@
 package arena
 
-import "github.com/vitrine-sim/vitrine/world"
+import (
+	"fmt"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
 
 // A Status is where an agent stands in an episode (Kaggle's words).
 type Status string
@@ -24,4 +28,14 @@ func statusOf(st world.State, agent string) (Status, error) {
 // statusOfKind returns the status of an agent that is out after an event of that kind.
 func statusOfKind(kind string) Status {
 	return map[string]Status{KindTimeout: StatusTimeout, KindInvalid: StatusInvalid, KindError: StatusError}[kind]
+}
+
+// Standing returns where an agent stands in a state: its status and its reward so far.
+func (g *Game) Standing(st world.State, agent string) (Status, float64, error) {
+	obs, err := g.Rules.Observe(st, agent)
+	if err != nil {
+		return "", 0, fmt.Errorf("observe as %s: %w", agent, err)
+	}
+	status, err := statusOf(st, agent)
+	return status, obs.Reward, err
 }

@@ -104,7 +104,7 @@ func TestVerifyAcceptsAFinishedLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Verified{Hash: f.result.Hash, Events: int64(len(f.lines)), Turns: 2, Over: true, End: End{Truncated, "limit of 2 turns"}}
+	want := Verified{Hash: f.result.Hash, Events: int64(len(f.lines)), Turns: 2, Over: true, End: End{Truncated, "limit of turns"}}
 	if v.State.Seq != want.Events {
 		t.Errorf("the state is the one after event %d, want %d", v.State.Seq, want.Events)
 	}
@@ -321,7 +321,7 @@ func TestVerifyRefusesSealedAlterationsWithTheirLine(t *testing.T) {
 		{"a commit in two", find("lake", ""), `"more":true,`, ``, find("lake", "") + 1, "does not follow from the actions"},
 		{"two commits in one", find(world.KindTurn, ""), `"kind":"turn",`, `"kind":"turn","more":true,`, find(world.KindTurn, "") + 1, "does not follow from the actions"},
 		{"the status of the end", len(f.lines) - 1, `"truncated"`, `"terminated"`, len(f.lines), "does not follow from the actions"},
-		{"the reason of the end", len(f.lines) - 1, `limit of 2 turns`, `limit of time`, len(f.lines), "does not follow from the actions"},
+		{"the reason of the end", len(f.lines) - 1, `limit of turns`, `limit of time`, len(f.lines), "does not follow from the actions"},
 		{"a status at the end", len(f.lines) - 1, `"run/status/a":"done"`, `"run/status/a":"error"`, len(f.lines), "does not follow from the actions"},
 	} {
 		lines := slices.Clone(f.lines)

@@ -30,7 +30,8 @@ type recordedAction struct {
 	Args   json.RawMessage `json:"args"`
 }
 
-// ReadRecording reads a recording; name is that of its file, for errors, which come all at once, each as "name:line: what".
+// ReadRecording reads a recording; name is that of its file, for errors, which come all at once, each as "name:line: what"; of
+// more than ten of them only the first.
 func ReadRecording(name string, r io.Reader) (Recording, error) {
 	rec := make(Recording)
 	var errs []error
@@ -43,6 +44,9 @@ func ReadRecording(name string, r io.Reader) (Recording, error) {
 			}
 		}
 		if errors.Is(err, io.EOF) {
+			if most := 10; len(errs) > most {
+				errs = append(errs[:most], fmt.Errorf("%s: and %d more lines", name, len(errs)-most))
+			}
 			return rec, errors.Join(errs...)
 		}
 		if err != nil {
@@ -93,6 +97,17 @@ func mistake(err error) string {
 // Agents returns the names of the agents in the recording, sorted.
 func (rec Recording) Agents() []string { return slices.Sorted(maps.Keys(rec)) }
 
+// Len returns how many actions are recorded.
+func (rec Recording) Len() int {
+	n := 0
+	for _, turns := range rec {
+		for _, actions := range turns {
+			n += len(actions)
+		}
+	}
+	return n
+}
+
 // Player returns the agent that repeats what the agent of that name did. It passes where nothing is recorded.
 func (rec Recording) Player(agent string) *Player {
 	return &Player{turns: rec[agent], turn: -1}
@@ -103,6 +118,8 @@ type Player struct {
 	turns map[int][]world.Action
 	turn  int            // being played
 	left  []world.Action // of this turn
+
+	played int
 }
 
 var _ agents.Agent = (*Player)(nil)
@@ -120,8 +137,12 @@ func (p *Player) Act(ctx context.Context, obs world.Observation) (world.Action, 
 	}
 	action := p.left[0]
 	p.left = p.left[1:]
+	p.played++
 	return action, nil
 }
+
+// Played returns how many actions it has played so far.
+func (p *Player) Played() int { return p.played }
 
 // Close implements [agents.Agent].
 func (*Player) Close() (agents.Usage, error) { return agents.Usage{}, nil }

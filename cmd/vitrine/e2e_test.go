@@ -247,7 +247,7 @@ func (p program) passWhenTheModelIsSilent(t *testing.T) {
 	if len(m.held) == 0 {
 		t.Error("the model is not asked")
 	}
-	if result.Status != arena.Truncated || result.Reason != "limit of 2 turns" || result.Turns != 2 {
+	if result.Status != arena.Truncated || result.Reason != "limit of turns" || result.Turns != 2 {
 		t.Errorf("%s (%s) after %d turns", result.Status, result.Reason, result.Turns)
 	}
 	for _, a := range result.Agents {

@@ -93,9 +93,12 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
-	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
+	case "-version", "--version":
+		args[0] = "version"
 	}
 	known := commands()
 	i := slices.IndexFunc(known, func(c command) bool { return c.name == args[0] })
@@ -182,6 +185,11 @@ func (a *app) complain(err error) {
 			fmt.Fprintf(a.err, "vitrine: hint: %s\n", r.Hint)
 		}
 	}
+}
+
+// tell says something to people.
+func (a *app) tell(format string, args ...any) {
+	fmt.Fprintf(a.err, "vitrine: "+format+"\n", args...)
 }
 
 func (a *app) print(stdout io.Writer, document any) {

@@ -30,6 +30,7 @@ var update = flag.Bool("update", false, "write what the scripts print into their
 // Each script in testdata is a behaviour that a user sees. It finds the first scenario as fishery.toml and has these commands of its own:
 //
 //	exits CODE PROGRAM ARG...  run a program that must end with this exit code
+//	replace OLD NEW FROM TO    write FROM to TO with NEW for each OLD, of which there must be one
 //	shape FILE                 write the keys and types of a JSON document to the file "shape"
 //	mask FILE                  write a text without its times to the file "masked"
 //	flip FILE LINE             flip one bit in the middle of a line
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "shape": writeShape, "mask": mask, "flip": flip, "cut": cut, "hold": hold, "crowd": crowd,
-			"within": within, "control": control,
+			"within": within, "control": control, "replace": replace,
 		},
 	})
 }
@@ -199,4 +200,15 @@ func control(ts *testscript.TestScript, neg bool, args []string) {
 	if neg != (at < 0) {
 		ts.Fatalf("first control character of %s is at %d", args[0], at)
 	}
+}
+
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: replace OLD NEW FROM TO")
+	}
+	text := ts.ReadFile(args[2])
+	if !strings.Contains(text, args[0]) {
+		ts.Fatalf("%s does not hold %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
 }

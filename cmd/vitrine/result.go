@@ -52,14 +52,23 @@ func (r *runner) modelName() string {
 }
 
 func (r *runner) manifest(start time.Time) arena.Manifest {
-	sum := sha256.Sum256(r.Source)
 	m := arena.Manifest{
-		Vitrine: version, Scenario: r.Name, File: filepath.Base(r.File), Source: string(r.Source), SHA256: hex.EncodeToString(sum[:]),
-		Set: append([]string{}, r.Set...), Seed: r.Seed, Model: r.modelName(), Agents: r.names(), Isolation: "no processes",
+		Vitrine: version, Scenario: r.Name, File: filepath.Base(r.File), Source: string(r.Source), SHA256: sum(r.Source),
+		Set: append([]string{}, r.Set...), Seed: r.Seed, Model: r.modelName(), Isolation: "no processes",
 		Supervisor: os.Getpid(), Start: start.UTC(),
 	}
 	for _, a := range r.Agents {
-		m.Kinds = append(m.Kinds, a.Kind)
+		p := arena.Player{Name: a.Name, Kind: a.Kind, Policy: a.Policy}
+		if a.Kind == scenarios.Claude {
+			p.Model = a.Model
+			if !r.offline {
+				p.Policy = ""
+			}
+		}
+		m.Agents = append(m.Agents, p)
+	}
+	if r.recording != nil {
+		m.Actions, m.ActionsSHA256 = r.actions, r.recordingSum
 	}
 	if r.count(scenarios.Claude) > 0 {
 		m.Claude = r.binary.Version
@@ -69,62 +78,133 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 	return m
 }
 
-// result returns the result of the run but for its wall time. What the agents did is counted in the log.
+// sum returns the SHA-256 of raw in hexadecimal.
+func sum(raw []byte) string {
+	s := sha256.Sum256(raw)
+	return hex.EncodeToString(s[:])
+}
+
+// result returns the result of the run but for its wall time.
 func (r *runner) result(outcome arena.Outcome, hash string) (arena.Result, error) {
 	result := arena.Result{
 		Scenario: r.Name, Run: r.dir, Seed: r.Seed, Model: r.modelName(), Status: outcome.Status, Reason: outcome.Reason,
-		Turns: outcome.State.Turn, Events: outcome.State.Seq, Hash: hash,
-	}
-	var err error
-	if result.Metrics, err = r.substrate.metrics(world.Events(r.dir)); err != nil {
-		return result, fmt.Errorf("metrics: %w", err)
-	}
-	tally, err := arena.Count(world.Events(r.dir))
-	if err != nil {
-		return result, fmt.Errorf("count actions: %w", err)
 	}
 	for i, a := range r.Agents {
-		agent := arena.AgentResult{Name: a.Name, Kind: a.Kind, Actions: tally[a.Name].Actions, Refusals: tally[a.Name].Refusals}
+		agent := arena.AgentResult{Name: a.Name, Kind: a.Kind}
 		if endpoint := r.endpoints[a.Name]; endpoint != nil {
 			used := endpoint.Usage()
 			agent.ModelRequests, agent.TokensIn, agent.TokensOut = used.Requests, used.TokensIn, used.TokensOut
 		}
 		if i < len(outcome.Seats) {
 			seat := outcome.Seats[i]
-			agent.Status, agent.Reward = seat.Status, seat.Reward
 			agent.WallMS, agent.PeakMemory = seat.Waiting.Milliseconds(), seat.Usage.PeakMemory
 		}
 		result.Agents = append(result.Agents, agent)
 	}
-	return result, nil
+	return result, r.score(&result, r.dir, outcome.State, hash)
+}
+
+// score fills in what the log alone decides: the same for a run that has just ended and for one that is verified.
+func (s *setup) score(result *arena.Result, dir string, st world.State, hash string) error {
+	result.Turns, result.Events, result.Hash = st.Turn, st.Seq, hash
+	if st.Seq == 0 {
+		return nil // it has not begun
+	}
+	var err error
+	if result.Metrics, err = s.substrate.metrics(world.Events(dir)); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	tallies, err := arena.Count(world.Events(dir))
+	if err != nil {
+		return fmt.Errorf("count actions: %w", err)
+	}
+	game := s.game()
+	for i := range result.Agents {
+		agent := &result.Agents[i]
+		agent.Tally = tallies[agent.Name]
+		if agent.Status, agent.Reward, err = game.Standing(st, agent.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // summarize prints a result for people.
 func (r *runner) summarize(result arena.Result) {
-	dir := result.Run
-	if here, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(here, dir); err == nil && filepath.IsLocal(rel) {
-			dir = rel
-		}
-	}
 	model := "no model"
 	if result.Model != "" {
 		model = "model " + result.Model
 	}
-	fmt.Fprintf(r.out, "%s, seed %d, %s: %s after %d turns (%s) in %.1f s\n\n", result.Scenario, result.Seed, model,
-		result.Status, result.Turns, result.Reason, float64(result.WallMS)/1000)
+	fmt.Fprintf(r.out, "%s, seed %d, %s: %s after %s (%s) in %.1f s\n\n", result.Scenario, result.Seed, model,
+		result.Status, plural(result.Turns, "turn"), result.Reason, float64(result.WallMS)/1000)
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "agent\tkind\tstatus\treward\tactions\trefusals\trequests\ttokens in\ttokens out\twaited\tpeak memory\t")
+	fmt.Fprintln(table, "agent\tkind\tstatus\treward\tactions\trequests\ttokens in\ttokens out\twaited\tpeak memory\t")
 	for _, a := range result.Agents {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.1f s\t%d MiB\t\n", a.Name, a.Kind, a.Status, number(a.Reward),
-			a.Actions, a.Refusals, a.ModelRequests, a.TokensIn, a.TokensOut, float64(a.WallMS)/1000, a.PeakMemory>>20)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%.1f s\t%d MiB\t\n", a.Name, a.Kind, a.Status, number(a.Reward),
+			a.Actions, a.ModelRequests, a.TokensIn, a.TokensOut, float64(a.WallMS)/1000, a.PeakMemory>>20)
 	}
 	_ = table.Flush() // to a standard output that is gone, nothing can be said anyway
 	fmt.Fprintln(r.out)
+	troubled := ""
+	for _, a := range result.Agents {
+		if trouble := troubles(a.Tally); trouble != "" {
+			troubled += fmt.Sprintf("  %s: %s\n", a.Name, trouble)
+		}
+	}
+	if troubled != "" {
+		fmt.Fprintln(r.out, troubled)
+	}
 	for _, name := range slices.Sorted(maps.Keys(result.Metrics)) {
 		fmt.Fprintf(r.out, "  %-16s %s\n", name, number(result.Metrics[name]))
 	}
-	fmt.Fprintf(r.out, "\n  hash %s\n  vitrine show %s\n  vitrine verify %s\n", result.Hash, dir, dir)
+	dir := relative(result.Run)
+	fmt.Fprintf(r.out, "\n  hash %s\n  %s show %s\n  %s verify %s\n", result.Hash, self(), dir, self(), dir)
+}
+
+// troubles says what an agent did besides acting; empty if nothing.
+func troubles(t arena.Tally) string {
+	var all []string
+	for _, what := range []struct {
+		n    int
+		name string
+	}{{t.Refusals, "refusal"}, {t.Passes, "pass"}, {t.Timeouts, "timeout"}, {t.Invalids, "invalid act"}, {t.Errors, "error"}} {
+		if what.n > 0 {
+			all = append(all, plural(what.n, what.name))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// self returns how whoever started this program can start it again.
+func self() string {
+	if strings.Contains(os.Args[0], "/go-build") {
+		return "go run ./cmd/vitrine"
+	}
+	return os.Args[0]
+}
+
+// relative returns a path as one would type it here.
+func relative(path string) string {
+	if here, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+			path = rel
+		}
+	}
+	if strings.ContainsAny(path, " '\"\\$&;|<>()*?[]#~`!") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	switch {
+	case n == 1:
+		return "1 " + thing
+	case strings.HasSuffix(thing, "s"):
+		return strconv.Itoa(n) + " " + thing + "es"
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 // number prints a figure with at most two decimals.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -41,15 +42,17 @@ type runner struct {
 
 	*app
 	*setup
-	dir       string
-	recording scripted.Recording
-	binary    claude.Binary
-	upstream  http.RoundTripper
-	endpoints map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
+	dir          string
+	recording    scripted.Recording
+	recordingSum string                      // SHA-256 of its file
+	recorded     map[string]*scripted.Player // by the name of the agent
+	binary       claude.Binary
+	upstream     http.RoundTripper
+	endpoints    map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
 }
 
 func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
-	r := &runner{endpoints: make(map[string]*gateway.Endpoint)}
+	r := &runner{endpoints: make(map[string]*gateway.Endpoint), recorded: make(map[string]*scripted.Player)}
 	flags.StringVar(&r.seed, "seed", "", "the seed `N` of all chance in the world, instead of the scenario's")
 	flags.StringVar(&r.folder, "out", "", "the run's folder `DIR`, new or empty (default runs/SCENARIO-TIME)")
 	flags.BoolVar(&r.offline, "offline", false, "play with the offline model: real processes, no network, no key, no cost")
@@ -109,77 +112,6 @@ func (r *runner) unlocated(ctx context.Context, err error) error {
 	return misuse("name the executable of Claude Code, or leave --claude out", "--claude: %w", err)
 }
 
-// cast makes the agents what the flags want.
-func (r *runner) cast() error {
-	if r.kind != "" && r.kind != scenarios.Claude && r.kind != scenarios.Scripted {
-		return misuse(scenarios.Suggest(r.kind, []string{scenarios.Claude, scenarios.Scripted}), "--agents: unknown kind %q", r.kind)
-	}
-	for i := range r.Agents {
-		a := &r.Agents[i]
-		if r.kind != "" {
-			a.Kind = r.kind
-		}
-		if r.model != "" {
-			a.Model = r.model
-		}
-		if a.Model == "" {
-			a.Model = defaultModel
-		}
-	}
-	switch {
-	case r.actions != "" && r.policy != replayPolicy:
-		return misuse("add --agents scripted --policy replay", "--actions: nobody plays it")
-	case r.policy == "":
-		return nil
-	case r.count(scenarios.Claude) > 0 && !r.offline:
-		return misuse("add --offline or --agents scripted", "--policy %s: a real model follows no policy", r.policy)
-	case r.policy == replayPolicy:
-		return r.readActions()
-	}
-	if _, ok := r.substrate.policy(r.policy); !ok {
-		names := append(r.substrate.policyNames(), replayPolicy)
-		return misuse(scenarios.Suggest(r.policy, names), "--policy: unknown policy %q", r.policy)
-	}
-	for i := range r.Agents {
-		r.Agents[i].Policy = r.policy
-	}
-	return nil
-}
-
-func (r *runner) readActions() error {
-	if r.count(scenarios.Claude) > 0 {
-		return misuse("add --agents scripted", "--policy replay: the offline model decides from what it is asked, and nothing else")
-	}
-	if r.actions == "" {
-		return misuse("name the file with --actions FILE", "--policy replay: nothing to replay")
-	}
-	f, err := os.Open(r.actions)
-	if err != nil {
-		return misuse("", "--actions: %w", err)
-	}
-	defer f.Close()
-	if r.recording, err = scripted.ReadRecording(r.actions, f); err != nil {
-		return misuse(`a line is {"turn":0,"agent":"a","action":"fish","args":{"tons":10}}`, "%w", err)
-	}
-	for _, name := range r.recording.Agents() {
-		if !slices.Contains(r.names(), name) {
-			return misuse(scenarios.Suggest(name, r.names()), "%s: no agent %q in the scenario", r.actions, name)
-		}
-	}
-	return nil
-}
-
-// count returns how many agents are of a kind.
-func (r *runner) count(kind string) int {
-	n := 0
-	for _, a := range r.Agents {
-		if a.Kind == kind {
-			n++
-		}
-	}
-	return n
-}
-
 // createDir makes the run's folder.
 func (r *runner) createDir() error {
 	dir := r.folder
@@ -210,6 +142,7 @@ func unusable(err error) error {
 // play plays the episode in the run's folder, which is there and empty.
 func (r *runner) play(ctx context.Context) (any, error) {
 	began := time.Now()
+	r.tell("playing in %s", relative(r.dir))
 	lease, err := world.Acquire(r.dir)
 	if err != nil {
 		return nil, unusable(err)
@@ -232,7 +165,10 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	r.summarize(result)
-	return result, verdict(result)
+	if left := r.recording.Len() - r.played(); left > 0 {
+		r.tell("%s: %d of %s never came to be played", r.actions, left, plural(r.recording.Len(), "action"))
+	}
+	return result, r.verdict(result)
 }
 
 // episode plays the episode with the gateway open and its agents' seats filled.
@@ -252,14 +188,35 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 }
 
 // verdict is the error, and so the exit code, that a result amounts to.
-func verdict(result arena.Result) error {
+func (r *runner) verdict(result arena.Result) error {
+	acted := func(a arena.AgentResult) bool { return a.Actions+a.Passes > 0 }
+	left := func(a arena.AgentResult) bool { return a.Status == arena.StatusDone }
+	hint := fmt.Sprintf("%s show %s says why", self(), relative(result.Run))
 	switch {
 	case result.Status == arena.Interrupted:
 		return &failure{code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d", result.Turns)}
 	case result.Status == arena.Truncated && result.Reason == arena.TimeLimit:
-		return &failure{code: exitBudget, err: errors.New("the time of the whole episode is up"), hint: "limits.time is that time"}
-	case !slices.ContainsFunc(result.Agents, func(a arena.AgentResult) bool { return a.Status == arena.StatusDone }):
-		return &failure{code: exitFailed, err: errors.New("every agent is out"), hint: "vitrine show " + result.Run + " says why"}
+		hint := "limits.time says how much there is: --set limits.time=2h"
+		return &failure{code: exitBudget, err: fmt.Errorf("the time of the whole episode is up, %v", r.Limits.Time), hint: hint}
+	case !slices.ContainsFunc(result.Agents, acted):
+		return &failure{code: exitFailed, err: fmt.Errorf("no agent ever acted: %s", firstReason(r.dir)), hint: hint}
+	case !slices.ContainsFunc(result.Agents, left):
+		return &failure{code: exitFailed, err: fmt.Errorf("every agent is out: %s", firstReason(r.dir)), hint: hint}
 	}
 	return nil
+}
+
+// firstReason returns why the first agent that did not act in the run in dir did not.
+func firstReason(dir string) string {
+	for ev, err := range world.Events(dir) {
+		var why struct{ Reason string }
+		raw := ev.Proc
+		if ev.Kind == world.KindRefusal {
+			raw = ev.Data
+		}
+		if err == nil && json.Unmarshal(raw, &why) == nil && why.Reason != "" {
+			return ev.Agent + ": " + why.Reason
+		}
+	}
+	return "the log does not say why"
 }

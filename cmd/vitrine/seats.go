@@ -65,10 +65,12 @@ func (r *runner) seats() ([]arena.Seat, error) {
 
 // scripted returns how to start an agent that follows a policy or repeats what was recorded.
 func (r *runner) scripted(a scenarios.Agent) func(context.Context) (agents.Agent, error) {
+	if r.recording != nil {
+		player := r.recording.Player(a.Name)
+		r.recorded[a.Name] = player
+		return func(context.Context) (agents.Agent, error) { return player, nil }
+	}
 	return func(context.Context) (agents.Agent, error) {
-		if r.recording != nil {
-			return r.recording.Player(a.Name), nil
-		}
 		policy, _ := r.substrate.policy(a.Policy)
 		return scripted.Agent{Policy: policy, Seed: r.Seed}, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/vitrine-sim/vitrine/arena"
@@ -40,14 +41,16 @@ func openRun(dir string) (arena.Manifest, *arena.Result, error) {
 
 // show tells a run turn by turn.
 func show(_ context.Context, a *app, args []string) (any, error) {
-	m, result, err := openRun(args[0])
+	dir := args[0]
+	m, result, err := openRun(dir)
 	if err != nil {
 		return nil, err
 	}
 	doc := shown{Manifest: m, Result: result, Events: []world.Event{}}
-	fmt.Fprintf(a.out, "%s, seed %d, %d agents, started %s\n", printable(m.Scenario), m.Seed, len(m.Agents), m.Start.Local().Format("2006-01-02 15:04:05"))
-	turn := -1
-	for ev, err := range world.Events(args[0]) {
+	fmt.Fprintf(a.out, "%s, seed %d, %s, started %s\n", printable(m.Scenario), m.Seed, plural(len(m.Agents), "agent"),
+		m.Start.Local().Format(time.DateTime))
+	turn, standing := -1, "not over: "+whoPlays(dir)
+	for ev, err := range world.Events(dir) {
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +58,13 @@ func show(_ context.Context, a *app, args []string) (any, error) {
 			doc.Events = append(doc.Events, ev)
 			continue
 		}
-		if ev.Turn != turn && ev.Kind != arena.KindEnd {
+		if ev.Kind == arena.KindEnd {
+			var end arena.End
+			_ = json.Unmarshal(ev.Data, &end) // an end that does not say how is one all the same
+			standing = printable(end.Status + ": " + end.Reason)
+			continue
+		}
+		if ev.Turn != turn {
 			turn = ev.Turn
 			fmt.Fprintf(a.out, "\nturn %d\n", turn)
 		}
@@ -63,15 +72,21 @@ func show(_ context.Context, a *app, args []string) (any, error) {
 			fmt.Fprintf(a.out, "  %s\n", printable(line))
 		}
 	}
-	if result == nil {
-		fmt.Fprint(a.out, "\nnot over\n")
-		return doc, nil
-	}
-	fmt.Fprintf(a.out, "\n%s\n", printable(result.Status+": "+result.Reason))
-	for _, agent := range result.Agents {
-		fmt.Fprintf(a.out, "  %-12s %-8s reward %s\n", printable(agent.Name), printable(string(agent.Status)), number(agent.Reward))
+	fmt.Fprintf(a.out, "\n%s\n", standing)
+	if result != nil {
+		for _, agent := range result.Agents {
+			fmt.Fprintf(a.out, "  %-12s %-8s reward %s\n", printable(agent.Name), printable(string(agent.Status)), number(agent.Reward))
+		}
 	}
 	return doc, nil
+}
+
+// whoPlays says who supervises the run in dir.
+func whoPlays(dir string) string {
+	if held := world.Holder(dir); held != nil {
+		return held.Error()
+	}
+	return "nobody plays it any more"
 }
 
 // tell puts an event into words; empty if the turn's heading says it all.
@@ -83,11 +98,14 @@ func tell(ev world.Event) string {
 		agent = fmt.Sprintf("%-12s ", ev.Agent)
 	}
 	switch ev.Kind {
-	case world.KindTurn, arena.KindEnd:
+	case world.KindTurn:
 		return ""
 	case arena.KindAction:
 		var args map[string]json.RawMessage
 		_ = json.Unmarshal(data["args"], &args)
+		if word(data["name"]) == world.Pass {
+			return agent + "passes"
+		}
 		return agent + "asks for " + strings.TrimSpace(word(data["name"])+" "+fields(args))
 	case world.KindRefusal:
 		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // verify proves that a run's log is whole, follows from its actions by the rules, and is the one that the result speaks of.
@@ -18,6 +21,9 @@ func verify(_ context.Context, a *app, args []string) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
+	if err := s.agrees(m); err != nil {
+		return nil, fmt.Errorf("the manifest: %w", err)
+	}
 	v, err := arena.Verify(dir, s.game())
 	if err != nil {
 		return nil, err
@@ -25,6 +31,9 @@ func verify(_ context.Context, a *app, args []string) (any, error) {
 	if result != nil {
 		if err := v.Matches(*result, dir); err != nil {
 			return nil, err
+		}
+		if err := s.proves(*result, m, dir, v); err != nil {
+			return nil, fmt.Errorf("the result: %w", err)
 		}
 	}
 	over := "the episode is over"
@@ -34,9 +43,52 @@ func verify(_ context.Context, a *app, args []string) (any, error) {
 	if v.TornLine > 0 {
 		over += fmt.Sprintf("; line %d and what follows is half a commit, which does not count", v.TornLine)
 	}
-	fmt.Fprintf(a.out, "%s: ok: %d events, %d turns, %s\nhash %s\n", dir, v.Events, v.Turns, over, v.Hash)
+	fmt.Fprintf(a.out, "%s: ok: %s, %s, %s\nhash %s\n", dir, plural(int(v.Events), "event"), plural(v.Turns, "turn"), over, v.Hash)
 	return struct {
 		OK bool `json:"ok"`
 		arena.Verified
 	}{true, v}, nil
+}
+
+// agrees says where a manifest speaks of another scenario than the one it holds.
+func (s *setup) agrees(m arena.Manifest) error {
+	switch {
+	case m.SHA256 != sum(s.Source):
+		return fmt.Errorf("sha256 is %s, should be %s", m.SHA256, sum(s.Source))
+	case m.Scenario != s.Name:
+		return fmt.Errorf("scenario is %q, should be %q", m.Scenario, s.Name)
+	case m.Seed != s.Seed:
+		return fmt.Errorf("seed is %d, should be %d", m.Seed, s.Seed)
+	case len(m.Agents) != len(s.Agents):
+		return fmt.Errorf("agents are %d, should be %d", len(m.Agents), len(s.Agents))
+	}
+	for i, a := range s.Agents {
+		if m.Agents[i].Name != a.Name {
+			return fmt.Errorf("agents.%d.name is %q, should be %q", i, m.Agents[i].Name, a.Name)
+		}
+	}
+	return nil
+}
+
+// proves says where a result speaks of something else than the log from which it came. What models and processes used is in no log.
+func (s *setup) proves(found arena.Result, m arena.Manifest, dir string, v arena.Verified) error {
+	want := found
+	want.Scenario, want.Seed, want.Model = s.Name, s.Seed, m.Model
+	if v.Over {
+		want.Status, want.Reason = v.End.Status, v.End.Reason
+	} else if found.Status == arena.Terminated || found.Status == arena.Truncated {
+		return fmt.Errorf("status is %s, and the log has no end", found.Status)
+	}
+	want.Agents = slices.Clone(found.Agents)
+	want.Agents = slices.Grow(want.Agents, len(s.Agents))[:len(s.Agents)]
+	for i, a := range s.Agents {
+		want.Agents[i].Name, want.Agents[i].Kind = a.Name, m.Agents[i].Kind
+	}
+	if err := s.score(&want, dir, v.State, v.Hash); err != nil {
+		return err
+	}
+	if differences := arena.Differences(world.JSON(found), world.JSON(want)); differences != "" {
+		return errors.New(differences)
+	}
+	return nil
 }
