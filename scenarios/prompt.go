@@ -1,62 +1,79 @@
 package scenarios
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// tell gives each agent its prompt: the scenario's, a blank line and its own, with the placeholders replaced.
+// tell gives each agent its prompt: the scenario's, a blank line and its own, with its name in it.
 func (s *Scenario) tell() {
-	var values []string
-	params := s.doc.parameters()
-	for _, key := range slices.Sorted(maps.Keys(params)) {
-		values = append(values, "{rules."+key+"}", params[key])
-	}
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		prompt := strings.TrimSpace(s.Prompt) + "\n\n" + strings.TrimSpace(a.Prompt)
-		a.Prompt = strings.NewReplacer(append(values, "{name}", a.Name)...).Replace(strings.TrimSpace(prompt))
+		a.Prompt = strings.ReplaceAll(strings.TrimSpace(prompt), "{name}", a.Name)
 	}
 }
 
-// checkPlaceholders returns a mistake for each {rules.key} in a prompt that is no parameter in the file.
-func (s *Scenario) checkPlaceholders() (errs Errors) {
-	params := s.doc.parameters()
+// tellRules puts the parameters that the struct behind v holds into the prompts, each for its {rules.key}. It returns a mistake for
+// each key that is none of them.
+func (s *Scenario) tellRules(v any) (errs Errors) {
+	params := parameters(v)
 	known := slices.Sorted(maps.Keys(params))
-	tables := []*node{s.doc.root}
-	if agents := s.doc.root.child("agents"); agents != nil {
-		tables = append(tables, agents.list...)
-	}
 	placeholder := regexp.MustCompile(`\{rules\.([^{}\s]*)\}`)
-	for _, table := range tables {
-		prompt := table.table["prompt"]
-		if prompt == nil {
-			continue
-		}
+	for _, prompt := range s.prompts() {
 		text, _ := prompt.val.(string)
 		for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
 			if _, ok := params[found[1]]; !ok {
-				msg := fmt.Sprintf("prompt says %s, but [rules] has no %q", found[0], found[1])
-				errs = append(errs, s.doc.mistake(prompt, prompt.at, msg, Suggest(found[1], known)))
+				at := prompt.at
+				if ahead := bytes.Index(s.doc.src[min(at, len(s.doc.src)):], []byte(found[0])); ahead > 0 {
+					at += ahead
+				}
+				msg := fmt.Sprintf("prompt says %s, but the rules have no %q", found[0], found[1])
+				errs = append(errs, s.doc.mistake(prompt, at, msg, Suggest(found[1], known)))
 			}
 		}
+	}
+	for i := range s.Agents {
+		a := &s.Agents[i]
+		a.Prompt = placeholder.ReplaceAllStringFunc(a.Prompt, func(found string) string {
+			return params[placeholder.FindStringSubmatch(found)[1]]
+		})
 	}
 	return errs
 }
 
-// parameters returns the keys of [rules] and their values, as a prompt says them. Tables and lists are left out.
-func (d *document) parameters() map[string]string {
-	params := make(map[string]string)
-	rules := d.root.child("rules")
-	if rules == nil {
-		return params
+// prompts returns the prompts that the document says.
+func (s *Scenario) prompts() []*node {
+	tables := []*node{s.doc.root}
+	if agents := s.doc.root.child("agents"); agents != nil {
+		tables = append(tables, agents.list...)
 	}
-	for key, n := range rules.table { // order does not matter: each goes to a place of its own
-		if n.val != nil {
-			params[key] = fmt.Sprint(n.val)
+	var prompts []*node
+	for _, table := range tables {
+		if prompt := table.table["prompt"]; prompt != nil {
+			prompts = append(prompts, prompt)
+		}
+	}
+	return prompts
+}
+
+// parameters returns the scalars of the struct behind v by their TOML keys, as a prompt says them.
+func parameters(v any) map[string]string {
+	params := make(map[string]string)
+	fields := reflect.ValueOf(v).Elem()
+	for i := range fields.NumField() {
+		key := fields.Type().Field(i).Tag.Get("toml")
+		switch fields.Field(i).Kind() {
+		case reflect.Struct, reflect.Slice:
+		default:
+			if key != "" {
+				params[key] = fmt.Sprint(fields.Field(i).Interface())
+			}
 		}
 	}
 	return params

@@ -19,8 +19,8 @@
 //
 // # Prompts
 //
-// In a prompt {name} is the agent's name and {rules.capacity} is what [rules] says of its capacity, so that a prompt stays true
-// when a parameter is overridden. All other braces are text.
+// In a prompt {name} is the agent's name and {rules.capacity} is the capacity that the rules have, so that a prompt stays true
+// when a parameter is overridden or left to its default. All other braces are text.
 //
 // # Overrides
 //
@@ -159,7 +159,6 @@ func Parse(file string, src []byte, set []string) (*Scenario, error) {
 	}
 	errs = append(errs, doc.decode(doc.root, "", s)...)
 	errs = append(errs, s.duplicates()...)
-	errs = append(errs, s.checkPlaceholders()...)
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		a.Kind = cmp.Or(a.Kind, Claude)
@@ -171,13 +170,17 @@ func Parse(file string, src []byte, set []string) (*Scenario, error) {
 
 // DecodeRules reads the parameters of the rules into the struct that v points to, by its tags, which the package comment
 // explains. What the file does not say stays as it is. Fields may be strings, bools, numbers, durations, structs with the
-// same tags, and slices of these. An error is [Errors].
+// same tags, and slices of these. The agents' prompts then say these parameters for each {rules.key}. An error is [Errors].
 func (s *Scenario) DecodeRules(v any) error {
 	rules := s.doc.root.child("rules")
 	if rules == nil {
 		rules = emptyTable(s.doc.root)
 	}
-	return s.doc.decode(rules, "rules", v, "name").sorted()
+	errs := s.doc.decode(rules, "rules", v, "name")
+	if len(errs) == 0 {
+		errs = s.tellRules(v)
+	}
+	return errs.sorted()
 }
 
 // Error returns a mistake in the value at a dotted path such as "rules.name" or "agents.2.policy", or, where the file does

@@ -115,13 +115,23 @@ thinking = 1024
 func TestPlaceholdersInAPromptBecomeValues(t *testing.T) {
 	s, err := Parse("x.toml", []byte(`
 prompt = "{name}: {rules.capacity} tons, {rules.growth} times, {rules.open}, {rules.word}; {\"tons\": n} {} {names}"
-rules = { name = "r", capacity = 100, growth = 1.5, open = true, word = "{name}" }
-agents = [{ name = "a", prompt = "{rules.name}" }]
+rules = { name = "r", capacity = 100, growth = 1.5, word = "{name}" }
+agents = [{ name = "a", prompt = "{rules.season}" }]
 `), []string{"rules.capacity=50"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "a: 50 tons, 1.5 times, true, {name}; {\"tons\": n} {} {names}\n\nr"
+	params := struct {
+		Capacity int           `toml:"capacity"`
+		Growth   float64       `toml:"growth"`
+		Open     bool          `toml:"open"`
+		Word     string        `toml:"word"`
+		Season   time.Duration `toml:"season"`
+	}{Open: true, Season: time.Minute} // what the file does not say is a default of the rules
+	if err := s.DecodeRules(&params); err != nil {
+		t.Fatal(err)
+	}
+	want := "a: 50 tons, 1.5 times, true, {name}; {\"tons\": n} {} {names}\n\n1m0s"
 	if got := s.Agents[0].Prompt; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
