@@ -5,11 +5,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/sha512"
-	"encoding/base64"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -43,22 +44,22 @@ const pinned = "2.1.197"
 
 // A release is one package of the npm registry.
 type release struct {
-	name      string // of the package
-	version   string
-	integrity string // of the package's archive, in the form of Subresource Integrity: "sha512-" and base64
+	name    string // of the package
+	version string
+	sha256  string // of the executable in it, in hexadecimal
 }
 
 // pinnedRelease returns the native package for this machine. The packages need no Node.
 func pinnedRelease() (release, error) {
-	integrity := map[string]string{
-		"x64":   "sha512-rIlKmrY0QMyHgPRX/MYWNj039vbypICvI9jVe3rs9Xy2RnNklySjyPxqh62QadznzoftEO23uYQ1tFePcQ//bg==",
-		"arm64": "sha512-sx6SoGj3MNR5CV+YDkNtbLHXa1tn3G8qcYFgm1gnvOi9ODQUKbhiPfankJfkTMDVekOvnKJhm6i9hGFIPzp7cQ==",
+	sums := map[string]string{
+		"x64":   "f54e69cbc89b2da61a415700af7ff52a147e862517d4f1b0eecf768448cf7f83",
+		"arm64": "fb48473c467c27615ac799a754f4ef0b68c363e4596cefbb59c3815d51a0cc8a",
 	}
 	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
 	if runtime.GOOS != "linux" || arch == "" {
 		return release{}, fmt.Errorf("%w for %s/%s", ErrUnavailable, runtime.GOOS, runtime.GOARCH)
 	}
-	return release{"@anthropic-ai/claude-code-linux-" + arch, pinned, integrity[arch]}, nil
+	return release{"@anthropic-ai/claude-code-linux-" + arch, pinned, sums[arch]}, nil
 }
 
 // Locate finds Claude Code: the executable that is named; else one on PATH, if it is of a tested version; else the pinned one, which
@@ -93,7 +94,7 @@ func Locate(ctx context.Context, named string, log *slog.Logger) (Binary, error)
 	return Binary{Path: path, Version: rel.version, Tested: true}, nil
 }
 
-// Cached returns where the pinned version is in the user's cache, and whether it is there.
+// Cached returns where the pinned version is in the user's cache, and whether it is there, whole.
 func Cached() (string, bool) {
 	rel, err := pinnedRelease()
 	if err != nil {
@@ -104,8 +105,7 @@ func Cached() (string, bool) {
 		return "", false
 	}
 	path := rel.path(filepath.Join(cache, "vitrine"))
-	_, err = os.Stat(path)
-	return path, err == nil
+	return path, rel.check(path) == nil
 }
 
 // Inspect asks an executable for its version. The error says so if it is not Claude Code, or too old.
@@ -162,12 +162,18 @@ func (r release) path(cache string) string {
 	return filepath.Join(cache, filepath.Base(r.name)+"-"+r.version, "claude")
 }
 
-// install returns the path of the release's executable in the cache, after fetching it if need be. Several processes may do so at
+// install returns the path of the release's executable in the cache, after fetching it if it is not there or not whole. Several processes may do so at
 // once: each works in a folder of its own, and the first one to finish wins.
 func (r release) install(ctx context.Context, cache string, log *slog.Logger) (string, error) {
 	path := r.path(cache)
-	if _, err := os.Stat(path); err == nil {
+	switch err := r.check(path); {
+	case err == nil:
 		return path, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		log.Warn("fetching Claude Code again", "because", err)
+		if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+			return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
@@ -205,24 +211,26 @@ func (r release) fetch(ctx context.Context, npm, work string) error {
 	if err != nil || len(archives) != 1 {
 		return fmt.Errorf("npm left %d archives: %w", len(archives), err)
 	}
-	if err := checkIntegrity(archives[0], r.integrity); err != nil {
+	unpacked := filepath.Join(work, "unpacked", "claude")
+	if err := unpack(archives[0], "package/claude", unpacked); err != nil {
 		return err
 	}
-	return unpack(archives[0], "package/claude", filepath.Join(work, "unpacked", "claude"))
+	return r.check(unpacked)
 }
 
-func checkIntegrity(path, want string) error {
+// check says whether the executable at path is the tested one, byte for byte.
+func (r release) check(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	sum := sha512.New()
+	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
 		return err
 	}
-	if got := "sha512-" + base64.StdEncoding.EncodeToString(sum.Sum(nil)); got != want {
-		return fmt.Errorf("the archive is not the tested one: its integrity is %s, not %s", got, want)
+	if got := hex.EncodeToString(sum.Sum(nil)); got != r.sha256 {
+		return fmt.Errorf("%s is not the tested one: its SHA-256 is %s, should be %s", path, got, r.sha256)
 	}
 	return nil
 }

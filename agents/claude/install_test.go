@@ -4,8 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha512"
-	"encoding/base64"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +28,7 @@ func script(t *testing.T, name, text string) string {
 }
 
 // archive writes a package's archive that holds content as package/claude.
-func archive(t *testing.T, content string) (path, integrity string) {
+func archive(t *testing.T, content string) (path, sum string) {
 	t.Helper()
 	var buf bytes.Buffer
 	zw := gzip.NewWriter(&buf)
@@ -48,17 +48,17 @@ func archive(t *testing.T, content string) (path, integrity string) {
 	if err := os.WriteFile(path, buf.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	sum := sha512.Sum512(buf.Bytes())
-	return path, "sha512-" + base64.StdEncoding.EncodeToString(sum[:])
+	hash := sha256.Sum256([]byte(content))
+	return path, hex.EncodeToString(hash[:])
 }
 
 func TestInstallKeepsOnlyTheTestedArchive(t *testing.T) {
-	path, integrity := archive(t, "the executable")
+	path, sum := archive(t, "the executable")
 	counter := filepath.Join(t.TempDir(), "calls")
 	// As npm pack does: the archive goes into the folder after --pack-destination.
 	script(t, "npm", fmt.Sprintf(`echo "$@" >>%s; while [ "$1" != --pack-destination ]; do shift; done; cp %s "$2/x.tgz"`, counter, path))
 	log := slog.New(slog.DiscardHandler)
-	rel := release{"@scope/claude-test", "1.2.3", integrity}
+	rel := release{"@scope/claude-test", "1.2.3", sum}
 
 	t.Run("the right one, once", func(t *testing.T) {
 		cache := filepath.Join(t.TempDir(), "cache")
@@ -79,17 +79,27 @@ func TestInstallKeepsOnlyTheTestedArchive(t *testing.T) {
 		if err != nil || strings.Count(string(calls), "@scope/claude-test@1.2.3") != 1 {
 			t.Errorf("npm was called with %q, %v; want one call", calls, err)
 		}
+		installed := rel.path(cache)
+		if err := os.WriteFile(installed, []byte("the executablE"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rel.install(t.Context(), cache, log); err != nil {
+			t.Error(err)
+		}
+		if got, _ := os.ReadFile(installed); string(got) != "the executable" {
+			t.Errorf("the damaged one was left: %q", got)
+		}
 		if left, _ := filepath.Glob(filepath.Join(cache, "fetch-*")); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
 	})
 	t.Run("another one is refused", func(t *testing.T) {
 		other := rel
-		other.integrity = "sha512-" + base64.StdEncoding.EncodeToString(make([]byte, 64))
+		other.sha256 = hex.EncodeToString(make([]byte, 32))
 		cache := t.TempDir()
 		_, err := other.install(t.Context(), cache, log)
 		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "not the tested one") {
-			t.Errorf("error %v, want one about integrity", err)
+			t.Errorf("error %v, want one about the hash", err)
 		}
 		if left, _ := os.ReadDir(cache); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
@@ -99,7 +109,7 @@ func TestInstallKeepsOnlyTheTestedArchive(t *testing.T) {
 
 func TestInstallWithoutNPMOrNetworkIsUnavailable(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	rel := release{"@scope/claude-test", "1.2.3", "sha512-"}
+	rel := release{"@scope/claude-test", "1.2.3", ""}
 	t.Run("npm fails", func(t *testing.T) {
 		script(t, "npm", "echo no network >&2; exit 1")
 		_, err := rel.install(t.Context(), t.TempDir(), log)
@@ -162,6 +172,18 @@ func TestLocatePrefersWhatIsNamedThenWhatIsTested(t *testing.T) {
 	})
 	t.Run("an untested one on PATH", func(t *testing.T) {
 		logged.Reset()
+		rel, err := pinnedRelease()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		real, err := rel.install(t.Context(), filepath.Join(cache, "vitrine"), log)
+		if err != nil {
+			t.Fatal(err)
+		}
 		script(t, "claude", "echo '2.9.9 (Claude Code)'")
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
 		cached, there := Cached()
@@ -171,7 +193,7 @@ func TestLocatePrefersWhatIsNamedThenWhatIsTested(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(cached), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(cached, nil, 0o755); err != nil {
+		if err := os.Symlink(real, cached); err != nil {
 			t.Fatal(err)
 		}
 		bin, err := Locate(t.Context(), "", log)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // A failure is an error with the exit code that it means, and what to do about it.
@@ -52,6 +53,8 @@ func (r report) String() string {
 		return r.Message
 	case r.Line == 0:
 		return r.File + ": " + r.Message
+	case r.Column == 0:
+		return fmt.Sprintf("%s:%d: %s", r.File, r.Line, r.Message)
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", r.File, r.Line, r.Column, r.Message)
 }
@@ -68,7 +71,10 @@ func reports(err error) []report {
 	var several failures
 	var mistakes scenarios.Errors
 	var mistake *scenarios.Error
+	var damage *world.LogError
 	switch {
+	case errors.As(err, &damage):
+		return []report{{Message: damage.Msg, Hint: hint(err), File: damage.File, Line: damage.Line}}
 	case errors.As(err, &several):
 		for _, err := range several {
 			all = append(all, reports(err)...)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
@@ -75,6 +76,9 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 // run plays a scenario. Everything that can be wrong is looked at before anything is made.
 func (r *runner) run(ctx context.Context, path string) (any, error) {
 	if r.seed != "" {
+		if _, err := strconv.ParseUint(r.seed, 10, 64); err != nil {
+			return nil, misuse("a seed is a whole number from 0", "--seed: %q is none", r.seed)
+		}
 		r.set = append(r.set, "seed="+r.seed)
 	}
 	var err error
