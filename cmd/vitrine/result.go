@@ -145,14 +145,14 @@ func (r *runner) summarize(result arena.Result) {
 	}
 	_ = table.Flush() // to a standard output that is gone, nothing can be said anyway
 	fmt.Fprintln(r.out)
-	troubled := ""
+	var troubled []string
 	for _, a := range result.Agents {
 		if trouble := troubles(a.Tally); trouble != "" {
-			troubled += fmt.Sprintf("  %s: %s\n", a.Name, trouble)
+			troubled = append(troubled, "  "+a.Name+": "+trouble+"\n")
 		}
 	}
-	if troubled != "" {
-		fmt.Fprintln(r.out, troubled)
+	if len(troubled) > 0 {
+		fmt.Fprintln(r.out, strings.Join(troubled, ""))
 	}
 	for _, name := range slices.Sorted(maps.Keys(result.Metrics)) {
 		fmt.Fprintf(r.out, "  %-16s %s\n", name, number(result.Metrics[name]))
