@@ -65,12 +65,20 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Done is closed when the process has ended and its group is killed.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Exit says how the process ended, such as "exit status 1" or "signal: killed". Valid once Done is closed.
-func (p *Process) Exit() string { return p.cmd.ProcessState.String() }
+// Exit says how the process ended, such as "exit status 1" or "signal: killed".
+func (p *Process) Exit() string {
+	if !p.ended() {
+		return "still running"
+	}
+	return p.cmd.ProcessState.String()
+}
 
-// PeakMemory returns the most bytes that the process had resident. Valid once Done is closed. The kernel counts from before
+// PeakMemory returns the most bytes that the process had resident. 0 before Done is closed. The kernel counts from before
 // the program was loaded, so it is never less than what this process had at most when it started that one.
 func (p *Process) PeakMemory() int64 {
+	if !p.ended() {
+		return 0
+	}
 	usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0

@@ -58,6 +58,8 @@ func (a *Agent) settle(ctx context.Context) error {
 		select {
 		case <-a.results:
 			a.running = false
+		case c := <-a.calls:
+			c.result <- callResult{err: errLate}
 		case <-a.process.Done():
 			return a.dead()
 		case <-ctx.Done():
@@ -76,6 +78,7 @@ func (a *Agent) show(text string) error {
 		return nil
 	}
 	a.running = true
+	a.awaited.Store(1)
 	return a.stream.user(text)
 }
 

@@ -76,6 +76,9 @@ type Agent struct {
 	results chan inbound  // ends of the model's turns
 	closing chan struct{} // closed by Close, releases calls that are held
 
+	// awaited is how many messages of ours have no result yet, at most one; a result without one is not ours.
+	awaited atomic.Int64
+
 	// generation numbers the observations. It is odd while an Act waits for an answer to one; a call that comes at another
 	// time, or was made before the newest observation was seen, is refused.
 	generation atomic.Int64
@@ -106,7 +109,7 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 	a := &Agent{
 		cfg: cfg, session: session, process: process, stderr: stderr,
 		stream: newStream(process.Stdin, process.Stdout),
-		calls:  make(chan *call), results: make(chan inbound, 8), closing: make(chan struct{}),
+		calls:  make(chan *call), results: make(chan inbound, 1), closing: make(chan struct{}),
 	}
 	a.mcp = newTransport(a.stream)
 	go a.read() // ends with the process's output
@@ -155,15 +158,25 @@ func (a *Agent) read() {
 		case "assistant":
 			a.note(in.Message)
 		case "result":
-			a.results <- in // one for each message of ours, which are never more than there is room
+			if a.awaited.CompareAndSwap(1, 0) {
+				a.results <- in // has room for it
+			}
 		case "control_request":
 			if in.Request.Subtype == "mcp_message" && in.Request.Server == serverName {
 				a.mcp.deliver(in.RequestID, in.Request.Message)
+			} else {
+				_ = a.stream.refuse(in.RequestID, "not supported here") // a broken pipe shows as the end of the stream
 			}
 		}
 	})
+	cause := "it closed its output"
 	if err != nil {
-		a.cfg.Log.Debug("read from claude", "agent", filepath.Base(a.cfg.Dir), "error", err)
+		cause = "its output cannot be read: " + err.Error()
+	}
+	select {
+	case <-a.process.Done(): // which is why
+	case <-time.After(stopGrace):
+		a.kill(cause)
 	}
 }
 
@@ -181,12 +194,11 @@ func (a *Agent) broken(err error) error {
 	case <-a.process.Done():
 	case <-time.After(stopGrace):
 		a.kill("it does not read: " + err.Error())
-		<-a.process.Done()
 	}
 	return a.dead()
 }
 
-// dead says how the process ended. Valid once it is done.
+// dead says how the process ended, or why it was killed.
 func (a *Agent) dead() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -199,9 +211,10 @@ func (a *Agent) dead() error {
 
 // Close implements [agents.Agent].
 func (a *Agent) Close() (agents.Usage, error) {
-	close(a.closing)
+	// The act that is held open is not answered before the process is gone: the model would go on from there.
 	_ = a.stream.request(map[string]any{"subtype": "end_session"}) // one that cannot hear it is stopped
 	err := a.process.Stop(stopGrace)
+	close(a.closing)
 	if a.server != nil {
 		err = errors.Join(err, a.mcp.Close(), a.server.Close())
 	}

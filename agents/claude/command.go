@@ -2,10 +2,8 @@ package claude
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,11 +106,11 @@ func keepTranscript(dir, session string) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	err = os.Link(found[0], filepath.Join(dir, TranscriptName))
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+	raw, err := os.ReadFile(found[0])
+	if err != nil {
+		return err
 	}
-	return err
+	return os.WriteFile(filepath.Join(dir, TranscriptName), raw, 0o600)
 }
 
 // quoteGlob returns a pattern that matches path and nothing else.

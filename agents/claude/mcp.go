@@ -116,8 +116,14 @@ func (t *transport) deliver(requestID string, raw json.RawMessage) {
 	req, ok := msg.(*jsonrpc.Request)
 	if ok && req.IsCall() {
 		t.mu.Lock()
-		t.requests[req.ID] = requestID
+		_, doubled := t.requests[req.ID]
+		if !doubled {
+			t.requests[req.ID] = requestID
+		}
 		t.mu.Unlock()
+		if doubled {
+			return // the one before it is being answered
+		}
 	} else {
 		// A notification has no answer in MCP, but the control request that carries it does.
 		ack := map[string]any{"mcp_response": map[string]any{"jsonrpc": "2.0", "result": map[string]any{}}}
@@ -152,7 +158,7 @@ func (t *transport) Write(_ context.Context, msg jsonrpc.Message) error {
 	delete(t.requests, resp.ID)
 	t.mu.Unlock()
 	if !ok {
-		return errors.New("answer to an unknown MCP request")
+		return nil // an error would end the session; a request that nobody made needs no answer
 	}
 	raw, err := jsonrpc.EncodeMessage(resp)
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// maxLine bounds what is kept of a line of the child, which is the longest message that it can say to us.
+const maxLine = 64 << 20
+
 // writeLimit bounds one write to the child. Its pipe holds 64 kB, and a live Claude Code always reads.
 const writeLimit = 10 * time.Second
 
@@ -22,7 +25,9 @@ type stream struct {
 	out *os.File
 	in  io.Reader
 
-	writing sync.Mutex // one line at a time
+	writing sync.Mutex // one line at a time; guards broken
+	broken  error      // why nothing more can be written: half a line may stand there
+
 	mu      sync.Mutex
 	waiting map[string]chan controlResponse // by id of our control request
 }
@@ -97,9 +102,9 @@ func newStream(out *os.File, in io.Reader) *stream {
 func (s *stream) read(handle func(inbound)) error {
 	r := bufio.NewReaderSize(s.in, 64<<10)
 	for {
-		line, err := r.ReadBytes('\n')
+		line, err := readLine(r)
 		var in inbound
-		if len(line) > 0 && line[0] == '{' && json.Unmarshal(line, &in) == nil {
+		if len(line) > 0 && line[0] == '{' && readable(json.Unmarshal(line, &in)) {
 			if in.Type == "control_response" {
 				s.answer(in.Response)
 			} else {
@@ -113,6 +118,27 @@ func (s *stream) read(handle func(inbound)) error {
 			return err
 		}
 	}
+}
+
+// readLine reads a line of at most maxLine bytes.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		piece, err := r.ReadSlice('\n')
+		line = append(line, piece...)
+		if len(line) > maxLine {
+			return nil, fmt.Errorf("a line of more than %d bytes", maxLine)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+}
+
+// readable says whether a line was read, but for fields of a type that this program does not know.
+func readable(err error) bool {
+	var unknown *json.UnmarshalTypeError
+	return err == nil || errors.As(err, &unknown)
 }
 
 func (s *stream) answer(resp controlResponse) {
@@ -133,11 +159,14 @@ func (s *stream) send(v any) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
 	if err := s.out.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
 		return err
 	}
-	_, err = s.out.Write(append(line, '\n'))
-	return err
+	_, s.broken = s.out.Write(append(line, '\n'))
+	return s.broken
 }
 
 // user sends a user message, which starts a turn of the model.
@@ -180,5 +209,13 @@ func (s *stream) reply(requestID string, response any) error {
 		"response": map[string]any{
 			"subtype": "success", "request_id": requestID, "response": response,
 		},
+	})
+}
+
+// refuse answers a control request of the child that is not for us.
+func (s *stream) refuse(requestID, why string) error {
+	return s.send(map[string]any{
+		"type":     "control_response",
+		"response": map[string]any{"subtype": "error", "request_id": requestID, "error": why},
 	})
 }

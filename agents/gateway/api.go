@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,9 +30,9 @@ func NewAPI(base, key, token string) (*API, error) {
 	case u.User != nil:
 		return nil, errors.New("base URL of the model endpoint: holds a user name; credentials go into the key or the token")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, fmt.Errorf("base URL of the model endpoint: %q does not begin with http://HOST or https://HOST", base)
+		return nil, errors.New("base URL of the model endpoint: does not begin with http://HOST or https://HOST") // it may hold a key
 	case u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("base URL of the model endpoint: %q has a query or a fragment", base)
+		return nil, errors.New("base URL of the model endpoint: has a query or a fragment")
 	}
 	if u.Path == "" {
 		u.Path = "/" // without it JoinPath makes paths that begin with no slash

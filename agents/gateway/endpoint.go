@@ -124,7 +124,7 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		e.usage.add(Usage{Requests: 1})
 	}
 	r = r.WithContext(ctx)
-	r.ContentLength = int64(len(request))
+	r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(request)), nil, nil
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(request)), nil }
 	r.Body, _ = r.GetBody()
 	proxy := httputil.ReverseProxy{

@@ -1,0 +1,184 @@
+package claude
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// TestMain lets the test binary stand in for a Claude Code that misbehaves in ways the real one does not. Its mode is the name
+// of its model.
+func TestMain(m *testing.M) {
+	for _, arg := range os.Args {
+		if mode, ok := strings.CutPrefix(arg, "--model=fake-"); ok {
+			(&fake{mode: mode, in: bufio.NewReader(os.Stdin)}).play()
+			return
+		}
+	}
+	os.Exit(m.Run())
+}
+
+type fake struct {
+	mode  string
+	in    *bufio.Reader
+	users int // messages so far
+}
+
+func (f *fake) say(v any) { fmt.Printf("%s\n", world.JSON(v)) }
+
+func (f *fake) mcp(id string, message map[string]any) {
+	message["jsonrpc"] = "2.0"
+	f.say(map[string]any{"type": "control_request", "request_id": id, "request": map[string]any{
+		"subtype": "mcp_message", "server_name": serverName, "message": message,
+	}})
+}
+
+func (f *fake) act(id string, n int) {
+	f.mcp(id, map[string]any{"id": n, "method": "tools/call", "params": map[string]any{
+		"name": toolName, "arguments": map[string]any{"action": "fish", "args": map[string]any{"tons": n}},
+	}})
+}
+
+func (f *fake) result() { f.say(map[string]any{"type": "result", "subtype": "success"}) }
+
+// play answers line for line until its input ends.
+func (f *fake) play() {
+	for {
+		line, err := f.in.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var in inbound
+		_ = json.Unmarshal(line, &in)
+		switch {
+		case in.Type == "control_request" && in.Request.Subtype == "initialize":
+			f.say(map[string]any{"type": "control_response", "response": map[string]any{"subtype": "success", "request_id": in.RequestID}})
+			f.mcp("hello", map[string]any{"id": 0, "method": "initialize", "params": map[string]any{
+				"protocolVersion": "2025-06-18", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "fake", "version": "1"},
+			}})
+			f.mcp("hello again", map[string]any{"method": "notifications/initialized"})
+		case in.Type == "control_request" && in.Request.Subtype == "end_session":
+			return
+		default:
+			f.misbehave(in)
+		}
+	}
+}
+
+func (f *fake) misbehave(in inbound) {
+	if in.Type == "user" {
+		f.users++
+	}
+	switch f.mode {
+	case "talkative": // ends more turns than it was given
+		if in.Type == "user" {
+			for range 100 {
+				f.result()
+			}
+		}
+	case "mute": // closes its output and lives on
+		if in.Type == "user" {
+			os.Stdout.Close()
+		}
+	case "flood": // a line without an end
+		if in.Type == "user" {
+			for chunk := []byte(strings.Repeat("x", 1<<20)); ; {
+				if _, err := os.Stdout.Write(chunk); err != nil {
+					return
+				}
+			}
+		}
+	case "late": // acts when it is interrupted, and again on the next observation
+		switch {
+		case in.Request.Subtype == "interrupt":
+			f.act("late", 1)
+		case in.Response.RequestID == "late":
+			f.result()
+		case in.Type == "user" && f.users == 2:
+			f.act("in time", 2)
+		}
+	case "strange": // fields of other types, other requests, the same request twice
+		switch {
+		case in.Type == "user":
+			f.say(map[string]any{"type": "control_request", "request_id": "q", "request": map[string]any{"subtype": "can_use_tool"}})
+		case in.Response.RequestID == "q" && in.Response.Subtype == "error":
+			f.act("one", 7)
+			f.act("two", 7)
+		}
+	}
+}
+
+// startFake starts the test binary as a Claude Code with the given manners.
+func startFake(t *testing.T, mode string) *Agent {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Start(t.Context(), Config{
+		Binary: self, Dir: t.TempDir(), Model: "fake-" + mode, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+func TestTurnsThatNobodyAskedForAreNotTurnEnds(t *testing.T) {
+	a := startFake(t, "talkative")
+	if _, err := a.Act(t.Context(), world.Observation{}); !errors.Is(err, agents.ErrNoAction) {
+		t.Fatalf("act: %v, want %v", err, agents.ErrNoAction)
+	}
+	if len(a.results) != 0 || a.awaited.Load() != 0 {
+		t.Errorf("%d results are left, %d awaited", len(a.results), a.awaited.Load())
+	}
+}
+
+func TestChildThatClosesItsOutputOrFloodsItIsDead(t *testing.T) {
+	for mode, why := range map[string]string{"mute": "it closed its output", "flood": "a line of more than"} {
+		t.Run(mode, func(t *testing.T) {
+			a := startFake(t, mode)
+			_, err := a.Act(t.Context(), world.Observation{})
+			var dead *agents.DeadError
+			if !errors.As(err, &dead) || !strings.Contains(dead.Reason, why) {
+				t.Errorf("act: %v, want a DeadError with %q", err, why)
+			}
+		})
+	}
+}
+
+func TestActionThatComesWithTheDeadlineIsRefusedAndTheNextOneTaken(t *testing.T) {
+	a := startFake(t, "late")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := a.Act(ctx, world.Observation{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("act: %v, want a deadline", err)
+	}
+	action, err := a.Act(t.Context(), world.Observation{Turn: 1})
+	if err != nil || string(action.Args) != `{"tons":2}` {
+		t.Errorf("the next act: %s, %v; want the second action", action.Args, err)
+	}
+}
+
+func TestStrangeLinesDoNoHarm(t *testing.T) {
+	a := startFake(t, "strange")
+	action, err := a.Act(t.Context(), world.Observation{})
+	if err != nil || string(action.Args) != `{"tons":7}` {
+		t.Errorf("act: %s, %v", action.Args, err)
+	}
+}
