@@ -34,6 +34,7 @@ type Manifest struct {
 	Actions       string    `json:"actions,omitempty"`        // file of recorded actions that was played
 	ActionsSHA256 string    `json:"actions_sha256,omitempty"` // of it, in hexadecimal
 	Claude        string    `json:"claude_code,omitempty"`    // version of Claude Code, where it plays
+	Endpoint      string    `json:"endpoint,omitempty"`       // of the model, if it is not the API's own
 	Transport     string    `json:"transport,omitempty"`      // how its requests and its tools travel
 	Isolation     string    `json:"isolation"`                // what keeps agents apart
 	Supervisor    int       `json:"supervisor"`               // process id

@@ -96,7 +96,7 @@ type Limits struct {
 	Time      time.Duration `toml:"time" min:"1ms"`
 	Act       time.Duration `toml:"act" min:"1ms"`              // clock of one act
 	OnTimeout string        `toml:"on_timeout" enum:"pass,out"` // it is late
-	OnInvalid string        `toml:"on_invalid" enum:"pass,out"` // it ended its turn without an action
+	OnInvalid string        `toml:"on_invalid" enum:"pass,out"` // it did nothing, or nothing legal
 	OnError   string        `toml:"on_error" enum:"pass,out"`   // it could not act this once
 }
 

@@ -149,15 +149,15 @@ func (s *Store) catchUp() error {
 		}
 		s.state = st
 	}
-	if !s.at.torn {
-		return nil
+	if s.at.torn {
+		if err := s.file.Truncate(s.at.size); err != nil {
+			return fmt.Errorf("mend log: %w", err)
+		}
+		s.at.torn = false
 	}
-	if err := s.file.Truncate(s.at.size); err != nil {
-		return fmt.Errorf("mend log: %w", err)
-	}
-	s.at.torn = false
+	// Whoever wrote it may have been killed before it was durable.
 	if err := datasync(s.file); err != nil {
-		return s.breakDown(fmt.Errorf("mend log: %w", err))
+		return s.breakDown(fmt.Errorf("sync log: %w", err))
 	}
 	return nil
 }

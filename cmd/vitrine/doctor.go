@@ -37,7 +37,7 @@ func doctor(ctx context.Context, a *app, _ []string) (any, error) {
 	doc := diagnosis{OK: bin.OK && memory.OK, Findings: []finding{
 		findTool(ctx, "go", "only builds vitrine; playing does not need it", "version"),
 		npm, bin, memory,
-		{"cores", true, fmt.Sprint(runtime.NumCPU()), "as many agents start at once, and as many requests to the offline model run at once"},
+		{"cores", true, fmt.Sprint(runtime.GOMAXPROCS(0)), "as many agents start at once, and as many requests to the offline model run at once"},
 		findLandlock(), findUserNamespaces(ctx), findControlGroups(),
 	}}
 	for _, f := range doc.Findings {

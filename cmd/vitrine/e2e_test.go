@@ -242,7 +242,7 @@ func (p program) passWhenTheModelIsSilent(t *testing.T) {
 		"--set", "limits.act=3s", "--set", "limits.turns=2")
 	r.reaches(t, 1)
 	children := r.children(t)
-	result := r.exits(t, 0)
+	result := r.exits(t, 1) // no agent ever acted
 	allGone(t, children, 0)
 	if len(m.held) == 0 {
 		t.Error("the model is not asked")
@@ -251,7 +251,7 @@ func (p program) passWhenTheModelIsSilent(t *testing.T) {
 		t.Errorf("%s (%s) after %d turns", result.Status, result.Reason, result.Turns)
 	}
 	for _, a := range result.Agents {
-		if a.Status != arena.StatusDone || a.Actions != 0 || a.Reward != 0 || a.WallMS < 6000 {
+		if a.Status != arena.StatusDone || a.Actions != 0 || a.Timeouts != 2 || a.Reward != 0 || a.WallMS < 6000 {
 			t.Errorf("agent %+v", a)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"strconv"
@@ -37,37 +36,28 @@ func (r *runner) admit() error {
 // availableMemory returns how many bytes new processes can have: what the kernel says is available, or what the control group leaves,
 // whichever is less.
 func availableMemory() (int64, error) {
-	f, err := os.Open("/proc/meminfo")
+	kib, err := readField("/proc/meminfo", "MemAvailable:")
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	var free int64 = -1
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 1 && fields[0] == "MemAvailable:" {
-			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			free = kib << 10
-		}
-	}
-	if free < 0 {
-		return 0, fmt.Errorf("no MemAvailable in /proc/meminfo")
-	}
-	// The root of what this process sees is its container's group; a file without a number says that there is no limit.
-	for _, group := range [][2]string{
-		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-		{"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"},
+	free := kib << 10
+	for _, group := range []struct{ limit, used, stat, cache string }{
+		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat", "inactive_file"},
+		{
+			"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+			"/sys/fs/cgroup/memory/memory.stat", "total_inactive_file",
+		},
 	} {
-		limit, err1 := readNumber(group[0])
-		used, err2 := readNumber(group[1])
+		// The root of what this process sees is its container's group; a file without a number says that there is no limit. What is
+		// cached of files counts as used there, and makes room when somebody needs it.
+		limit, err1 := readNumber(group.limit)
+		used, err2 := readNumber(group.used)
 		if err1 == nil && err2 == nil {
-			free = min(free, limit-used)
+			cached, _ := readField(group.stat, group.cache)
+			free = min(free, limit-used+cached)
 		}
 	}
-	return free, nil
+	return max(0, free), nil
 }
 
 func readNumber(path string) (int64, error) {
@@ -76,6 +66,20 @@ func readNumber(path string) (int64, error) {
 		return 0, err
 	}
 	return strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
+}
+
+// readField returns the number behind a name at the beginning of a line.
+func readField(path, name string) (int64, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name {
+			return strconv.ParseInt(fields[1], 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("no %s in %s", name, path)
 }
 
 // isTerminal reports whether a person is likely to look at f.

@@ -79,7 +79,11 @@ func noFlags(f func(context.Context, *app, []string) (any, error)) func(*flag.Fl
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	go func() { // a second signal ends the program at once
 		<-ctx.Done()
 		stop()
@@ -182,7 +186,7 @@ func (a *app) complain(err error) {
 	for _, r := range reports(err) {
 		fmt.Fprintf(a.err, "vitrine: %s\n", printable(r.String()))
 		if r.Hint != "" {
-			fmt.Fprintf(a.err, "vitrine: hint: %s\n", r.Hint)
+			fmt.Fprintf(a.err, "vitrine: hint: %s\n", printable(r.Hint))
 		}
 	}
 }

@@ -71,6 +71,9 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 		m.Actions, m.ActionsSHA256 = r.actions, r.recordingSum
 	}
 	if r.count(scenarios.Claude) > 0 {
+		if !r.offline {
+			m.Endpoint = r.baseURL
+		}
 		m.Claude = r.binary.Version
 		m.Transport = "model: a unix socket for each agent; tools: MCP over the process's standard input and output"
 		m.Isolation = isolation

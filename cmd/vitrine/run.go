@@ -152,6 +152,9 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		return nil, unusable(err)
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
+	if _, err := arena.ReadManifest(r.dir); err == nil {
+		return nil, misuse("choose another folder with --out", "run folder: %s: another run was faster", r.dir)
+	}
 	if err := arena.WriteManifest(r.dir, r.manifest(began)); err != nil {
 		return nil, err
 	}
@@ -160,7 +163,12 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	outcome, err := r.episode(ctx, store)
-	if err = errors.Join(err, store.Close()); err != nil {
+	err = errors.Join(err, store.Close())
+	if err != nil && outcome.Status != "" {
+		r.tell("%s, but not all was left in order: %v", outcome.Status, err) // the log is whole
+		err = nil
+	}
+	if err != nil {
 		outcome.End = arena.End{Status: arena.Failed, Reason: err.Error()}
 	}
 	result, resultErr := r.result(outcome, store.Hash())
@@ -184,7 +192,7 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	progress := progress{to: r.app}
 	episode := arena.Episode{
 		Game: r.game(), Store: store, Seats: seats, Act: r.Limits.Act, Time: r.Limits.Time,
-		Starts: runtime.NumCPU(), Log: r.log, Turn: progress.turn,
+		Starts: runtime.GOMAXPROCS(0), Log: r.log, Turn: progress.turn,
 	}
 	outcome, err := episode.Run(ctx)
 	progress.done()

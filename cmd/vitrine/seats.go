@@ -47,7 +47,7 @@ func (r *runner) chooseUpstream() (http.RoundTripper, error) {
 func (r *runner) seats() ([]arena.Seat, error) {
 	gw := &gateway.Gateway{Upstream: r.upstream, Log: r.log}
 	if r.offline {
-		gw.InFlight = runtime.NumCPU() // it answers at once, so more at a time only makes each of them slower
+		gw.InFlight = runtime.GOMAXPROCS(0) // it answers at once, so more at a time only makes each of them slower
 	}
 	var seats []arena.Seat
 	for _, a := range r.Agents {
