@@ -1,6 +1,6 @@
 // Package arena plays one episode: turns, steps, deadlines and limits, and what is written about it.
 //
-// An episode is a loop (game.go) over turns. A [Schedule] divides a turn into steps; all agents of a step see the same state and
+// An episode is a loop over turns. A [Schedule] divides a turn into steps; all agents of a step see the same state and
 // act at once; then one commit writes what they did and what follows from it by the rules. The loop knows neither agents nor
 // files: acts come from one side, commits go to the other. In [Episode.Run] those are living agents and the world's store; in
 // [Verify] they are the acts that a log recorded and the events that it must hold, so that what is verified is the very
@@ -15,7 +15,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -27,12 +26,11 @@ import (
 type Episode struct {
 	Game
 	Store  *world.Store
-	Seats  []Seat        // in the order of Game.Agents
-	Act    time.Duration // clock of one act
-	Time   time.Duration // clock of the whole episode
-	Starts int           // how many agents may be starting at once
-	Log    *slog.Logger
-	Turn   func(world.State) // told of the state as each turn begins; may be nil
+	Seats  []Seat            // in the order of Game.Agents
+	Act    time.Duration     // clock of one act
+	Time   time.Duration     // clock of the whole episode
+	Starts int               // how many agents may be starting at once
+	OnTurn func(world.State) // told of the state as each turn begins; may be nil
 }
 
 // A Seat is a place at the table, and how to bring the agent who sits there to life.
@@ -65,7 +63,7 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	defer cancel()
 	c := newCast(e.Seats, e.Act)
 	c.start(playing, e.Starts)
-	st, end, err := e.play(&table{Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1})
+	st, end, err := e.play(&livePlayers{Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1})
 	cancel()
 	err = errors.Join(err, c.close())
 	out := Outcome{End: end, State: st}
@@ -81,8 +79,8 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	return out, err
 }
 
-// A table is where living agents play. It implements players.
-type table struct {
+// livePlayers are the agents of an episode that is being played, and its store. They implement players.
+type livePlayers struct {
 	*Episode
 	ctx     context.Context
 	cast    *cast
@@ -90,36 +88,36 @@ type table struct {
 	turn    int               // last one that was announced
 }
 
-func (t *table) act(st world.State, observations []world.Observation) ([]act, error) {
-	if t.Turn != nil && st.Turn > t.turn {
-		t.turn = st.Turn
-		t.Turn(st)
+func (p *livePlayers) act(st world.State, observations []world.Observation) ([]act, error) {
+	if p.OnTurn != nil && st.Turn > p.turn {
+		p.turn = st.Turn
+		p.OnTurn(st)
 	}
 	acts := make([]act, len(observations))
 	var acting sync.WaitGroup
 	for i, obs := range observations {
-		obs.Refused = t.refused[obs.Agent]
-		delete(t.refused, obs.Agent)
-		acting.Go(func() { acts[i] = t.cast.act(t.ctx, obs) })
+		obs.Refused = p.refused[obs.Agent]
+		delete(p.refused, obs.Agent)
+		acting.Go(func() { acts[i] = p.cast.act(p.ctx, obs) })
 	}
 	acting.Wait()
-	if t.ctx.Err() != nil {
-		if cause := context.Cause(t.ctx); errors.Is(cause, errTimeUp) {
+	if p.ctx.Err() != nil {
+		if cause := context.Cause(p.ctx); errors.Is(cause, errTimeUp) {
 			return nil, errTimeUp
 		}
 		return nil, errInterrupted
 	}
 	for _, a := range acts {
 		if a.kind != KindAction {
-			t.refused[a.agent] = "you passed: " + a.proc.Reason
+			p.refused[a.agent] = "you passed: " + a.proc.Reason
 		}
 	}
 	return acts, nil
 }
 
-func (t *table) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
+func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
 	// An interruption must not lose what was decided, so the store is not given the context that it ends.
-	return t.Store.Commit(context.WithoutCancel(t.ctx), func(st world.State) ([]world.Event, error) {
+	return p.Store.Commit(context.WithoutCancel(p.ctx), func(st world.State) ([]world.Event, error) {
 		events, err := decide(st)
 		for _, ev := range events {
 			if ev.Kind == world.KindRefusal {
@@ -127,7 +125,7 @@ func (t *table) commit(decide func(world.State) ([]world.Event, error)) (world.S
 					Reason string `json:"reason"`
 				}
 				_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
-				t.refused[ev.Agent] = data.Reason
+				p.refused[ev.Agent] = data.Reason
 			}
 		}
 		return events, err

@@ -193,7 +193,7 @@ func TestAnOutcomeSaysWhatWasWaitedForAndUsed(t *testing.T) {
 			return ask(5), nil
 		}))
 		var turns []int
-		s.Turn = func(st world.State) { turns = append(turns, st.Turn) }
+		s.OnTurn = func(st world.State) { turns = append(turns, st.Turn) }
 		s.Schedule = Sequential
 		out := s.run()
 		for _, seat := range out.Seats {

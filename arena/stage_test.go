@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -118,7 +116,7 @@ func newStage(t *testing.T) *stage {
 			Rules: rules, Schedule: Parallel, Seed: 7, Agents: five, Turns: 4,
 			Consequences: Consequences{Timeout: ConsequencePass, Invalid: ConsequencePass, Error: ConsequencePass},
 		},
-		Store: store, Act: time.Minute, Time: time.Hour, Starts: 2, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: store, Act: time.Minute, Time: time.Hour, Starts: 2,
 	}
 	for _, name := range five {
 		s.Seats = append(s.Seats, Seat{Name: name})

@@ -29,7 +29,7 @@ func Verify(dir string, game Game) (Verified, error) {
 	log := world.ReadLog(dir)
 	next, stop := iter.Pull2(log.Events())
 	defer stop()
-	r := &record{file: filepath.Join(dir, logFile), next: next}
+	r := &recordedPlayers{file: filepath.Join(dir, logFile), next: next}
 	st, end, err := game.play(r)
 	if err != nil && !errors.Is(err, errLogEnds) {
 		return Verified{}, err
@@ -56,8 +56,8 @@ const logFile = "events.jsonl"
 
 var errLogEnds = errors.New("the log ends here")
 
-// A record is a log as a place where acts come from and commits go to. It implements players.
-type record struct {
+// recordedPlayers are a log as the place where acts come from and commits go to. They implement players.
+type recordedPlayers struct {
 	file      string
 	next      func() (world.Event, error, bool)
 	state     world.State
@@ -66,7 +66,7 @@ type record struct {
 }
 
 // peek reads the next commit, if it is not read yet.
-func (r *record) peek() {
+func (r *recordedPlayers) peek() {
 	for r.err == nil && (len(r.unmatched) == 0 || r.unmatched[len(r.unmatched)-1].More) {
 		ev, err, ok := r.next()
 		if !ok {
@@ -76,12 +76,12 @@ func (r *record) peek() {
 	}
 }
 
-func (r *record) mistake(seq int64, format string, args ...any) error {
+func (r *recordedPlayers) mistake(seq int64, format string, args ...any) error {
 	return &world.LogError{File: r.file, Line: int(seq), Msg: fmt.Sprintf(format, args...)}
 }
 
 // act returns the acts that the next commit begins with.
-func (r *record) act(_ world.State, observations []world.Observation) ([]act, error) {
+func (r *recordedPlayers) act(_ world.State, observations []world.Observation) ([]act, error) {
 	r.peek()
 	if r.err != nil {
 		return nil, r.err
@@ -133,7 +133,7 @@ func actOf(ev world.Event) (act, error) {
 }
 
 // commit demands that the log goes on with what decide returns.
-func (r *record) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
+func (r *recordedPlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
 	r.peek()
 	if r.err != nil {
 		return r.state, r.err
