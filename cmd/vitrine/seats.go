@@ -36,7 +36,8 @@ func (r *runner) chooseUpstream() (http.RoundTripper, error) {
 		return nil, misuse("set ANTHROPIC_API_KEY to play with a real model, or add --offline to play with a scripted one",
 			"no key for the model")
 	}
-	upstream, err := gateway.NewAPI(cmp.Or(r.baseURL, os.Getenv("ANTHROPIC_BASE_URL")), key, token)
+	r.baseURL = cmp.Or(r.baseURL, os.Getenv("ANTHROPIC_BASE_URL"))
+	upstream, err := gateway.NewAPI(r.baseURL, key, token)
 	if err != nil {
 		return nil, misuse("--base-url or ANTHROPIC_BASE_URL name the endpoint, ANTHROPIC_API_KEY holds the key", "%w", err)
 	}
