@@ -22,10 +22,95 @@ func TestSchedulesPutEveryLiveAgentInOneStep(t *testing.T) {
 		{"sequential", Sequential, []string{"a", "c"}, `[["a"],["c"]]`},
 		{"sequential, one", Sequential, []string{"c"}, `[["c"]]`},
 		{"parallel", Parallel, []string{"a", "c"}, `[["a","c"]]`},
+		{"rotated, one", Rotated(1), []string{"c"}, `[["c"]]`},
+		{"shuffled, one", Shuffled(1, ""), []string{"c"}, `[["c"]]`},
 	} {
 		if got := string(world.JSON(test.schedule(3, test.live))); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
+	}
+}
+
+func TestARotatedScheduleLetsEachSeatBeginInItsTurnAndTheSeedSaysWhoIsTheFirst(t *testing.T) {
+	first := make(map[string]bool)
+	for seed := range uint64(30) {
+		schedule := Rotated(seed)
+		begins := slices.Index(five, schedule(0, five)[0][0])
+		first[five[begins]] = true
+		for turn := range 12 {
+			var order []string
+			for _, step := range schedule(turn, five) {
+				order = append(order, step...)
+			}
+			k := (begins + turn) % len(five)
+			if want := slices.Concat(five[k:], five[:k]); !slices.Equal(order, want) {
+				t.Fatalf("seed %d, turn %d: %v, want %v", seed, turn, order, want)
+			}
+		}
+	}
+	if len(first) != len(five) {
+		t.Errorf("only %v begin with any of 30 seeds", first)
+	}
+}
+
+func TestAShuffledScheduleIsDrawnFromSeedTurnAndPhaseAndFavoursNobody(t *testing.T) {
+	order := func(seed uint64, phase string, turn int) string {
+		return string(world.JSON(Shuffled(seed, phase)(turn, five)))
+	}
+	first := make(map[string]int)
+	for turn := range 200 {
+		steps := Shuffled(1, "")(turn, five)
+		first[steps[0][0]]++
+		var all []string
+		for _, step := range steps {
+			all = append(all, step...)
+		}
+		slices.Sort(all)
+		if len(steps) != len(five) || !slices.Equal(all, five) {
+			t.Fatalf("turn %d: %v", turn, steps)
+		}
+		if order(1, "", turn) != order(1, "", turn) {
+			t.Fatalf("turn %d has two orders", turn)
+		}
+	}
+	for _, name := range five {
+		if n := first[name]; n < 20 || n > 60 { // 40 on average; 20 is 3.5 standard deviations away
+			t.Errorf("%s was first in %d of 200 turns", name, n)
+		}
+	}
+	differ := func(what string, a, b func(turn int) string) {
+		for turn := range 10 {
+			if a(turn) != b(turn) {
+				return
+			}
+		}
+		t.Errorf("the orders of another %s are the same", what)
+	}
+	base := func(turn int) string { return order(1, "", turn) }
+	differ("turn", base, func(turn int) string { return base(turn + 1) })
+	differ("seed", base, func(turn int) string { return order(2, "", turn) })
+	differ("phase", base, func(turn int) string { return order(1, "talk", turn) })
+}
+
+func TestAShuffledOrRotatedEpisodeIsPlayedInThatOrderAndVerifies(t *testing.T) {
+	for name, schedule := range map[string]Schedule{"shuffled": Shuffled(7, ""), "rotated": Rotated(7)} {
+		inBubble(t, func(t *testing.T, s *stage) {
+			s.Schedule = schedule
+			s.run()
+			var got, want []string
+			for _, ev := range of(s.events(), KindAction, "") {
+				got = append(got, ev.Agent)
+			}
+			for turn := range s.Turns {
+				for _, step := range schedule(turn, five) {
+					want = append(want, step...)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: they acted in the order %v, want %v", name, got, want)
+			}
+			s.verify()
+		})
 	}
 }
 

@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, model, prompt, rules, limits and agents`},
+		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, prompt, rules, limits and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -62,7 +62,8 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nact = 120\n", `x.toml:4:7: limits.act must be a duration, not the number 120|` + durationHint},
 		{head + "[limits]\nact = \"2 minutes\"\n", `x.toml:4:7: limits.act must be a duration, not "2 minutes"|` + durationHint},
 		{head + "[limits]\ntime = \"-1s\"\n", `x.toml:4:8: limits.time must be at least 1ms, not -1s`},
-		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel or sequential, not "paralel"|did you mean "parallel"?`},
+		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel, sequential or shuffled, not "paralel"|did you mean "parallel"?`},
+		{head + "rotate = true\n", `x.toml:3:10: rotate is for a sequential schedule, and this one is parallel|write schedule = "sequential"`},
 		{head + "limits.on_error = \"explode\"\n", `x.toml:3:19: limits.on_error must be pass or out, not "explode"`},
 		{head + "name = \"My lake\"\n", `x.toml:3:8: name must match ^[a-z0-9][a-z0-9-]{0,63}$, not be "My lake"|` +
 			`small letters, digits and -; the file's own name stands in for a missing one`},

@@ -49,7 +49,8 @@ import (
 // Schedules: how the agents of a turn take their steps.
 const (
 	Parallel   = "parallel"   // all at once
-	Sequential = "sequential" // one after the other
+	Sequential = "sequential" // one after the other, in seat order
+	Shuffled   = "shuffled"   // one after the other, in an order drawn for each turn
 )
 
 // Kinds of agents.
@@ -70,7 +71,8 @@ type Scenario struct {
 	Name        string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" hint:"small letters, digits and -; the file's own name stands in for a missing one"`
 	Description string `toml:"description"`
 	Seed        uint64 `toml:"seed" min:"0"`
-	Schedule    string `toml:"schedule" enum:"parallel,sequential"`
+	Schedule    string `toml:"schedule" enum:"parallel,sequential,shuffled"`
+	Rotate      bool   `toml:"rotate"` // each turn of a sequential schedule begins one seat later than the one before
 	Model       string `toml:"model"`  // default for all agents; empty: up to who runs the scenario
 	Prompt      string `toml:"prompt"` // as written; Agent.Prompt is what an agent is told
 
@@ -159,6 +161,7 @@ func Parse(file string, src []byte, set []string) (*Scenario, error) {
 	}
 	errs = append(errs, doc.decode(doc.root, "", s)...)
 	errs = append(errs, s.duplicates()...)
+	errs = append(errs, s.contradictions()...)
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		a.Kind = cmp.Or(a.Kind, Claude)

@@ -80,10 +80,9 @@ func (s *setup) names() []string {
 
 // game returns the scenario as a game.
 func (s *setup) game() arena.Game {
-	schedules := map[string]arena.Schedule{scenarios.Parallel: arena.Parallel, scenarios.Sequential: arena.Sequential}
 	return arena.Game{
 		Rules:    s.rules,
-		Schedule: schedules[s.Schedule],
+		Schedule: s.schedule(s.Schedule, ""),
 		Seed:     s.Seed,
 		Agents:   s.names(),
 		Turns:    s.Limits.Turns,
@@ -93,4 +92,18 @@ func (s *setup) game() arena.Game {
 			Error:   arena.Consequence(s.Limits.OnError),
 		},
 	}
+}
+
+// schedule returns the schedule of that name for a phase, or for a turn without phases.
+func (s *setup) schedule(name, phase string) arena.Schedule {
+	switch name {
+	case scenarios.Sequential:
+		if s.Rotate {
+			return arena.Rotated(s.Seed)
+		}
+		return arena.Sequential
+	case scenarios.Shuffled:
+		return arena.Shuffled(s.Seed, phase)
+	}
+	return arena.Parallel
 }
