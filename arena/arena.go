@@ -1,7 +1,7 @@
 // Package arena plays one episode: turns, steps, deadlines and limits, and what is written about it.
 //
-// An episode is a loop over turns. A [Schedule] divides a turn into steps; all agents of a step see the same state and
-// act at once; then one commit writes what they did and what follows from it by the rules. The loop knows neither agents nor
+// An episode is a loop over turns. A [Schedule] divides a turn, or each [Phase] of it, into steps; all agents of a step see the
+// same state and act at once; then one commit writes what they did and what follows from it by the rules. The loop knows neither agents nor
 // files: acts come from one side, commits go to the other. In [Episode.Run] those are living agents and the world's store; in
 // [Verify] they are the acts that a log recorded and the events that it must hold, so that what is verified is the very
 // code that played.
@@ -12,6 +12,7 @@
 package arena
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,12 +26,13 @@ import (
 // An Episode is a game with agents that play it and a store that it happens in.
 type Episode struct {
 	Game
-	Store  *world.Store
-	Seats  []Seat            // in the order of Game.Agents
-	Act    time.Duration     // clock of one act
-	Time   time.Duration     // clock of the whole episode
-	Starts int               // how many agents may be starting at once
-	OnTurn func(world.State) // told of the state as each turn begins; may be nil
+	Store    *world.Store
+	Seats    []Seat            // in the order of Game.Agents
+	Act      time.Duration     // clock of one act, where its phase has none of its own
+	Overtime time.Duration     // bank of each agent, for the whole episode, from which an act draws that takes longer
+	Time     time.Duration     // clock of the whole episode
+	Starts   int               // how many agents may be starting at once
+	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
 }
 
 // A Seat is a place at the table, and how to bring the agent who sits there to life.
@@ -61,7 +63,7 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	// The limit of time is a cause of its own, to tell it from an interruption.
 	playing, cancel := context.WithTimeoutCause(ctx, e.Time, errTimeUp)
 	defer cancel()
-	c := newCast(e.Seats, e.Act)
+	c := newCast(e.Seats, e.Overtime)
 	c.start(playing, e.Starts)
 	st, end, err := e.play(&livePlayers{Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1})
 	cancel()
@@ -88,7 +90,7 @@ type livePlayers struct {
 	turn    int               // last one that was announced
 }
 
-func (p *livePlayers) act(st world.State, observations []world.Observation) ([]act, error) {
+func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Observation) ([]act, error) {
 	if p.OnTurn != nil && st.Turn > p.turn {
 		p.turn = st.Turn
 		p.OnTurn(st)
@@ -98,7 +100,7 @@ func (p *livePlayers) act(st world.State, observations []world.Observation) ([]a
 	for i, obs := range observations {
 		obs.Refused = p.refused[obs.Agent]
 		delete(p.refused, obs.Agent)
-		acting.Go(func() { acts[i] = p.cast.act(p.ctx, obs) })
+		acting.Go(func() { acts[i] = p.cast.act(p.ctx, cmp.Or(phase.Act, p.Act), obs) })
 	}
 	acting.Wait()
 	if p.ctx.Err() != nil {
@@ -106,11 +108,6 @@ func (p *livePlayers) act(st world.State, observations []world.Observation) ([]a
 			return nil, errTimeUp
 		}
 		return nil, errInterrupted
-	}
-	for _, a := range acts {
-		if a.kind != KindAction {
-			p.refused[a.agent] = "you passed: " + a.proc.Reason
-		}
 	}
 	return acts, nil
 }
@@ -120,14 +117,31 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 	return p.Store.Commit(context.WithoutCancel(p.ctx), func(st world.State) ([]world.Event, error) {
 		events, err := decide(st)
 		for _, ev := range events {
-			if ev.Kind == world.KindRefusal {
-				var data struct {
-					Reason string `json:"reason"`
-				}
-				_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
-				p.refused[ev.Agent] = data.Reason
-			}
+			p.explain(ev)
 		}
 		return events, err
 	})
+}
+
+// explain keeps what an event has to say to its agent about its last action.
+func (p *livePlayers) explain(ev world.Event) {
+	var data struct {
+		Reason      string      `json:"reason"`
+		Consequence Consequence `json:"consequence"`
+	}
+	var why proc
+	switch ev.Kind {
+	case world.KindRefusal:
+		_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
+		p.refused[ev.Agent] = data.Reason
+	case KindTimeout, KindInvalid, KindError:
+		_ = json.Unmarshal(ev.Data, &data)
+		_ = json.Unmarshal(ev.Proc, &why) // nothing where it follows a refusal, which has said why
+		reason := cmp.Or(why.Reason, p.refused[ev.Agent])
+		if data.Consequence == ConsequenceDefault {
+			p.refused[ev.Agent] = reason + "; the default action was done in its place"
+		} else {
+			p.refused[ev.Agent] = "you passed: " + reason
+		}
+	}
 }

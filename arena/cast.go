@@ -18,7 +18,6 @@ import (
 type cast struct {
 	players []*player
 	byName  map[string]*player
-	clock   time.Duration // of one act
 }
 
 // A player is one agent of a cast.
@@ -28,14 +27,15 @@ type player struct {
 	agent agents.Agent
 	err   error // why it did not start
 
-	waiting time.Duration
-	usage   agents.Usage
+	overtime time.Duration // left in its bank
+	waiting  time.Duration
+	usage    agents.Usage
 }
 
-func newCast(seats []Seat, clock time.Duration) *cast {
-	c := &cast{byName: make(map[string]*player), clock: clock}
+func newCast(seats []Seat, overtime time.Duration) *cast {
+	c := &cast{byName: make(map[string]*player)}
 	for _, seat := range seats {
-		p := &player{seat: seat, ready: make(chan struct{})}
+		p := &player{seat: seat, ready: make(chan struct{}), overtime: overtime}
 		c.players = append(c.players, p)
 		c.byName[seat.Name] = p
 	}
@@ -59,8 +59,8 @@ func (c *cast) start(ctx context.Context, atOnce int) {
 	}
 }
 
-// act lets one agent act. The clock begins when the agent is ready.
-func (c *cast) act(ctx context.Context, obs world.Observation) act {
+// act lets one agent act. The clock begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
+func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observation) act {
 	p := c.byName[obs.Agent]
 	<-p.ready
 	if ctx.Err() != nil {
@@ -69,17 +69,23 @@ func (c *cast) act(ctx context.Context, obs world.Observation) act {
 	if p.err != nil {
 		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.clock)
+	limit := clock + p.overtime
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()
 	action, err := p.agent.Act(ctx, obs)
 	took := time.Since(began)
 	p.waiting += took
 	a := judge(action, err)
-	late := err == nil && took > c.clock
+	late := err == nil && took > limit
 	if late || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil { // and not a deadline of the agent's own
-		a = act{kind: KindTimeout, proc: proc{Reason: fmt.Sprintf("no action within %v", c.clock)}}
+		reason := fmt.Sprintf("no action within %v", clock)
+		if limit > clock {
+			reason += fmt.Sprintf(" and the %v of overtime that were left", p.overtime)
+		}
+		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
 	}
+	p.overtime = max(0, p.overtime-max(0, took-clock))
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
 	return a

@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"encoding/json"
 	"iter"
 
 	"github.com/vitrine-sim/vitrine/world"
@@ -14,6 +15,7 @@ type Tally struct {
 	Timeouts int `json:"timeouts"` // times it was late
 	Invalids int `json:"invalids"` // times it did nothing that could be an action
 	Errors   int `json:"errors"`   // times it could not act
+	Defaults int `json:"defaults"` // times the default action was done in its place; no action of its own
 }
 
 // count adds what an event says of its agent.
@@ -37,18 +39,40 @@ func (t *Tally) count(ev world.Event) {
 	}
 }
 
-// Count counts what the agents did, by name, from the log alone.
+// standsIn says whether after an event the default action stands in for what its agent did, where the event tells.
+func standsIn(ev world.Event) (now, tells bool) {
+	switch ev.Kind {
+	case KindAction:
+		return false, true
+	case KindTimeout, KindInvalid, KindError:
+		var data struct {
+			Consequence Consequence `json:"consequence"`
+		}
+		err := json.Unmarshal(ev.Data, &data)
+		return err == nil && data.Consequence == ConsequenceDefault, true
+	}
+	return false, false
+}
+
+// Count counts what the agents did, by name, from the log alone. That a default action was refused counts for nothing.
 func Count(events iter.Seq2[world.Event, error]) (map[string]Tally, error) {
 	tallies := make(map[string]Tally)
+	byDefault := make(map[string]bool)
 	for ev, err := range events {
 		if err != nil {
 			return nil, err
 		}
-		if ev.Agent == "" {
+		if ev.Agent == "" || ev.Kind == world.KindRefusal && byDefault[ev.Agent] {
 			continue
 		}
 		t := tallies[ev.Agent]
 		t.count(ev)
+		if now, tells := standsIn(ev); tells {
+			byDefault[ev.Agent] = now
+			if now {
+				t.Defaults++
+			}
+		}
 		tallies[ev.Agent] = t
 	}
 	return tallies, nil

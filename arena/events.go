@@ -9,12 +9,13 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// Kinds of events that the arena writes, besides [world.KindTurn].
+// Kinds of events that the arena writes, besides [world.KindTurn] and [world.KindRefusal].
 const (
 	KindStart   = "start"   // the first event; data: {"agents": [names], "seed": n}
+	KindPhase   = "phase"   // a phase begins; data: {"name": its name}
 	KindAction  = "action"  // an agent asked for something; data: {"name": action, "args": {...}}
-	KindTimeout = "timeout" // an agent did not act in time; data: {"consequence": "pass" or "out"}
-	KindInvalid = "invalid" // an agent did nothing, or what it did was refused and puts it out; data as above
+	KindTimeout = "timeout" // an agent did not act in time; data: {"consequence": c}, and if c is "default" what it does, as above
+	KindInvalid = "invalid" // an agent did nothing, or what it did was refused and more than a pass follows; data as above
 	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail"}
 	KindEnd     = "end"     // the last event; data: {"status": "terminated" or "truncated", "reason": text}
 )
@@ -33,54 +34,94 @@ func (g *Game) opening(st world.State) ([]world.Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reset: %w", err)
 	}
-	return append([]world.Event{start}, events...), nil
+	return slices.Concat([]world.Event{start}, events, g.begins(0)), nil
 }
 
 // resolve returns the events of one step: what each agent did in seat order, then what follows by the rules, which consider the
 // actions in an order drawn from the seed and the turn, so that neither a seat nor speed ever decides.
-func (g *Game) resolve(st world.State, acts []act, lastOfTurn bool) ([]world.Event, error) {
+func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error) {
 	var events []world.Event
 	var actions []world.Action
+	asked := make(map[string]bool) // who acts by itself
 	for _, a := range acts {
-		action := a.action
-		if a.kind == KindAction {
-			events = append(events, world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(action), Proc: world.JSON(a.proc)})
-		} else {
-			action = world.Action{Name: world.Pass}
-			out := a.dead || g.Consequences.of(a.kind) == ConsequenceOut
-			events = append(events, consequence(a.kind, a.agent, out, world.JSON(a.proc)))
+		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: world.JSON(actionData(a.action))}, a.action
+		if a.kind != KindAction {
+			follows := g.follows(a.kind, s.phase)
+			if a.dead {
+				follows = ConsequenceOut
+			}
+			ev, action = g.consequence(a.kind, a.agent, follows)
 		}
+		ev.Proc = world.JSON(a.proc)
 		action.Agent = a.agent
-		actions = append(actions, action)
+		events, actions = append(events, ev), append(actions, action)
+		asked[a.agent] = a.kind == KindAction
 	}
 	random := st.Rand("order")
 	random.Shuffle(len(actions), func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
-	followed, err := g.Rules.Step(st, actions)
+	followed, err := g.consider(st, actions, s.phase, asked)
 	if err != nil {
 		return nil, fmt.Errorf("step: %w", err)
 	}
-	events = append(events, followed...)
-	for _, ev := range followed {
-		if ev.Kind == world.KindRefusal && g.Consequences.Invalid == ConsequenceOut {
-			events = append(events, consequence(KindInvalid, ev.Agent, true, nil))
-		}
-	}
-	if lastOfTurn {
-		events = append(events, world.Event{Kind: world.KindTurn})
-	}
-	return events, nil
+	return slices.Concat(events, followed, s.then), nil
 }
 
-// consequence is the event of an agent that did not act as it should.
-func consequence(kind, agent string, out bool, proc json.RawMessage) world.Event {
-	ev := world.Event{Kind: kind, Agent: agent, Proc: proc}
-	follows := ConsequencePass
-	if out {
-		follows = ConsequenceOut
+// consider returns what follows from the actions of a step by its phase and by the rules, and then for each agent that asked for
+// something illegal. Where the default action takes the place of what is illegal, the rules consider the step anew, so that
+// all of it still happens at once.
+func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, asked map[string]bool) ([]world.Event, error) {
+	forbidden := phase.forbid(actions)
+	events, err := g.Rules.Step(st, actions)
+	if err != nil {
+		return nil, err
+	}
+	events = append(forbidden, events...)
+	follows := g.follows(KindInvalid, phase)
+	if follows == ConsequencePass {
+		return events, nil
+	}
+	var refusals, consequences []world.Event
+	for _, ev := range events {
+		if ev.Kind != world.KindRefusal || !asked[ev.Agent] {
+			continue
+		}
+		consequence, action := g.consequence(KindInvalid, ev.Agent, follows)
+		refusals, consequences = append(refusals, ev), append(consequences, consequence)
+		i := slices.IndexFunc(actions, func(a world.Action) bool { return a.Agent == ev.Agent })
+		action.Agent = ev.Agent
+		actions[i] = action
+	}
+	if follows == ConsequenceOut || len(refusals) == 0 {
+		return append(events, consequences...), nil
+	}
+	events, err = g.Rules.Step(st, actions)
+	return slices.Concat(refusals, consequences, events), err
+}
+
+// follows returns what follows for an agent from an event of that kind in a phase.
+func (g *Game) follows(kind string, phase *Phase) Consequence {
+	c := g.Consequences.of(kind)
+	if c == ConsequenceDefault && !phase.allows(g.Default.Name) {
+		return ConsequencePass
+	}
+	return c
+}
+
+// consequence is the event of an agent that did not act as it should, and what it does instead.
+func (g *Game) consequence(kind, agent string, follows Consequence) (world.Event, world.Action) {
+	ev := world.Event{Kind: kind, Agent: agent}
+	action := world.Action{Name: world.Pass}
+	data := make(map[string]any)
+	switch follows {
+	case ConsequenceDefault:
+		action = g.Default
+		data = actionData(action)
+	case ConsequenceOut:
 		ev.Set = map[string]json.RawMessage{statusPath(agent): world.JSON(statusOfKind(kind))}
 	}
-	ev.Data = world.JSON(map[string]any{"consequence": follows})
-	return ev
+	data["consequence"] = follows
+	ev.Data = world.JSON(data)
+	return ev, action
 }
 
 // ending returns the last event, in which everybody who is still active is done.
@@ -98,11 +139,11 @@ func (g *Game) ending(st world.State, end End) ([]world.Event, error) {
 	return []world.Event{ev}, nil
 }
 
-// actionData is what an action event says.
-func actionData(a world.Action) json.RawMessage {
+// actionData is what an event says of an action.
+func actionData(a world.Action) map[string]any {
 	data := map[string]any{"name": a.Name}
 	if len(a.Args) > 0 {
 		data["args"] = a.Args
 	}
-	return world.JSON(data)
+	return data
 }

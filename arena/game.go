@@ -11,8 +11,9 @@ import (
 type Consequence string
 
 const (
-	ConsequencePass Consequence = "pass" // it does nothing this once
-	ConsequenceOut  Consequence = "out"  // it never acts again
+	ConsequencePass    Consequence = "pass"    // it does nothing this once
+	ConsequenceDefault Consequence = "default" // it does Game.Default this once; in a phase where that is not legal, it passes
+	ConsequenceOut     Consequence = "out"     // it never acts again
 )
 
 // Consequences says what follows from which misbehaviour. Whoever is dead is out in any case.
@@ -37,11 +38,13 @@ func (c Consequences) of(kind string) Consequence {
 // A Game is all that decides an episode apart from what its agents do: with the same acts it gives the same events, byte for byte.
 type Game struct {
 	Rules        world.Rules
-	Schedule     Schedule
+	Schedule     Schedule // of a game without phases
+	Phases       []Phase  // of each turn, in their order; may be empty
 	Seed         uint64
 	Agents       []string // names in seat order
 	Turns        int      // the episode is truncated after so many turns
 	Consequences Consequences
+	Default      world.Action // of everybody, where a consequence asks for it; it is nobody's in particular
 }
 
 // An act is what came of one agent's turn to act.
@@ -63,7 +66,7 @@ type proc struct {
 // players is where acts come from: from agents in [Episode.Run], from a log in [Verify].
 type players interface {
 	// act returns one act for each observation, in the same order. errTimeUp ends the episode, errInterrupted leaves it.
-	act(st world.State, observations []world.Observation) ([]act, error)
+	act(st world.State, phase *Phase, observations []world.Observation) ([]act, error)
 	// commit makes what decide returns happen, and returns the state after it.
 	commit(decide func(world.State) ([]world.Event, error)) (world.State, error)
 }
@@ -110,13 +113,7 @@ func (g *Game) play(p players) (world.State, End, error) {
 		if st.Turn >= g.Turns {
 			return g.end(p, End{Truncated, TurnLimit})
 		}
-		steps := g.Schedule(st.Turn, live)
-		for i, step := range steps {
-			if st, err = g.step(p, st, seen, step, i == len(steps)-1); err != nil {
-				break
-			}
-			seen = nil // the state has moved on
-		}
+		st, err = g.turn(p, st, live, seen)
 	}
 	switch {
 	case errors.Is(err, errTimeUp):
@@ -175,12 +172,22 @@ func (g *Game) observe(st world.State, agent string) (obs world.Observation, act
 	return obs, status == StatusActive && !obs.Terminated, err
 }
 
+// turn plays one turn. What the live agents see as it begins is known from before.
+func (g *Game) turn(p players, st world.State, live []string, seen map[string]world.Observation) (world.State, error) {
+	for _, s := range g.steps(st.Turn, live) {
+		var err error
+		if st, err = g.step(p, st, seen, s); err != nil {
+			return st, err
+		}
+		seen = nil // the state has moved on
+	}
+	return st, nil
+}
+
 // step lets some agents see the same state and act, then commits what follows. What some of them see is known from before.
-func (g *Game) step(
-	p players, st world.State, seen map[string]world.Observation, agents []string, last bool,
-) (world.State, error) {
+func (g *Game) step(p players, st world.State, seen map[string]world.Observation, s step) (world.State, error) {
 	var observations []world.Observation
-	for _, agent := range agents {
+	for _, agent := range s.agents {
 		obs, acts := seen[agent]
 		if !acts {
 			var err error
@@ -189,15 +196,15 @@ func (g *Game) step(
 			}
 		}
 		if acts {
-			observations = append(observations, obs)
+			observations = append(observations, s.phase.narrow(obs))
 		}
 	}
-	if len(observations) == 0 && !last {
+	if len(observations) == 0 && len(s.then) == 0 {
 		return st, nil // the rules have ended everybody's part since the turn began
 	}
-	acts, err := p.act(st, observations)
+	acts, err := p.act(st, s.phase, observations)
 	if err != nil {
 		return st, err
 	}
-	return p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, acts, last) })
+	return p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, acts, s) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -91,6 +92,44 @@ func TestTheLimitOfTimeEndsAnEpisodeWhoseAgentsAreStillStarting(t *testing.T) {
 		out := s.run()
 		checkEnd(t, out, End{Truncated, TimeLimit}, 0)
 		checkStatuses(t, out, nil)
+		s.verify()
+	})
+}
+
+func TestAnActThatTakesLongerDrawsFromTheOvertimeOfItsAgent(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.Overtime, s.Turns = 30*time.Second, 5
+		needs := map[string][]time.Duration{ // beyond the clock of the act, turn by turn
+			"b": {0, -time.Minute, 29 * time.Second, 2 * time.Second, 0},
+			"c": {20 * time.Second, 20 * time.Second, time.Second, 0, -time.Second},
+		}
+		for name, beyond := range needs {
+			s.sit(name, does(func(ctx context.Context, obs world.Observation) (world.Action, error) {
+				select {
+				case <-time.After(s.Act + beyond[obs.Turn] - time.Millisecond):
+					return ask(5), nil
+				case <-ctx.Done():
+					return world.Action{}, ctx.Err()
+				}
+			}))
+		}
+		began := time.Now()
+		checkStatuses(t, s.run(), nil)
+		got := make(map[string]string)
+		for _, ev := range of(s.events(), KindTimeout, "") {
+			got[ev.Agent+fmt.Sprint(ev.Turn)] = reasonOf(t, ev)
+		}
+		want := map[string]string{
+			"b3": "no action within 1m0s and the 1.001s of overtime that were left",
+			"c1": "no action within 1m0s and the 10.001s of overtime that were left",
+			"c2": "no action within 1m0s",
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("late were %v, want %v", got, want)
+		}
+		if took, want := time.Since(began), 5*s.Act+(20_000-1+10_000+1+29_000-1+1000+1)*time.Millisecond-time.Millisecond; took != want {
+			t.Errorf("the episode took %v, want %v", took, want)
+		}
 		s.verify()
 	})
 }

@@ -52,7 +52,7 @@ func misdeeds() []misdeed {
 			"ended its turn without an action", "you passed: ended its turn without an action",
 		},
 		{"errs", fails(errors.New("out of ink")), KindError, "out of ink", "you passed: out of ink"},
-		{"errs in bytes that are no text", fails(errors.New("out\xff\x00")), KindError, "out\ufffd\x00", "you passed: out\xff\x00"},
+		{"errs in bytes that are no text", fails(errors.New("out\xff\x00")), KindError, "out\ufffd\x00", "you passed: out\ufffd\x00"},
 		{
 			"sends garbage", action("fish", `{"tons":`), KindInvalid,
 			"the arguments of the action cannot be read: unexpected EOF", "you passed: the arguments of the action cannot be read: unexpected EOF",
@@ -80,7 +80,7 @@ func misdeeds() []misdeed {
 }
 
 func TestMisbehaviourIsAnEventWithItsDeclaredConsequenceAndTheEpisodeGoesOn(t *testing.T) {
-	for _, consequence := range []Consequence{ConsequencePass, ConsequenceOut} {
+	for _, consequence := range []Consequence{ConsequencePass, ConsequenceDefault, ConsequenceOut} {
 		for _, m := range misdeeds() {
 			t.Run(fmt.Sprintf("%s, %s", m.name, consequence), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { testMisdeed(t, m, consequence) })
@@ -93,6 +93,7 @@ func testMisdeed(t *testing.T, m misdeed, consequence Consequence) {
 	s := newStage(t)
 	// Only what is declared for this kind may count.
 	s.Consequences = Consequences{Timeout: ConsequencePass, Invalid: ConsequencePass, Error: ConsequencePass}
+	s.Default = ask(2)
 	status := map[string]Status{KindTimeout: StatusTimeout, KindInvalid: StatusInvalid, KindError: StatusError, KindAction: StatusInvalid}[m.kind]
 	switch m.kind {
 	case KindTimeout:
@@ -102,7 +103,7 @@ func testMisdeed(t *testing.T, m misdeed, consequence Consequence) {
 	default:
 		s.Consequences.Invalid = consequence
 	}
-	if consequence == ConsequencePass {
+	if consequence != ConsequenceOut {
 		status = StatusDone
 	}
 	s.sit("c", inTurn(1, m.do))
@@ -124,22 +125,33 @@ func testMisdeed(t *testing.T, m misdeed, consequence Consequence) {
 		if len(refusals) != 1 || refusals[0].Turn != 1 || !strings.Contains(string(refusals[0].Data), string(world.JSON(reason))) {
 			t.Errorf("refusals are %s, want %q", world.JSON(refusals), reason)
 		}
-		if consequence == ConsequenceOut {
+		if consequence != ConsequencePass {
 			found = of(events, KindInvalid, "c")
 		}
 		refused = reason
 	} else if got := reasonOf(t, found[0]); got != reason {
 		t.Errorf("the event's reason is %q, want %q", got, reason)
 	}
-	if m.kind != KindAction || consequence == ConsequenceOut {
-		if len(found) != 1 || string(found[0].Data) != fmt.Sprintf(`{"consequence":%q}`, consequence) || found[0].Turn != 1 {
-			t.Errorf("the events of the consequence are %s, want one with %q", world.JSON(found), consequence)
+	data := fmt.Sprintf(`{"consequence":%q}`, consequence)
+	if consequence == ConsequenceDefault {
+		data = `{"args":{"tons":2},"consequence":"default","name":"fish"}`
+		refused = strings.TrimPrefix(refused, "you passed: ") + "; the default action was done in its place"
+	}
+	if m.kind != KindAction || consequence != ConsequencePass {
+		if len(found) != 1 || string(found[0].Data) != data || found[0].Turn != 1 {
+			t.Errorf("the events of the consequence are %s, want one with %s", world.JSON(found), data)
 		}
+	}
+	if harvests := of(events, "lake", ""); len(harvests) != 4 {
+		t.Errorf("%d harvests in 4 turns", len(harvests))
 	}
 	want := []string{"", "", refused, ""}
 	reward := 15.0
-	if consequence == ConsequenceOut {
+	switch consequence {
+	case ConsequenceOut:
 		want, reward = want[:2], 5
+	case ConsequenceDefault:
+		reward = 17
 	}
 	if got := s.actors["c"].refusals(); !slices.Equal(got, want) {
 		t.Errorf("c was told %q, want %q", got, want)
@@ -174,6 +186,7 @@ func checkStatuses(t *testing.T, out Outcome, other map[string]Status) {
 func TestTheDeadAreAlwaysOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
+		s.Consequences.Error, s.Default = ConsequenceDefault, ask(1)
 		s.sit("b", inTurn(2, func(context.Context) (world.Action, error) {
 			return world.Action{}, fmt.Errorf("act: %w", &agents.DeadError{Reason: "signal: killed", Detail: "out of memory"})
 		}))
@@ -241,6 +254,49 @@ func TestAnEpisodeIsTruncatedWhenEverybodyIsOut(t *testing.T) {
 		if v := s.verify(); !v.Over {
 			t.Errorf("verified: %+v", v)
 		}
+	})
+}
+
+func TestADefaultActionIsCountedApartFromWhatWasAskedFor(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		action world.Action
+	}{{"legal", ask(1)}, {"refused", ask(-1)}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				s.Consequences = Consequences{Timeout: ConsequenceDefault, Invalid: ConsequenceDefault, Error: ConsequenceDefault}
+				s.Default = test.action
+				s.sit("b", inTurn(2, func(context.Context) (world.Action, error) { return world.Action{Name: "fly"}, nil }))
+				s.sit("c", inTurn(2, sleeps))
+				out := s.run()
+				checkStatuses(t, out, nil)
+				tallies, err := Count(world.Events(s.dir))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for name, want := range map[string]Tally{
+					"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1, Invalids: 1, Defaults: 1}, "c": {Actions: 3, Timeouts: 1, Defaults: 1},
+				} {
+					if tallies[name] != want {
+						t.Errorf("%s: %+v, want %+v", name, tallies[name], want)
+					}
+				}
+				s.verify()
+			})
+		})
+	}
+}
+
+func TestWhoseDefaultActionIsRefusedIsNotOutForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.Consequences = Consequences{Timeout: ConsequenceDefault, Invalid: ConsequenceOut, Error: ConsequencePass}
+		s.Default = ask(-1)
+		s.sit("b", inTurn(1, sleeps))
+		s.sit("c", inTurn(1, func(context.Context) (world.Action, error) { return ask(-1), nil }))
+		checkStatuses(t, s.run(), map[string]Status{"c": StatusInvalid})
+		s.verify()
 	})
 }
 

@@ -81,7 +81,7 @@ func (r *recordedPlayers) mistake(seq int64, format string, args ...any) error {
 }
 
 // act returns the acts that the next commit begins with.
-func (r *recordedPlayers) act(_ world.State, observations []world.Observation) ([]act, error) {
+func (r *recordedPlayers) act(_ world.State, _ *Phase, observations []world.Observation) ([]act, error) {
 	r.peek()
 	if r.err != nil {
 		return nil, r.err

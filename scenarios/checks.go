@@ -1,12 +1,80 @@
 package scenarios
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // contradictions returns a mistake for each value that does not go together with the others.
-func (s *Scenario) contradictions() (errs Errors) {
-	if s.Rotate && s.Schedule != Sequential {
-		msg := fmt.Sprintf("rotate is for a sequential schedule, and this one is %s", s.Schedule)
-		errs = append(errs, s.Error("rotate", msg, `write schedule = "sequential"`))
+func (s *Scenario) contradictions() Errors {
+	var agents, phases []string
+	for _, a := range s.Agents {
+		agents = append(agents, a.Name)
+	}
+	for _, p := range s.Phases {
+		phases = append(phases, p.Name)
+	}
+	return slices.Concat(
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(agents), s.unrotated(), s.undefaulted())
+}
+
+// duplicates returns a mistake for each thing of a list whose name another one has before it.
+func (s *Scenario) duplicates(thing string, names []string) (errs Errors) {
+	first := make(map[string]*node)
+	for i, name := range names {
+		n := s.doc.root.child(thing + "s").list[i].child("name")
+		was, ok := first[name]
+		switch {
+		case name == "": // a mistake of its own
+		case ok:
+			msg := fmt.Sprintf("duplicate %s name %q, first %s", thing, name, s.doc.where(was))
+			errs = append(errs, s.doc.mistake(n, n.at, msg, ""))
+		default:
+			first[name] = n
+		}
 	}
 	return errs
 }
+
+// strangers returns a mistake for each name in a phase that no agent has.
+func (s *Scenario) strangers(agents []string) (errs Errors) {
+	for i, p := range s.Phases {
+		for k, name := range p.Agents {
+			if name != "" && !slices.Contains(agents, name) {
+				at := fmt.Sprintf("phases.%d.agents.%d", i, k)
+				errs = append(errs, s.Error(at, fmt.Sprintf("no agent %q in the scenario", name), Suggest(name, agents)))
+			}
+		}
+	}
+	return errs
+}
+
+// unrotated returns a mistake if seats are to be rotated, and nobody acts in the order of seats.
+func (s *Scenario) unrotated() Errors {
+	sequential := len(s.Phases) == 0 && s.Schedule == Sequential ||
+		slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.Schedule == Sequential })
+	if !s.Rotate || sequential {
+		return nil
+	}
+	return Errors{s.Error("rotate", "rotate is for a sequential schedule, and there is none", `write schedule = "sequential"`)}
+}
+
+// undefaulted returns a mistake for each consequence that asks for a default action when there is none.
+func (s *Scenario) undefaulted() (errs Errors) {
+	if s.Limits.Default.Action != "" {
+		return nil
+	}
+	if limits := s.doc.root.child("limits"); limits != nil && limits.child("default") != nil {
+		return Errors{s.Error("limits.default", `missing key "limits.default.action"`, defaultHint)}
+	}
+	for _, on := range []struct{ key, consequence string }{
+		{"on_timeout", s.Limits.OnTimeout}, {"on_invalid", s.Limits.OnInvalid}, {"on_error", s.Limits.OnError},
+	} {
+		if on.consequence == ByDefault {
+			errs = append(errs, s.Error("limits."+on.key, fmt.Sprintf("limits.%s asks for a default action, and there is none", on.key), defaultHint))
+		}
+	}
+	return errs
+}
+
+const defaultHint = `write it like default = { action = "move", args = { steps = 0 } } in [limits]`

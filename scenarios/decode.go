@@ -88,6 +88,12 @@ func (d *decoder) value(n *node, at string, v reflect.Value, spec spec) {
 		d.list(n, at, v, spec)
 	case reflect.Struct:
 		d.table(n, at, v, spec.open, nil)
+	case reflect.Map:
+		if n.table == nil {
+			d.wrongType(n, at, "a table")
+			return
+		}
+		v.Set(reflect.ValueOf(d.plain(n, at)))
 	default:
 		panic(fmt.Sprintf("internal error: no %s can be read from a scenario (%s)", v.Type(), at))
 	}
@@ -186,6 +192,33 @@ func (d *decoder) list(n *node, at string, v reflect.Value, spec spec) {
 	for i, entry := range n.list {
 		d.value(entry, path(at, strconv.Itoa(i)), v.Index(i), spec)
 	}
+}
+
+// plain returns a value that means nothing here as the maps, slices and scalars that it is made of.
+func (d *decoder) plain(n *node, at string) any {
+	switch {
+	case n.table != nil:
+		table := make(map[string]any, len(n.table))
+		for _, key := range slices.Sorted(maps.Keys(n.table)) {
+			table[key] = d.plain(n.table[key], path(at, key))
+		}
+		return table
+	case n.list != nil:
+		list := make([]any, len(n.list))
+		for i, entry := range n.list {
+			list[i] = d.plain(entry, path(at, strconv.Itoa(i)))
+		}
+		return list
+	}
+	switch x := n.val.(type) {
+	case time.Time:
+		d.wrongType(n, at, "a string, a number, true or false, a list or a table")
+	case float64:
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			d.wrongType(n, at, "a finite number")
+		}
+	}
+	return n.val
 }
 
 func (d *decoder) wrongType(n *node, at, want string) {

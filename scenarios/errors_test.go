@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, prompt, rules, limits and agents`},
+		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, prompt, rules, limits, phases and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -63,12 +63,40 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nact = \"2 minutes\"\n", `x.toml:4:7: limits.act must be a duration, not "2 minutes"|` + durationHint},
 		{head + "[limits]\ntime = \"-1s\"\n", `x.toml:4:8: limits.time must be at least 1ms, not -1s`},
 		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel, sequential or shuffled, not "paralel"|did you mean "parallel"?`},
-		{head + "rotate = true\n", `x.toml:3:10: rotate is for a sequential schedule, and this one is parallel|write schedule = "sequential"`},
-		{head + "limits.on_error = \"explode\"\n", `x.toml:3:19: limits.on_error must be pass or out, not "explode"`},
+		{head + "rotate = true\n", `x.toml:3:10: rotate is for a sequential schedule, and there is none|write schedule = "sequential"`},
+		{head + "limits.on_error = \"explode\"\n", `x.toml:3:19: limits.on_error must be pass, default or out, not "explode"`},
 		{head + "name = \"My lake\"\n", `x.toml:3:8: name must match ^[a-z0-9][a-z0-9-]{0,63}$, not be "My lake"|` +
 			`small letters, digits and -; the file's own name stands in for a missing one`},
 		{head + "prompt = \"a\\u0000b\"\n", `x.toml:3:10: prompt must not hold a NUL character`},
 		{"agents = []\nrules.name = \"r\"\n", `x.toml:1:10: agents must have at least 1 in it, not 0|write a table [[agents]] with a name for each agent`},
+
+		// Limits and phases.
+		{head + "limits.overtime = \"-1s\"\n", `x.toml:3:19: limits.overtime must be at least 0s, not -1s`},
+		{
+			head + "[limits]\non_timeout = \"default\"\non_error = \"default\"\n",
+			"x.toml:4:14: limits.on_timeout asks for a default action, and there is none|" + defaultHint +
+				"\nx.toml:5:12: limits.on_error asks for a default action, and there is none|" + defaultHint,
+		},
+		{head + "[limits]\ndefault = { acton = \"fish\" }\n", "x.toml:4:11: missing key \"limits.default.action\"|" + defaultHint +
+			"\n" + `x.toml:4:13: unknown key "acton"|did you mean "action"?`},
+		{
+			head + "limits.default = { action = \"fish\", args = { when = 1979-05-27, tons = [nan] } }\n",
+			"x.toml:3:53: limits.default.args.when must be a string, a number, true or false, a list or a table, not a date or a time\n" +
+				`x.toml:3:73: limits.default.args.tons.0 must be a finite number, not the number NaN`,
+		},
+		{head + "limits.default = { action = \"fish\", args = 3 }\n", `x.toml:3:44: limits.default.args must be a table, not the number 3`},
+		{
+			head + "rotate = true\nschedule = \"sequential\"\n[[phases]]\nname = \"talk\"\nschedule = \"shuffled\"\n",
+			`x.toml:3:10: rotate is for a sequential schedule, and there is none|write schedule = "sequential"`,
+		},
+		{
+			head + "[[phases]]\nname = \"talk\"\nagents = [\"a\",\n\"b\"]\nact = \"0s\"\n[[phases]]\nname = \"talk\"\nschedule = \"paralel\"\n[[phases]]\n",
+			"x.toml:6:1: no agent \"b\" in the scenario|there is only a\n" +
+				"x.toml:7:7: phases.0.act must be at least 1ms, not 0s\n" +
+				"x.toml:9:8: duplicate phase name \"talk\", first on line 4\n" +
+				"x.toml:10:12: phases.1.schedule must be parallel, sequential or shuffled, not \"paralel\"|did you mean \"parallel\"?\n" +
+				`x.toml:11:1: missing key "phases.2.name"|` + nameHint,
+		},
 
 		// Agents.
 		{"rules.name = \"r\"\n[[agents]]\nname = \"A\"\n", `x.toml:3:8: agents.0.name must match ^[a-z][a-z0-9_-]{0,31}$, not be "A"|` + nameHint},

@@ -69,7 +69,7 @@ func parameters(v any) map[string]string {
 	for i := range fields.NumField() {
 		key := fields.Type().Field(i).Tag.Get("toml")
 		switch fields.Field(i).Kind() {
-		case reflect.Struct, reflect.Slice:
+		case reflect.Struct, reflect.Slice, reflect.Map:
 		default:
 			if key != "" {
 				params[key] = fmt.Sprint(fields.Field(i).Interface())

@@ -2,7 +2,7 @@
 //
 // # The file
 //
-// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario], [Rules], [Limits] and [Agent], whose struct
+// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario], [Rules], [Limits], [Phase] and [Agent], whose struct
 // tags say what each may hold:
 //
 //	toml      the key
@@ -61,8 +61,9 @@ const (
 
 // Consequences for an agent that does not act as it should.
 const (
-	Pass = "pass" // it does nothing this time
-	Out  = "out"  // its part in the episode is over
+	Pass      = "pass"    // it does nothing this time
+	ByDefault = "default" // the default action is played in its place
+	Out       = "out"     // its part in the episode is over
 )
 
 // A Scenario is one scenario file, with its overrides applied and its defaults filled in.
@@ -78,6 +79,7 @@ type Scenario struct {
 
 	Rules  Rules   `toml:"rules" open:"true"`
 	Limits Limits  `toml:"limits"`
+	Phases []Phase `toml:"phases" max:"100"` // of each turn, in their order; empty: a turn is one
 	Agents []Agent `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent"`
 
 	File   string   // name of the file, as given to Parse
@@ -96,10 +98,27 @@ type Rules struct {
 type Limits struct {
 	Turns     int           `toml:"turns" min:"1"` // hard limit
 	Time      time.Duration `toml:"time" min:"1ms"`
-	Act       time.Duration `toml:"act" min:"1ms"`              // clock of one act
-	OnTimeout string        `toml:"on_timeout" enum:"pass,out"` // it is late
-	OnInvalid string        `toml:"on_invalid" enum:"pass,out"` // it did nothing, or nothing legal
-	OnError   string        `toml:"on_error" enum:"pass,out"`   // it could not act this once
+	Act       time.Duration `toml:"act" min:"1ms"`                      // clock of one act
+	Overtime  time.Duration `toml:"overtime" min:"0s"`                  // of one agent in the whole episode, for acts that take longer
+	OnTimeout string        `toml:"on_timeout" enum:"pass,default,out"` // it is late
+	OnInvalid string        `toml:"on_invalid" enum:"pass,default,out"` // it did nothing, or nothing legal
+	OnError   string        `toml:"on_error" enum:"pass,default,out"`   // it could not act this once
+	Default   Default       `toml:"default"`
+}
+
+// A Default is the action that is played where a consequence says so.
+type Default struct {
+	Action string         `toml:"action"`
+	Args   map[string]any `toml:"args"`
+}
+
+// A Phase is a named part of a turn. What it does not say itself is filled in from its scenario.
+type Phase struct {
+	Name     string        `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a small letter, then small letters, digits, _ and -; at most 32"`
+	Schedule string        `toml:"schedule" enum:"parallel,sequential,shuffled"`
+	Actions  []string      `toml:"actions"`       // names of those that are legal in it; empty: all that the rules allow
+	Act      time.Duration `toml:"act" min:"1ms"` // clock of one act
+	Agents   []string      `toml:"agents"`        // names of those who take part; empty: everybody
 }
 
 // An Agent is one player. What it does not say itself is filled in from its scenario.
@@ -160,7 +179,11 @@ func Parse(file string, src []byte, set []string) (*Scenario, error) {
 		doc.root.table["name"] = &node{val: strings.TrimSuffix(filepath.Base(file), ".toml")}
 	}
 	errs = append(errs, doc.decode(doc.root, "", s)...)
-	errs = append(errs, s.duplicates()...)
+	for i := range s.Phases {
+		p := &s.Phases[i]
+		p.Schedule = cmp.Or(p.Schedule, s.Schedule)
+		p.Act = cmp.Or(p.Act, s.Limits.Act)
+	}
 	errs = append(errs, s.contradictions()...)
 	for i := range s.Agents {
 		a := &s.Agents[i]
@@ -173,7 +196,7 @@ func Parse(file string, src []byte, set []string) (*Scenario, error) {
 
 // DecodeRules reads the parameters of the rules into the struct that v points to, by its tags, which the package comment
 // explains. What the file does not say stays as it is. Fields may be strings, bools, numbers, durations, structs with the
-// same tags, and slices of these. The agents' prompts then say these parameters for each {rules.key}. An error is [Errors].
+// same tags, slices of these, and maps from strings to whatever there is. The agents' prompts then say these parameters for each {rules.key}. An error is [Errors].
 func (s *Scenario) DecodeRules(v any) error {
 	rules := s.doc.root.child("rules")
 	if rules == nil {
@@ -198,22 +221,4 @@ func (s *Scenario) Error(path, msg, hint string) *Error {
 		n = child
 	}
 	return s.doc.mistake(n, n.at, msg, hint)
-}
-
-// duplicates returns a mistake for each agent whose name another one has before it.
-func (s *Scenario) duplicates() (errs Errors) {
-	first := make(map[string]*node)
-	for i, a := range s.Agents {
-		n := s.doc.root.child("agents").list[i].child("name")
-		was, ok := first[a.Name]
-		switch {
-		case a.Name == "": // a mistake of its own
-		case ok:
-			msg := fmt.Sprintf("duplicate agent name %q, first %s", a.Name, s.doc.where(was))
-			errs = append(errs, s.doc.mistake(n, n.at, msg, ""))
-		default:
-			first[a.Name] = n
-		}
-	}
-	return errs
 }

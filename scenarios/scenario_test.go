@@ -34,7 +34,7 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 		t.Errorf("got name %q, rules %q, seed %d, schedule %q", s.Name, s.Rules.Name, s.Seed, s.Schedule)
 	}
 	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass}
-	if s.Limits != want {
+	if !reflect.DeepEqual(s.Limits, want) {
 		t.Errorf("the limits are %+v, want %+v", s.Limits, want)
 	}
 	if s.Limits.Turns <= rules.Turns {
@@ -67,7 +67,7 @@ func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
 	s.doc, s.Source = nil, nil
 	want := &Scenario{
 		Name: "my-lake", Schedule: "parallel", Rules: Rules{"fishery"},
-		Limits: Limits{1000, time.Hour, 2 * time.Minute, "pass", "pass", "pass"},
+		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass"},
 		Agents: []Agent{{Name: "a", Kind: "claude"}},
 		File:   "some/where/my-lake.toml",
 	}
@@ -109,6 +109,49 @@ thinking = 1024
 	}
 	if s.Prompt != "All: {name}.\n" {
 		t.Errorf("the scenario's prompt is %q", s.Prompt)
+	}
+}
+
+func TestAPhaseHasWhatItSaysAndTheRestFromItsScenario(t *testing.T) {
+	s, err := Parse("x.toml", []byte(least+`
+schedule = "sequential"
+limits.act = "1m"
+[[phases]]
+name = "talk"
+[[phases]]
+name = "vote"
+schedule = "shuffled"
+actions = ["yes", "no"]
+act = "5s"
+agents = ["a"]
+`), []string{"phases.vote.act=6s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Phase{
+		{Name: "talk", Schedule: Sequential, Act: time.Minute},
+		{Name: "vote", Schedule: Shuffled, Actions: []string{"yes", "no"}, Act: 6 * time.Second, Agents: []string{"a"}},
+	}
+	if !reflect.DeepEqual(s.Phases, want) {
+		t.Errorf("got  %+v\nwant %+v", s.Phases, want)
+	}
+}
+
+func TestADefaultActionHasAnyArguments(t *testing.T) {
+	s, err := Parse("x.toml", []byte(least+`
+[limits]
+overtime = "30s"
+on_timeout = "default"
+default = { action = "move", args = { to = [1, 2.5], gently = true, how = { word = "so" } } }
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default{"move", map[string]any{
+		"to": []any{int64(1), 2.5}, "gently": true, "how": map[string]any{"word": "so"},
+	}}
+	if !reflect.DeepEqual(s.Limits.Default, want) || s.Limits.OnTimeout != ByDefault || s.Limits.Overtime != 30*time.Second {
+		t.Errorf("got  %+v\nwant %+v", s.Limits, want)
 	}
 }
 

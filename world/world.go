@@ -49,6 +49,7 @@ import (
 const (
 	SeedFact   = "run/seed"   // the seed of the run, a number
 	StatusFact = "run/status" // prefix: run/status/<agent> -> that agent's status, a string
+	PhaseFact  = "run/phase"  // the name of the phase being played, a string; missing where turns have no phases
 )
 
 // Kinds of events that mean something to every world. All other kinds are the rules' own.

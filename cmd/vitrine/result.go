@@ -170,7 +170,7 @@ func troubles(t arena.Tally) string {
 	for _, what := range []struct {
 		n    int
 		name string
-	}{{t.Refusals, "refusal"}, {t.Passes, "pass"}, {t.Timeouts, "timeout"}, {t.Invalids, "invalid act"}, {t.Errors, "error"}} {
+	}{{t.Refusals, "refusal"}, {t.Passes, "pass"}, {t.Timeouts, "timeout"}, {t.Invalids, "invalid act"}, {t.Errors, "error"}, {t.Defaults, "default action"}} {
 		if what.n > 0 {
 			all = append(all, plural(what.n, what.name))
 		}

@@ -80,18 +80,28 @@ func (s *setup) names() []string {
 
 // game returns the scenario as a game.
 func (s *setup) game() arena.Game {
-	return arena.Game{
+	g := arena.Game{
 		Rules:    s.rules,
 		Schedule: s.schedule(s.Schedule, ""),
 		Seed:     s.Seed,
 		Agents:   s.names(),
 		Turns:    s.Limits.Turns,
+		Default:  world.Action{Name: s.Limits.Default.Action},
 		Consequences: arena.Consequences{
 			Timeout: arena.Consequence(s.Limits.OnTimeout),
 			Invalid: arena.Consequence(s.Limits.OnInvalid),
 			Error:   arena.Consequence(s.Limits.OnError),
 		},
 	}
+	if args := s.Limits.Default.Args; args != nil {
+		g.Default.Args = world.JSON(args)
+	}
+	for _, p := range s.Phases {
+		g.Phases = append(g.Phases, arena.Phase{
+			Name: p.Name, Schedule: s.schedule(p.Schedule, p.Name), Actions: p.Actions, Agents: p.Agents, Act: p.Act,
+		})
+	}
+	return g
 }
 
 // schedule returns the schedule of that name for a phase, or for a turn without phases.

@@ -1,0 +1,98 @@
+package arena
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A Phase is a named part of a turn, such as talk, act or vote. The rules know it by the fact [world.PhaseFact].
+type Phase struct {
+	Name     string
+	Schedule Schedule
+	Actions  []string      // names of those that are legal in it, as far as the rules allow them; empty: all
+	Agents   []string      // who takes part; empty: everybody
+	Act      time.Duration // clock of one act; 0: the episode's
+}
+
+// A step is some agents that see the same state and act at once.
+type step struct {
+	phase  *Phase
+	agents []string
+	then   []world.Event // with which it closes: a phase begins, or a turn ends
+}
+
+// steps divides a turn of a game into steps. A phase in which nobody takes part is an empty step, so that it ends all the same.
+func (g *Game) steps(turn int, live []string) []step {
+	phases := g.Phases
+	if len(phases) == 0 {
+		phases = []Phase{{Schedule: g.Schedule}}
+	}
+	var all []step
+	for i := range phases {
+		phase := &phases[i]
+		for _, agents := range phase.Schedule(turn, phase.present(live)) {
+			all = append(all, step{phase: phase, agents: agents})
+		}
+		if len(all) == 0 || all[len(all)-1].phase != phase {
+			all = append(all, step{phase: phase})
+		}
+		last := &all[len(all)-1]
+		if i < len(phases)-1 {
+			last.then = g.begins(i + 1)
+		} else {
+			last.then = append([]world.Event{{Kind: world.KindTurn}}, g.begins(0)...)
+		}
+	}
+	return all
+}
+
+// begins returns the event with which a phase begins; none in a game without phases.
+func (g *Game) begins(i int) []world.Event {
+	if len(g.Phases) == 0 {
+		return nil
+	}
+	name := world.JSON(g.Phases[i].Name)
+	return []world.Event{{
+		Kind: KindPhase, Data: world.JSON(map[string]any{"name": name}), Set: map[string]json.RawMessage{world.PhaseFact: name},
+	}}
+}
+
+// present returns who of the live agents takes part.
+func (p *Phase) present(live []string) []string {
+	if len(p.Agents) == 0 {
+		return live
+	}
+	return slices.DeleteFunc(slices.Clone(live), func(agent string) bool { return !slices.Contains(p.Agents, agent) })
+}
+
+// allows says whether an action is one of the phase's.
+func (p *Phase) allows(action string) bool {
+	return action == world.Pass || len(p.Actions) == 0 || slices.Contains(p.Actions, action)
+}
+
+// narrow leaves of what an agent may do what is legal in the phase.
+func (p *Phase) narrow(obs world.Observation) world.Observation {
+	obs.Actions = slices.DeleteFunc(slices.Clone(obs.Actions), func(spec world.ActionSpec) bool { return !p.allows(spec.Name) })
+	return obs
+}
+
+// forbid puts a pass in the place of each action that is none of the phase's, and returns the refusals.
+func (p *Phase) forbid(actions []world.Action) []world.Event {
+	var refusals []world.Event
+	for i, a := range actions {
+		if p.allows(a.Name) {
+			continue
+		}
+		reason := fmt.Sprintf("%.40q is no action of the phase %q, which has %s", a.Name, p.Name, strings.Join(p.Actions, ", "))
+		refusals = append(refusals, world.Event{
+			Agent: a.Agent, Kind: world.KindRefusal, Data: world.JSON(map[string]string{"action": a.Name, "reason": reason}),
+		})
+		actions[i] = world.Action{Agent: a.Agent, Name: world.Pass}
+	}
+	return refusals
+}
