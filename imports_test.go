@@ -15,7 +15,7 @@ const module = "github.com/vitrine-sim/vitrine"
 // allowed says which packages of ours and of other modules a package may import, apart from the standard library. Every arrow points
 // one way: cmd -> arena -> agents -> world, and each module from outside has one package that knows it.
 var allowed = map[string][]string{
-	"cmd/vitrine":       {"agents", "agents/claude", "agents/gateway", "agents/scripted", "arena", "scenarios", "world", "world/fishery"},
+	"cmd/vitrine":       {"agents", "agents/claude", "agents/gateway", "agents/scripted", "arena", "scenarios", "world", "world/fishery", "world/life"},
 	"arena":             {"agents", "world"},
 	"agents":            {"world"},
 	"agents/agentstest": {"agents", "world"},
@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"scenarios":         {"github.com/BurntSushi/toml"},
 	"world":             {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock"},
 	"world/fishery":     {"world"},
+	"world/life":        {"world"},
 	"world/worldtest":   {"world"},
 }
 

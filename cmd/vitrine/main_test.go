@@ -47,9 +47,14 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:      *update,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			src, err := os.ReadFile(filepath.Join("..", "..", "scenarios", "fishery.toml"))
-			if err != nil {
-				return err
+			for _, name := range []string{"fishery.toml", "life.toml"} {
+				src, err := os.ReadFile(filepath.Join("..", "..", "scenarios", name))
+				if err == nil {
+					err = os.WriteFile(filepath.Join(env.WorkDir, name), src, 0o600)
+				}
+				if err != nil {
+					return err
+				}
 			}
 			path, err := exec.LookPath("vitrine")
 			if err != nil {
@@ -58,7 +63,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("VITRINE", path)
 			env.Setenv("GORACE", "atexit_sleep_ms=0")    // else the race detector sleeps a second at each exit
 			env.Setenv("PID", strconv.Itoa(os.Getpid())) // of whoever holds a lease
-			return os.WriteFile(filepath.Join(env.WorkDir, "fishery.toml"), src, 0o600)
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "shape": writeShape, "mask": mask, "flip": flip, "cut": cut, "hold": hold, "crowd": crowd,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/fishery"
+	"github.com/vitrine-sim/vitrine/world/life"
 )
 
 // A substrate is a world without its players: rules that a scenario can name, and what belongs to them.
@@ -21,6 +23,7 @@ type substrate struct {
 func substrates() map[string]substrate {
 	return map[string]substrate{
 		"fishery": {fisheryRules, fishery.Policies(), fishery.Metrics},
+		"life":    {lifeRules, life.Policies(), life.Metrics},
 	}
 }
 
@@ -30,6 +33,22 @@ func fisheryRules(s *scenarios.Scenario) (world.Rules, error) {
 		return nil, err
 	}
 	rules, err := fishery.New(config)
+	if err != nil {
+		return nil, s.Error("rules", err.Error(), "")
+	}
+	return rules, nil
+}
+
+func lifeRules(s *scenarios.Scenario) (world.Rules, error) {
+	config := life.Default()
+	if err := s.DecodeRules(&config); err != nil {
+		return nil, err
+	}
+	if n := len(s.Agents); n%config.Columns != 0 {
+		msg := fmt.Sprintf("%s do not fill rows of %s", plural(n, "agent"), plural(config.Columns, "column"))
+		return nil, s.Error("rules.columns", msg, "each agent has a tile of the board; its columns must divide their number")
+	}
+	rules, err := life.New(config)
 	if err != nil {
 		return nil, s.Error("rules", err.Error(), "")
 	}
