@@ -10,7 +10,6 @@ import (
 	"hash/crc32"
 	"io"
 	"iter"
-	"os"
 	"time"
 )
 
@@ -18,7 +17,9 @@ const (
 	logName  = "events.jsonl"
 	crcField = `,"crc":"%08x"}`
 	crcSize  = len(`,"crc":"00000000"}`)
-	chunk    = 1 << 20 // bytes of the log that are read at a time
+
+	firstChunk = 64 << 10 // bytes of the log that are read at first; each time twice as many
+	chunk      = 1 << 20  // and these at most, unless a commit is greater
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -54,23 +55,40 @@ func encode(ev Event) (line []byte, world int, err error) {
 	line = append(line, `,"time":"`...)
 	line = ev.Time.UTC().AppendFormat(line, time.RFC3339Nano)
 	line = append(line, '"')
-	line = fmt.Appendf(line, crcField+"\n", crc32.Checksum(line, castagnoli))
-	return line, world, nil
+	return sealLine(line), world, nil
+}
+
+// sealLine closes a line with its checksum.
+func sealLine(line []byte) []byte {
+	return fmt.Appendf(line, crcField+"\n", crc32.Checksum(line, castagnoli))
+}
+
+// isWhole says whether a line, newline included, has the checksum that it ought to have.
+func isWhole(line []byte) bool {
+	body := line[:max(0, len(line)-crcSize-len("\n"))]
+	var crc [crcSize + 1]byte
+	return bytes.Equal(line[len(body):], fmt.Appendf(crc[:0], crcField+"\n", crc32.Checksum(body, castagnoli)))
+}
+
+// parse returns the event of a line of the log, newline included, if the line is whole and the event is the one numbered seq.
+func parse(line []byte, seq int64) (ev Event, err error) {
+	if !isWhole(line) {
+		return Event{}, errors.New("the line is damaged: its checksum does not match")
+	}
+	if err := json.Unmarshal(line, &ev); err != nil {
+		return Event{}, fmt.Errorf("the line is not an event: %w", err)
+	}
+	if ev.Seq != seq {
+		return Event{}, fmt.Errorf("events are missing or out of order: seq is %d, not %d", ev.Seq, seq)
+	}
+	return ev, nil
 }
 
 // decode returns the event of a line of the log, newline included, and the size of the world part at its beginning.
 // It takes no other bytes than those that encode gives for the event numbered seq.
 func decode(line []byte, seq int64) (ev Event, world int, err error) {
-	body := line[:max(0, len(line)-crcSize-len("\n"))]
-	crc := fmt.Sprintf(crcField+"\n", crc32.Checksum(body, castagnoli))
-	if string(line[len(body):]) != crc {
-		return Event{}, 0, errors.New("the line is damaged: its checksum does not match")
-	}
-	if err := json.Unmarshal(line, &ev); err != nil {
-		return Event{}, 0, fmt.Errorf("the line is not an event: %w", err)
-	}
-	if ev.Seq != seq {
-		return Event{}, 0, fmt.Errorf("events are missing or out of order: seq is %d, not %d", ev.Seq, seq)
+	if ev, err = parse(line, seq); err != nil {
+		return Event{}, 0, err
 	}
 	if ev, err = ev.canonical(); err != nil {
 		return Event{}, 0, err
@@ -85,11 +103,12 @@ func decode(line []byte, seq int64) (ev Event, world int, err error) {
 	return ev, world, nil
 }
 
-// A cursor is a place in a log between two commits.
+// A cursor is a place in a log between two commits. A quick one has no sum, and takes lines by their checksums without proving that they
+// are canonical.
 type cursor struct {
 	seq  int64     // number of the last event before it, which is also the number of lines before it
 	size int64     // bytes before it
-	sum  hash.Hash // SHA-256 over the world parts before it
+	sum  hash.Hash // SHA-256 over the world parts before it; nil: the cursor is quick
 	torn bool      // the log ended within the commit that begins here, when it was last read
 }
 
@@ -101,7 +120,19 @@ func newCursor() cursor {
 func (c *cursor) move(events, size int, world []byte) {
 	c.seq += int64(events)
 	c.size += int64(size)
-	c.sum.Write(world)
+	if c.sum != nil {
+		c.sum.Write(world)
+	}
+}
+
+// decode returns the event of a line as the cursor takes it, and the line's world part.
+func (c *cursor) decode(line []byte, seq int64) (Event, []byte, error) {
+	if c.sum == nil {
+		ev, err := parse(line, seq)
+		return ev, nil, err
+	}
+	ev, size, err := decode(line, seq)
+	return ev, line[:size], err
 }
 
 // next returns the commit at the beginning of b, the bytes behind the cursor, and moves behind it. If there is nothing more
@@ -116,12 +147,12 @@ func (c *cursor) next(b []byte, file string) ([]Event, error) {
 			return nil, errTorn
 		}
 		seq := c.seq + int64(len(events)) + 1
-		ev, size, err := decode(rest[:end], seq)
+		ev, part, err := c.decode(rest[:end], seq)
 		if err != nil {
 			return nil, &LogError{file, int(seq), err.Error()}
 		}
 		events = append(events, ev)
-		world = append(append(world, rest[:size]...), "}\n"...)
+		world = append(append(world, part...), "}\n"...)
 		rest = rest[end:]
 		if !ev.More {
 			c.move(len(events), len(b)-len(rest), world)
@@ -138,7 +169,7 @@ func (c *cursor) next(b []byte, file string) ([]Event, error) {
 // bytes come from load, which returns at most n of them from byte off on and whether the log ends with them.
 func (c *cursor) commits(file string, load func(off int64, n int) (b []byte, end bool, err error)) iter.Seq2[[]Event, error] {
 	return func(yield func([]Event, error) bool) {
-		for n := chunk; ; {
+		for n := firstChunk; ; {
 			begin := c.size
 			b, end, err := load(begin, n)
 			if errors.Is(err, errShorter) {
@@ -158,25 +189,25 @@ func (c *cursor) commits(file string, load func(off int64, n int) (b []byte, end
 				c.torn = err == errTorn
 				return
 			}
-			if c.size == begin { // a commit greater than that
+			if n < chunk || c.size == begin { // a commit greater than that
 				n *= 2
 			}
 		}
 	}
 }
 
-// readFrom returns at most n bytes of f from byte off on, and whether f ends with them.
-func readFrom(f *os.File, off int64, n int) (b []byte, end bool, err error) {
-	info, err := f.Stat()
+// readFrom returns at most n bytes of src from byte off on, and whether src ends with them.
+func readFrom(src source, off int64, n int) (b []byte, end bool, err error) {
+	size, err := src.size()
 	if err != nil {
 		return nil, false, err
 	}
-	left := info.Size() - off
+	left := size - off
 	if left < 0 {
 		return nil, false, errShorter
 	}
 	b = make([]byte, min(left, int64(n)))
-	if _, err := f.ReadAt(b, off); err != nil && (err != io.EOF || len(b) > 0) {
+	if _, err := src.ReadAt(b, off); err != nil && (err != io.EOF || len(b) > 0) {
 		return nil, false, fmt.Errorf("read log: %w", err)
 	}
 	return b, int64(len(b)) == left, nil

@@ -240,7 +240,7 @@ func TestLinesThatAreMissingTwiceOrSwappedAreRefused(t *testing.T) {
 func inChunks(log []byte, size int) (events []Event, c cursor, err error) {
 	c = newCursor()
 	load := func(off int64, n int) ([]byte, bool, error) {
-		n = size * n / chunk
+		n = size * n / firstChunk
 		left := log[off:]
 		return left[:min(n, len(left))], n >= len(left), nil
 	}

@@ -41,12 +41,17 @@ func play(role string, args []string) error {
 		return limited(args[0], most)
 	case "killed": // DIR BYTES: the same, and the system kills it in the middle of the write that is too much
 		most, _ := strconv.ParseUint(args[1], 10, 64)
-		var action [8]uint64 // of the kernel; all zero is the default: to die
-		_, _, failed := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGXFSZ), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
-		if err := syscall.Setrlimit(syscall.RLIMIT_CORE, new(syscall.Rlimit)); failed != 0 || err != nil {
-			return errors.Join(failed, err)
+		return errors.Join(dieOfTooMuch(), limited(args[0], most))
+	case "keyframe": // DIR SIZE BYTES: commits a fact of that size, and the system kills it for the keyframe, which is too great
+		size, _ := strconv.Atoi(args[1])
+		most, _ := strconv.ParseUint(args[2], 10, 64)
+		s, err := Open(args[0])
+		if err := errors.Join(err, dieOfTooMuch(), limit(most)); err != nil {
+			return err
 		}
-		return limited(args[0], most)
+		set := map[string]json.RawMessage{"x": JSON(strings.Repeat("x", size))}
+		_, err = s.Commit(context.Background(), func(State) ([]Event, error) { return []Event{{Kind: "x", Set: set}}, nil })
+		return err
 	case "hold": // DIR: takes the lease, starts a child that echoes, and waits for its input to end
 		if _, err := Acquire(args[0]); err != nil {
 			return err
@@ -68,10 +73,24 @@ func play(role string, args []string) error {
 
 // limited makes commits without end while no file may be greater than most bytes.
 func limited(dir string, most uint64) error {
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
+	if err := limit(most); err != nil {
 		return err
 	}
 	return bank(dir, "limited", 1_000_000, 100)
+}
+
+func limit(most uint64) error {
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: most})
+}
+
+// dieOfTooMuch makes the system kill this process when it writes a file that has reached its limit.
+func dieOfTooMuch() error {
+	var action [8]uint64 // of the kernel; all zero is the default: to die
+	_, _, failed := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGXFSZ), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+	if failed != 0 {
+		return failed
+	}
+	return syscall.Setrlimit(syscall.RLIMIT_CORE, new(syscall.Rlimit))
 }
 
 // A process is the test binary in a role.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
@@ -72,12 +71,12 @@ func (l *Log) load(ctx context.Context, off int64, n int) (b []byte, end bool, e
 		return nil, false, fmt.Errorf("lock log: %w", err)
 	}
 	defer lock.Unlock()
-	file, err := os.Open(l.path)
+	src, err := openSource(l.path)
 	if err != nil {
 		return nil, false, fmt.Errorf("read log: %w", err)
 	}
-	defer file.Close()
-	return readFrom(file, off, n)
+	defer src.Close()
+	return readFrom(src, off, n)
 }
 
 // Events returns the events of the log in dir as [Log.Events] does.
@@ -107,6 +106,7 @@ func follow(ctx context.Context, dir string, after int64, yield func(Event, erro
 		return err
 	}
 	log := ReadLog(dir)
+	log.at = nearest(dir, func(k keyframe) bool { return k.Seq <= after }).at
 	for {
 		for events, err := range log.commits(ctx) {
 			if err != nil && (log.at.seq > 0 || !errors.Is(err, fs.ErrNotExist)) {

@@ -18,18 +18,19 @@ type Store struct {
 	path string
 	now  func() time.Time
 
-	entry  chan struct{} // holds a token while a commit is under way; guards the next three
+	entry  chan struct{} // holds a token while a commit is under way; guards the next four
 	file   *os.File
 	info   os.FileInfo
 	broken error // why the store refuses further commits
+	last   place // of the last keyframe of which this store knows
 
 	mu    sync.Mutex // guards the rest, for readers during a commit
 	at    cursor     // behind the last commit that is folded into state
 	state State
 }
 
-// Open opens the log in an existing folder, or creates it there, and reads it to its end. It waits while another process
-// commits. A torn tail, which is what a writer leaves that was killed in the middle of a commit, is cut off. Any other
+// Open opens the log in an existing folder, or creates it there, and reads it from the last keyframe to its end. It waits while
+// another process commits. A torn tail, which is what a writer leaves that was killed in the middle of a commit, is cut off. Any other
 // damage is a [*LogError].
 func Open(dir string) (*Store, error) {
 	s, err := open(dir)
@@ -50,7 +51,9 @@ func open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, path: path, now: time.Now, entry: make(chan struct{}, 1), file: file, at: newCursor()}
+	s := &Store{dir: dir, path: path, now: time.Now, entry: make(chan struct{}, 1), file: file}
+	s.last = nearest(dir, func(keyframe) bool { return true })
+	s.state, s.at = s.last.state, s.last.at
 	if s.info, err = file.Stat(); err == nil {
 		err = s.catchUp()
 	}
@@ -116,11 +119,13 @@ func (s *Store) Commit(ctx context.Context, decide func(State) ([]Event, error))
 	if err := s.write(c.lines); err != nil {
 		return st, fmt.Errorf("commit: %w", err)
 	}
+	st = st.Apply(c.events...)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.at.move(len(c.events), len(c.lines), c.world)
-	s.state = s.state.Apply(c.events...)
-	return s.state, nil
+	s.state = st
+	s.mu.Unlock()
+	s.last = s.last.keep(s.dir, st, s.at)
+	return st, nil
 }
 
 // catchUp folds what other processes have committed since, and cuts off what the last of them left half written. The caller
@@ -139,7 +144,7 @@ func (s *Store) catchUp() error {
 		return nil
 	}
 	st := s.state.Apply()
-	load := func(off int64, n int) ([]byte, bool, error) { return readFrom(s.file, off, n) }
+	load := func(off int64, n int) ([]byte, bool, error) { return readFrom(plain{s.file}, off, n) }
 	for events, err := range s.at.commits(s.path, load) {
 		if err != nil {
 			return err
@@ -148,6 +153,7 @@ func (s *Store) catchUp() error {
 			st.fold(ev)
 		}
 		s.state = st
+		s.last = s.last.keep(s.dir, st, s.at) // there may be none yet of what another process wrote
 	}
 	if s.at.torn {
 		if err := s.file.Truncate(s.at.size); err != nil {

@@ -88,7 +88,7 @@ func TestKilledWritersLoseNothingThatTheyAcknowledged(t *testing.T) {
 	}()
 	torn := 0
 	for round := range 8 {
-		acknowledged := killed(t, dir, strconv.Itoa(round), random.IntN(10))
+		acknowledged := killed(t, dir, strconv.Itoa(round), random.IntN(10), 500)
 		log := ReadLog(dir)
 		for _, err := range log.Events() {
 			if err != nil {
@@ -122,10 +122,10 @@ func TestKilledWritersLoseNothingThatTheyAcknowledged(t *testing.T) {
 
 // killed kills three processes at once that commit without end, after so many commits of one of them, and returns the last
 // event that one of them acknowledged.
-func killed(t *testing.T, dir, round string, commits int) (acknowledged int64) {
+func killed(t *testing.T, dir, round string, commits, padding int) (acknowledged int64) {
 	var all []*process
 	for i := range 3 {
-		all = append(all, start(t, "bank", dir, round+"/"+strconv.Itoa(i), "1000000", "500"))
+		all = append(all, start(t, "bank", dir, round+"/"+strconv.Itoa(i), "1000000", strconv.Itoa(padding)))
 	}
 	hear := func(p *process) bool {
 		if !p.out.Scan() {

@@ -27,6 +27,23 @@
 // the end, the torn tail, is a line without its newline or lines that all say "more"; readers stop before it, the next
 // writer cuts it off. Everything else that is not as written above is damage, and refused with its line.
 //
+// # Keyframes
+//
+// Now and then a writer adds a keyframe to keyframes.jsonl beside the log: the state after some commit, the size of the log up to there, and
+// how far its hash has come, as one line of JSON with a crc like those of the log.
+//
+//	{"size":40128,"seq":131,"turn":2,"last":"8bedfb01","sum":"...","facts":{"lake/tons":100},"crc":"7a3c9d10"}
+//
+// [Open], [Follow] and [StateAt] begin at the nearest one, so that they take no longer in a long log than in a short one. The next
+// keyframe is due when the log has grown by 32 kB and by eight times the size of the last one: so keyframes take at most an eighth of the
+// log's bytes, however great the state is, and never more than that lies behind the last one. A [Turn] needs none: lines are sorted, and
+// it is found by bisection.
+//
+// Nothing depends on keyframes. They are one file and not many, appended to under the lock of the log when its commit is durable, and never
+// synced; whoever uses one proves that it is whole and that the log up to there ends with the line whose crc is "last". Whatever
+// else is in the file (what a killed writer left, or a keyframe of another log) is passed over, and cut off or replaced by the next
+// writer. What is deleted costs time until it is written again, which Open does for what it has to read.
+//
 // # The lock
 //
 // Whoever writes holds an exclusive flock on events.lock from before it reads until after its sync, in [Store.Commit]; whoever reads

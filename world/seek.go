@@ -1,0 +1,104 @@
+package world
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"path/filepath"
+)
+
+// StateAt returns the state as a turn of the run in dir begins: before its first event. It is an error if the turn has not begun.
+//
+// The time depends on the size of the state and not on that of the log, as long as there are keyframes. Of what it reads
+// only the checksums and the order are proved; [Log.Events] proves all.
+func StateAt(dir string, turn int) (State, error) {
+	from := nearest(dir, func(k keyframe) bool { return k.Turn < turn })
+	from.at.sum = nil // quick
+	log := Log{dir: dir, path: filepath.Join(dir, logName), at: from.at}
+	st := from.state
+	for events, err := range log.commits(context.Background()) {
+		if err != nil {
+			return State{}, fmt.Errorf("seek turn %d: %w", turn, err)
+		}
+		for _, ev := range events {
+			if st.Turn >= turn {
+				break
+			}
+			st.fold(ev)
+		}
+		if st.Turn >= turn {
+			break
+		}
+	}
+	if st.Turn != turn {
+		return State{}, fmt.Errorf("seek turn %d: no such turn in %s", turn, log.path)
+	}
+	return st, nil
+}
+
+// Turn returns the events of one turn of the run in dir: none if there is no such turn. The time depends on their number and the
+// logarithm of the size of the log. It proves what [StateAt] proves. An error is the last thing that comes.
+func Turn(dir string, turn int) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		log := Log{dir: dir, path: filepath.Join(dir, logName)}
+		if err := log.seek(turn); err != nil {
+			yield(Event{}, fmt.Errorf("seek turn %d: %w", turn, err))
+			return
+		}
+		for events, err := range log.commits(context.Background()) {
+			if err != nil {
+				yield(Event{}, fmt.Errorf("seek turn %d: %w", turn, err))
+				return
+			}
+			for _, ev := range events {
+				if ev.Turn > turn || ev.Turn == turn && (!yield(ev, nil) || ev.Kind == KindTurn) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// seek makes the place of the log, quickly, one between two commits, with no event of the turn before it and as few as can be behind it.
+func (l *Log) seek(turn int) error {
+	lock, err := lockLogShared(context.Background(), l.dir)
+	if err != nil {
+		return fmt.Errorf("lock log: %w", err)
+	}
+	defer lock.Unlock()
+	src, err := openSource(l.path)
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	defer src.Close()
+	size, err := src.size()
+	if err != nil {
+		return err
+	}
+	line, err := search(src, 0, size, func(line []byte) bool {
+		var ev struct{ Turn int }
+		return json.Unmarshal(line, &ev) == nil && ev.Turn < turn
+	})
+	if err != nil {
+		return err
+	}
+	l.at = cursor{size: line.end}
+	for l.at.size > 0 { // back to the end of a commit
+		line, err := lineBefore(src, l.at.size)
+		if err != nil {
+			return err
+		}
+		var ev Event
+		if !isWhole(line) || json.Unmarshal(line, &ev) != nil {
+			l.at = newCursor() // let the reading from the beginning say where the damage is
+			return nil
+		}
+		if !ev.More {
+			l.at.seq = ev.Seq
+			return nil
+		}
+		l.at.size -= int64(len(line))
+	}
+	return nil
+}
