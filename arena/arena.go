@@ -65,8 +65,13 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	defer cancel()
 	c := newCast(e.Seats, e.Overtime)
 	c.start(playing, e.Starts)
-	st, end, err := e.play(&livePlayers{Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1})
+	live := &livePlayers{
+		Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1,
+		busy: make(map[string]bool), arrivals: make(chan act, len(e.Seats)),
+	}
+	st, end, err := e.play(live)
 	cancel()
+	live.acting.Wait()
 	err = errors.Join(err, c.close())
 	out := Outcome{End: end, State: st}
 	for _, p := range c.players {
@@ -88,28 +93,47 @@ type livePlayers struct {
 	cast    *cast
 	refused map[string]string // why an agent's last action had no effect
 	turn    int               // last one that was announced
+
+	acting   sync.WaitGroup
+	busy     map[string]bool // who is acting in a free-running game
+	arrivals chan act        // what they did
 }
 
 func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Observation) ([]act, error) {
+	p.announce(st)
+	acts := make([]act, len(observations))
+	for i, obs := range observations {
+		obs = p.told(obs)
+		p.acting.Go(func() { acts[i] = p.cast.act(p.ctx, cmp.Or(phase.Act, p.Act), obs) })
+	}
+	p.acting.Wait()
+	if p.ctx.Err() != nil {
+		return nil, p.whyLeft()
+	}
+	return acts, nil
+}
+
+// announce tells of a turn that has begun.
+func (p *livePlayers) announce(st world.State) {
 	if p.OnTurn != nil && st.Turn > p.turn {
 		p.turn = st.Turn
 		p.OnTurn(st)
 	}
-	acts := make([]act, len(observations))
-	var acting sync.WaitGroup
-	for i, obs := range observations {
-		obs.Refused = p.refused[obs.Agent]
-		delete(p.refused, obs.Agent)
-		acting.Go(func() { acts[i] = p.cast.act(p.ctx, cmp.Or(phase.Act, p.Act), obs) })
+}
+
+// told returns an observation with what its agent has not been told yet.
+func (p *livePlayers) told(obs world.Observation) world.Observation {
+	obs.Refused = p.refused[obs.Agent]
+	delete(p.refused, obs.Agent)
+	return obs
+}
+
+// whyLeft says why the episode is left before its end.
+func (p *livePlayers) whyLeft() error {
+	if errors.Is(context.Cause(p.ctx), errTimeUp) {
+		return errTimeUp
 	}
-	acting.Wait()
-	if p.ctx.Err() != nil {
-		if cause := context.Cause(p.ctx); errors.Is(cause, errTimeUp) {
-			return nil, errTimeUp
-		}
-		return nil, errInterrupted
-	}
-	return acts, nil
+	return errInterrupted
 }
 
 func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {

@@ -40,6 +40,7 @@ type Game struct {
 	Rules        world.Rules
 	Schedule     Schedule // of a game without phases
 	Phases       []Phase  // of each turn, in their order; may be empty
+	Free         bool     // everybody acts whenever it is ready: there is neither a schedule nor phases
 	Seed         uint64
 	Agents       []string // names in seat order
 	Turns        int      // the episode is truncated after so many turns
@@ -67,6 +68,9 @@ type proc struct {
 type players interface {
 	// act returns one act for each observation, in the same order. errTimeUp ends the episode, errInterrupted leaves it.
 	act(st world.State, phase *Phase, observations []world.Observation) ([]act, error)
+	// next returns the act that comes first, in a free-running game, of one of those who are shown an observation. Who is
+	// acting already is not shown it. The errors are those of act.
+	next(st world.State, observations []world.Observation) (act, error)
 	// commit makes what decide returns happen, and returns the state after it.
 	commit(decide func(world.State) ([]world.Event, error)) (world.State, error)
 }
@@ -174,6 +178,9 @@ func (g *Game) observe(st world.State, agent string) (obs world.Observation, act
 
 // turn plays one turn. What the live agents see as it begins is known from before.
 func (g *Game) turn(p players, st world.State, live []string, seen map[string]world.Observation) (world.State, error) {
+	if g.Free {
+		return g.runFree(p, st, len(live))
+	}
 	for _, s := range g.steps(st.Turn, live) {
 		var err error
 		if st, err = g.step(p, st, seen, s); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"strings"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -29,7 +30,7 @@ func Verify(dir string, game Game) (Verified, error) {
 	log := world.ReadLog(dir)
 	next, stop := iter.Pull2(log.Events())
 	defer stop()
-	r := &recordedPlayers{file: filepath.Join(dir, logFile), next: next}
+	r := &recordedPlayers{file: filepath.Join(dir, logFile), read: next}
 	st, end, err := game.play(r)
 	if err != nil && !errors.Is(err, errLogEnds) {
 		return Verified{}, err
@@ -59,7 +60,7 @@ var errLogEnds = errors.New("the log ends here")
 // recordedPlayers are a log as the place where acts come from and commits go to. They implement players.
 type recordedPlayers struct {
 	file      string
-	next      func() (world.Event, error, bool)
+	read      func() (world.Event, error, bool)
 	state     world.State
 	unmatched []world.Event // the commit that is read and not yet matched
 	err       error         // in reading
@@ -68,7 +69,7 @@ type recordedPlayers struct {
 // peek reads the next commit, if it is not read yet.
 func (r *recordedPlayers) peek() {
 	for r.err == nil && (len(r.unmatched) == 0 || r.unmatched[len(r.unmatched)-1].More) {
-		ev, err, ok := r.next()
+		ev, err, ok := r.read()
 		if !ok {
 			return
 		}
@@ -82,27 +83,58 @@ func (r *recordedPlayers) mistake(seq int64, format string, args ...any) error {
 
 // act returns the acts that the next commit begins with.
 func (r *recordedPlayers) act(_ world.State, _ *Phase, observations []world.Observation) ([]act, error) {
-	r.peek()
-	if r.err != nil {
-		return nil, r.err
-	}
-	if len(r.unmatched) == 0 {
-		return nil, errLogEnds
-	}
-	if r.unmatched[0].Kind == KindEnd {
-		return nil, errTimeUp
+	if err := r.begin(); err != nil {
+		return nil, err
 	}
 	acts := make([]act, len(observations))
 	for i, obs := range observations {
-		if i >= len(r.unmatched) || r.unmatched[i].Agent != obs.Agent {
-			return nil, r.mistake(r.unmatched[min(i, len(r.unmatched)-1)].Seq, "here should stand what %s did", obs.Agent)
-		}
 		var err error
-		if acts[i], err = actOf(r.unmatched[i]); err != nil {
-			return nil, r.mistake(r.unmatched[i].Seq, "what %s did: %v", obs.Agent, err)
+		if acts[i], err = r.actAt(i, obs.Agent); err != nil {
+			return nil, err
 		}
 	}
 	return acts, nil
+}
+
+// next returns the act that the next commit begins with, whose ever it is.
+func (r *recordedPlayers) next(_ world.State, observations []world.Observation) (act, error) {
+	if err := r.begin(); err != nil {
+		return act{}, err
+	}
+	var who []string
+	for _, obs := range observations {
+		if who = append(who, obs.Agent); obs.Agent == r.unmatched[0].Agent {
+			return r.actAt(0, obs.Agent)
+		}
+	}
+	return act{}, r.mistake(r.unmatched[0].Seq, "here should stand what one of %s did", strings.Join(who, ", "))
+}
+
+// begin reads the next commit. It is an error if that ends the episode, or if there is none.
+func (r *recordedPlayers) begin() error {
+	r.peek()
+	switch {
+	case r.err != nil:
+		return r.err
+	case len(r.unmatched) == 0:
+		return errLogEnds
+	case r.unmatched[0].Kind == KindEnd:
+		return errTimeUp
+	}
+	return nil
+}
+
+// actAt returns the act of an agent at an index of the next commit.
+func (r *recordedPlayers) actAt(i int, agent string) (act, error) {
+	last := len(r.unmatched) - 1
+	if i > last || r.unmatched[i].Agent != agent {
+		return act{}, r.mistake(r.unmatched[min(i, last)].Seq, "here should stand what %s did", agent)
+	}
+	a, err := actOf(r.unmatched[i])
+	if err != nil {
+		return a, r.mistake(r.unmatched[i].Seq, "what %s did: %v", agent, err)
+	}
+	return a, nil
 }
 
 // actOf reads an act from its event.

@@ -15,7 +15,8 @@ func (s *Scenario) contradictions() Errors {
 		phases = append(phases, p.Name)
 	}
 	return slices.Concat(
-		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(agents), s.unrotated(), s.undefaulted())
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(agents),
+		s.unphased(), s.unrotated(), s.undefaulted())
 }
 
 // duplicates returns a mistake for each thing of a list whose name another one has before it.
@@ -47,6 +48,14 @@ func (s *Scenario) strangers(agents []string) (errs Errors) {
 		}
 	}
 	return errs
+}
+
+// unphased returns a mistake if there are phases in which everybody would have to be at a different one.
+func (s *Scenario) unphased() Errors {
+	if s.Schedule != Free || len(s.Phases) == 0 {
+		return nil
+	}
+	return Errors{s.Error("schedule", "a free schedule has no phases", "write parallel, sequential or shuffled, or leave [[phases]] out")}
 }
 
 // unrotated returns a mistake if seats are to be rotated, and nobody acts in the order of seats.

@@ -62,7 +62,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nact = 120\n", `x.toml:4:7: limits.act must be a duration, not the number 120|` + durationHint},
 		{head + "[limits]\nact = \"2 minutes\"\n", `x.toml:4:7: limits.act must be a duration, not "2 minutes"|` + durationHint},
 		{head + "[limits]\ntime = \"-1s\"\n", `x.toml:4:8: limits.time must be at least 1ms, not -1s`},
-		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel, sequential or shuffled, not "paralel"|did you mean "parallel"?`},
+		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel, sequential, shuffled or free, not "paralel"|did you mean "parallel"?`},
 		{head + "rotate = true\n", `x.toml:3:10: rotate is for a sequential schedule, and there is none|write schedule = "sequential"`},
 		{head + "limits.on_error = \"explode\"\n", `x.toml:3:19: limits.on_error must be pass, default or out, not "explode"`},
 		{head + "name = \"My lake\"\n", `x.toml:3:8: name must match ^[a-z0-9][a-z0-9-]{0,63}$, not be "My lake"|` +
@@ -71,6 +71,11 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{"agents = []\nrules.name = \"r\"\n", `x.toml:1:10: agents must have at least 1 in it, not 0|write a table [[agents]] with a name for each agent`},
 
 		// Limits and phases.
+		{
+			head + "schedule = \"free\"\nrotate = true\n[[phases]]\nname = \"talk\"\n",
+			"x.toml:3:12: a free schedule has no phases|write parallel, sequential or shuffled, or leave [[phases]] out\n" +
+				`x.toml:4:10: rotate is for a sequential schedule, and there is none|write schedule = "sequential"`,
+		},
 		{head + "limits.overtime = \"-1s\"\n", `x.toml:3:19: limits.overtime must be at least 0s, not -1s`},
 		{
 			head + "[limits]\non_timeout = \"default\"\non_error = \"default\"\n",

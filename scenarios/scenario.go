@@ -51,6 +51,7 @@ const (
 	Parallel   = "parallel"   // all at once
 	Sequential = "sequential" // one after the other, in seat order
 	Shuffled   = "shuffled"   // one after the other, in an order drawn for each turn
+	Free       = "free"       // each whenever it is ready; not of a phase
 )
 
 // Kinds of agents.
@@ -72,7 +73,7 @@ type Scenario struct {
 	Name        string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" hint:"small letters, digits and -; the file's own name stands in for a missing one"`
 	Description string `toml:"description"`
 	Seed        uint64 `toml:"seed" min:"0"`
-	Schedule    string `toml:"schedule" enum:"parallel,sequential,shuffled"`
+	Schedule    string `toml:"schedule" enum:"parallel,sequential,shuffled,free"`
 	Rotate      bool   `toml:"rotate"` // each turn of a sequential schedule begins one seat later than the one before
 	Model       string `toml:"model"`  // default for all agents; empty: up to who runs the scenario
 	Prompt      string `toml:"prompt"` // as written; Agent.Prompt is what an agent is told

@@ -83,6 +83,7 @@ func (s *setup) game() arena.Game {
 	g := arena.Game{
 		Rules:    s.rules,
 		Schedule: s.schedule(s.Schedule, ""),
+		Free:     s.Schedule == scenarios.Free,
 		Seed:     s.Seed,
 		Agents:   s.names(),
 		Turns:    s.Limits.Turns,
