@@ -59,6 +59,13 @@ func (c *cast) start(ctx context.Context, atOnce int) {
 	}
 }
 
+// wait returns when every agent has started, or has failed to.
+func (c *cast) wait() {
+	for _, p := range c.players {
+		<-p.ready
+	}
+}
+
 // act lets one agent act. The clock begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
 func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observation) act {
 	p := c.byName[obs.Agent]

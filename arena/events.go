@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, as
 
 // follows returns what follows for an agent from an event of that kind in a phase.
 func (g *Game) follows(kind string, phase *Phase) Consequence {
-	c := g.Consequences.of(kind)
+	c := cmp.Or(g.Consequences.of(kind), ConsequencePass)
 	if c == ConsequenceDefault && !phase.allows(g.Default.Name) {
 		return ConsequencePass
 	}

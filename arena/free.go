@@ -32,9 +32,11 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 	return st, nil
 }
 
-// next lets everybody act who is not acting yet, and returns what comes first.
+// next lets everybody act who is not acting yet, and returns what comes first. Nobody begins before all have started, so that it is no
+// advantage to start early.
 func (p *livePlayers) next(st world.State, observations []world.Observation) (act, error) {
 	p.announce(st)
+	p.cast.wait()
 	live := make(map[string]bool)
 	for _, obs := range observations {
 		live[obs.Agent] = true
