@@ -203,3 +203,48 @@ func TestAnEpisodeWithPhasesThatIsInterruptedVerifiesAsFarAsItGoes(t *testing.T)
 		}
 	})
 }
+
+// playPhases plays an episode of 2 turns of two phases, in the second of which agents misbehave and the default action is done.
+func playPhases(t *testing.T) finished {
+	t.Helper()
+	return finish(t, func(s *stage) {
+		s.Turns = 2
+		s.Phases = []Phase{
+			{Name: "talk", Schedule: Parallel, Actions: []string{"say"}, Agents: []string{"a", "b"}},
+			{Name: "harvest", Schedule: Rotated(7)},
+		}
+		s.Consequences = Consequences{Timeout: ConsequenceDefault, Invalid: ConsequenceDefault, Error: ConsequenceDefault}
+		s.Default = ask(2)
+		s.sit("c", inTurn(1, func(context.Context) (world.Action, error) { return ask(-1), nil }))
+		s.sit("d", inTurn(1, sleeps))
+	})
+}
+
+func TestVerifyRefusesSealedAlterationsOfPhasesAndDefaultActions(t *testing.T) {
+	f := playPhases(t)
+	dir := t.TempDir()
+	if _, err := f.check(t, dir, f.lines...); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, kind, agent, old, new string
+	}{
+		{"the name of a phase", KindPhase, "", `"name":"talk"`, `"name":"vote"`},
+		{"the fact of a phase", KindPhase, "", `"run/phase":"talk"`, `"run/phase":"vote"`},
+		{"why a phase refuses", world.KindRefusal, "a", "is no action", "is an action"},
+		{"a default action", KindTimeout, "d", `"tons":2`, `"tons":3`},
+		{"a default action for a pass", KindTimeout, "d", `"args":{"tons":2},"consequence":"default","name":"fish"`, `"consequence":"pass"`},
+		{"a default action after a refusal", KindInvalid, "c", `"tons":2`, `"tons":3`},
+		{"what a default action has caught", "catch", "d", `"asked":5`, `"asked":6`},
+	} {
+		i := slices.IndexFunc(f.events, func(ev world.Event) bool { return ev.Kind == test.kind && ev.Agent == test.agent })
+		if i < 0 || !strings.Contains(string(f.lines[i]), test.old) {
+			t.Errorf("%s: there is no %s of %q with %s", test.name, test.kind, test.agent, test.old)
+			continue
+		}
+		lines := slices.Clone(f.lines)
+		lines[i] = seal([]byte(strings.Replace(string(lines[i]), test.old, test.new, 1)))
+		_, err := f.check(t, dir, lines...)
+		wantLine(t, test.name, err, dir, i+1, "does not follow from the actions")
+	}
+}
