@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"agents/gateway":    {"world"},
 	"agents/scripted":   {"agents", "world"},
 	"scenarios":         {"github.com/BurntSushi/toml"},
-	"world":             {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock"},
+	"world":             {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "github.com/klauspost/compress"},
 	"world/fishery":     {"world"},
 	"world/life":        {"world"},
 	"world/worldtest":   {"world"},

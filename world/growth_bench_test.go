@@ -134,6 +134,24 @@ func BenchmarkGrowth(b *testing.B) {
 		b.ReportMetric(at(of[1], 0.5)/at(of[0], 0.5), "long/short")
 	})
 	seekBench(b, "plain", long, x, turns)
+	sealed := filepath.Join(b.TempDir(), "sealed")
+	if err := os.CopyFS(sealed, os.DirFS(long)); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("seal", func(b *testing.B) {
+		var before, after int64
+		for b.Loop() { // all but the first time it only looks
+			var err error
+			if before, after, err = Seal(sealed); err != nil {
+				b.Fatal(err)
+			}
+		}
+		log := sizeOf(b, long, logName)
+		b.ReportMetric(sizeOf(b, sealed, logName+sealedSuffix)/log, "sealed/log")
+		b.ReportMetric(float64(after)/log, "sealed-with-keyframes/log")
+		b.ReportMetric(float64(after)/float64(before), "after/before")
+	})
+	seekBench(b, "sealed", sealed, x, turns)
 	b.Run("commit", func(b *testing.B) { // last, for it makes the logs longer
 		stores := []*Store{openStore(b, short), openStore(b, long)}
 		bare, err := os.Create(filepath.Join(b.TempDir(), "file"))

@@ -39,14 +39,9 @@ func (s place) due() int64 {
 	return s.at.size + max(keyframeGap, keyframeShare*(s.line.end-s.line.begin))
 }
 
-// nearest returns the place that the last keyframe gives of those that want takes, in the log in dir. Want takes every keyframe before one
-// that it takes. Keyframes that are damaged or not of this log are as good as none.
-func nearest(dir string, want func(keyframe) bool) place {
-	log, err := openSource(filepath.Join(dir, logName))
-	if err != nil {
-		return place{at: newCursor()}
-	}
-	defer log.Close()
+// nearest returns the place that the last keyframe gives of those that want takes, in the log in dir, whose bytes are log. Want takes every
+// keyframe before one that it takes. Keyframes that are damaged or not of this log are as good as none.
+func nearest(dir string, log source, want func(keyframe) bool) place {
 	keyframes, err := openSource(filepath.Join(dir, keyframesName))
 	if err != nil {
 		return place{at: newCursor()}

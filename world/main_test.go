@@ -42,6 +42,16 @@ func play(role string, args []string) error {
 	case "killed": // DIR BYTES: the same, and the system kills it in the middle of the write that is too much
 		most, _ := strconv.ParseUint(args[1], 10, 64)
 		return errors.Join(dieOfTooMuch(), limited(args[0], most))
+	case "killed sealing", "limited sealing": // DIR BYTES: seals the log while no file may be greater
+		most, _ := strconv.ParseUint(args[1], 10, 64)
+		err := limit(most)
+		if role == "killed sealing" {
+			err = errors.Join(err, dieOfTooMuch())
+		}
+		if err == nil {
+			_, _, err = Seal(args[0])
+		}
+		return err
 	case "keyframe": // DIR SIZE BYTES: commits a fact of that size, and the system kills it for the keyframe, which is too great
 		size, _ := strconv.Atoi(args[1])
 		most, _ := strconv.ParseUint(args[2], 10, 64)

@@ -17,6 +17,8 @@ type Log struct {
 	dir  string
 	path string
 	at   cursor
+
+	sealed *sealedSource // kept open while it is read, for it does not change; nil: not opened, or not sealed
 }
 
 // ReadLog returns a reader of the log in dir, which is opened when its events are asked for.
@@ -30,6 +32,7 @@ func ReadLog(dir string) *Log {
 func (l *Log) Events() iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		l.at = newCursor()
+		defer l.close()
 		for events, err := range l.commits(context.Background()) {
 			if err != nil {
 				yield(Event{}, err)
@@ -71,12 +74,33 @@ func (l *Log) load(ctx context.Context, off int64, n int) (b []byte, end bool, e
 		return nil, false, fmt.Errorf("lock log: %w", err)
 	}
 	defer lock.Unlock()
-	src, err := openSource(l.path)
+	src, err := l.open()
 	if err != nil {
 		return nil, false, fmt.Errorf("read log: %w", err)
 	}
 	defer src.Close()
 	return readFrom(src, off, n)
+}
+
+// open opens the log, sealed or not. Whoever calls it closes what it returns, and in the end the log.
+func (l *Log) open() (source, error) {
+	if l.sealed != nil {
+		return kept{l.sealed}, nil
+	}
+	src, err := openSource(l.path)
+	if sealed, ok := src.(*sealedSource); ok {
+		l.sealed = sealed
+		return kept{sealed}, err
+	}
+	return src, err
+}
+
+// close closes what open has kept open.
+func (l *Log) close() {
+	if l.sealed != nil {
+		l.sealed.Close()
+		l.sealed = nil
+	}
 }
 
 // Events returns the events of the log in dir as [Log.Events] does.
@@ -85,8 +109,8 @@ func Events(dir string) iter.Seq2[Event, error] {
 }
 
 // Follow returns the events of the log in dir with a Seq greater than after, and goes on with those that any process commits
-// from now on, each when its whole commit is durable. It ends without an error when ctx ends. The folder must exist; the
-// log may come into being later. Errors are those of [Log.Events].
+// from now on, each when its whole commit is durable. It ends without an error when ctx ends, and after the last event of a
+// log that is sealed. The folder must exist; the log may come into being later. Errors are those of [Log.Events].
 func Follow(ctx context.Context, dir string, after int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if err := follow(ctx, dir, after, yield); err != nil && ctx.Err() == nil {
@@ -106,8 +130,13 @@ func follow(ctx context.Context, dir string, after int64, yield func(Event, erro
 		return err
 	}
 	log := ReadLog(dir)
-	log.at = nearest(dir, func(k keyframe) bool { return k.Seq <= after }).at
+	defer log.close()
+	if src, err := log.open(); err == nil { // else it may come into being
+		log.at = nearest(dir, src, func(k keyframe) bool { return k.Seq <= after }).at
+		src.Close()
+	}
 	for {
+		sealed := isSealed(dir)
 		for events, err := range log.commits(ctx) {
 			if err != nil && (log.at.seq > 0 || !errors.Is(err, fs.ErrNotExist)) {
 				return err
@@ -120,6 +149,9 @@ func follow(ctx context.Context, dir string, after int64, yield func(Event, erro
 					return nil
 				}
 			}
+		}
+		if sealed {
+			return nil
 		}
 		if err := changed(ctx, watcher, dir); err != nil {
 			return err

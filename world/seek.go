@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"path/filepath"
 )
 
 // StateAt returns the state as a turn of the run in dir begins: before its first event. It is an error if the turn has not begun.
@@ -13,10 +12,12 @@ import (
 // The time depends on the size of the state and not on that of the log, as long as there are keyframes. Of what it reads
 // only the checksums and the order are proved; [Log.Events] proves all.
 func StateAt(dir string, turn int) (State, error) {
-	from := nearest(dir, func(k keyframe) bool { return k.Turn < turn })
-	from.at.sum = nil // quick
-	log := Log{dir: dir, path: filepath.Join(dir, logName), at: from.at}
-	st := from.state
+	log := ReadLog(dir)
+	defer log.close()
+	st, err := log.before(turn)
+	if err != nil {
+		return State{}, fmt.Errorf("seek turn %d: %w", turn, err)
+	}
 	for events, err := range log.commits(context.Background()) {
 		if err != nil {
 			return State{}, fmt.Errorf("seek turn %d: %w", turn, err)
@@ -37,11 +38,25 @@ func StateAt(dir string, turn int) (State, error) {
 	return st, nil
 }
 
+// before makes the place of the log that of a keyframe before the turn, and returns its state.
+func (l *Log) before(turn int) (State, error) {
+	src, err := l.open()
+	if err != nil {
+		return State{}, fmt.Errorf("read log: %w", err)
+	}
+	defer src.Close()
+	from := nearest(l.dir, src, func(k keyframe) bool { return k.Turn < turn })
+	l.at = from.at
+	l.at.sum = nil // quick
+	return from.state, nil
+}
+
 // Turn returns the events of one turn of the run in dir: none if there is no such turn. The time depends on their number and the
 // logarithm of the size of the log. It proves what [StateAt] proves. An error is the last thing that comes.
 func Turn(dir string, turn int) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		log := Log{dir: dir, path: filepath.Join(dir, logName)}
+		log := ReadLog(dir)
+		defer log.close()
 		if err := log.seek(turn); err != nil {
 			yield(Event{}, fmt.Errorf("seek turn %d: %w", turn, err))
 			return
@@ -60,30 +75,23 @@ func Turn(dir string, turn int) iter.Seq2[Event, error] {
 	}
 }
 
-// seek makes the place of the log, quickly, one between two commits, with no event of the turn before it and as few as can be behind it.
+// seek makes the place of the log one between two commits, with no event of the turn before it and as few others as can be behind it.
 func (l *Log) seek(turn int) error {
 	lock, err := lockLogShared(context.Background(), l.dir)
 	if err != nil {
 		return fmt.Errorf("lock log: %w", err)
 	}
 	defer lock.Unlock()
-	src, err := openSource(l.path)
+	src, err := l.open()
 	if err != nil {
 		return fmt.Errorf("read log: %w", err)
 	}
 	defer src.Close()
-	size, err := src.size()
+	end, err := l.lastBefore(src, turn)
 	if err != nil {
 		return err
 	}
-	line, err := search(src, 0, size, func(line []byte) bool {
-		var ev struct{ Turn int }
-		return json.Unmarshal(line, &ev) == nil && ev.Turn < turn
-	})
-	if err != nil {
-		return err
-	}
-	l.at = cursor{size: line.end}
+	l.at = cursor{size: end}
 	for l.at.size > 0 { // back to the end of a commit
 		line, err := lineBefore(src, l.at.size)
 		if err != nil {
@@ -101,4 +109,25 @@ func (l *Log) seek(turn int) error {
 		l.at.size -= int64(len(line))
 	}
 	return nil
+}
+
+// lastBefore returns where the last line of an event before the turn ends. It bisects what follows on the nearest keyframe, in
+// steps that grow, for it is near.
+func (l *Log) lastBefore(src source, turn int) (int64, error) {
+	end, err := src.size()
+	if err != nil {
+		return 0, err
+	}
+	at := nearest(l.dir, src, func(k keyframe) bool { return k.Turn < turn }).at.size
+	for step := int64(firstChunk); ; step *= 2 {
+		hi := min(at+step, end)
+		last, err := search(src, at, hi, func(line []byte) bool {
+			var ev struct{ Turn int }
+			return json.Unmarshal(line, &ev) == nil && ev.Turn < turn
+		})
+		if err != nil || last.end < hi || hi == end {
+			return last.end, err
+		}
+		at = last.end
+	}
 }

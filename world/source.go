@@ -25,12 +25,9 @@ func (p plain) size() (int64, error) {
 	return info.Size(), nil
 }
 
-func openSource(path string) (source, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	return plain{file}, nil
+// A framed source is in frames that begin with a line.
+type framed interface {
+	frameAt(off int64) span
 }
 
 // A span is where a line begins and ends, newline included.
@@ -43,8 +40,12 @@ func search(src io.ReaderAt, lo, hi int64, before func(line []byte) bool) (last 
 	last = span{lo, lo}
 	tried := span{-1, -1} // the line that was last found not to come before
 	for lo < hi {
-		mid := lo + (hi-lo)/2
-		line, at, err := lineAfter(src, lo, mid, hi)
+		begin, mid := lo, lo+(hi-lo)/2
+		if s, ok := src.(framed); ok && s.frameAt(mid).begin > lo { // there a line begins, at no cost
+			mid = s.frameAt(mid).begin
+			begin = mid
+		}
+		line, at, err := lineAfter(src, begin, mid, hi)
 		for err == nil && line != nil && at != tried && !isWhole(line) {
 			line, at, err = lineAfter(src, at.end, at.end, hi)
 		}

@@ -46,13 +46,16 @@ func open(dir string) (*Store, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
+	if isSealed(dir) {
+		return nil, errSealed
+	}
 	path := filepath.Join(dir, logName)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{dir: dir, path: path, now: time.Now, entry: make(chan struct{}, 1), file: file}
-	s.last = nearest(dir, func(keyframe) bool { return true })
+	s.last = nearest(dir, plain{file}, func(keyframe) bool { return true })
 	s.state, s.at = s.last.state, s.last.at
 	if s.info, err = file.Stat(); err == nil {
 		err = s.catchUp()
@@ -72,12 +75,7 @@ func (s *Store) settle() error {
 	if s.info.Size() > 0 {
 		return datasync(s.file)
 	}
-	folder, err := os.Open(s.dir)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
+	return syncDir(s.dir)
 }
 
 // Commit calls decide with the state after all commits of all processes so far, and appends the events it returns, all
@@ -132,6 +130,9 @@ func (s *Store) Commit(ctx context.Context, decide func(State) ([]Event, error))
 // holds the lock of the log.
 func (s *Store) catchUp() error {
 	info, err := os.Stat(s.path)
+	if err != nil && isSealed(s.dir) {
+		return errSealed
+	}
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,13 @@
 // else is in the file (what a killed writer left, or a keyframe of another log) is passed over, and cut off or replaced by the next
 // writer. What is deleted costs time until it is written again, which Open does for what it has to read.
 //
+// # Sealing
+//
+// [Seal] replaces the log of a run that is over, and its keyframes, by events.jsonl.zst and keyframes.jsonl.zst. These are in the seekable
+// format of zstd: frames of whole lines, of at least 64 kB of the log or one keyframe each, and behind them, in a skippable frame, a table of
+// their sizes. So "zstd -d" gives the plain file again, and every function here that reads a log reads a sealed one in its place. Where
+// the plain file is still there, it counts.
+//
 // # The lock
 //
 // Whoever writes holds an exclusive flock on events.lock from before it reads until after its sync, in [Store.Commit]; whoever reads

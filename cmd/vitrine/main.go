@@ -40,6 +40,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   check SCENARIO...  say what is wrong with scenario files
   show RUN           tell a run turn by turn
   verify RUN         prove that a run's log is whole and follows from its actions by the rules
+  seal RUN           make the log of a run that is over small; everything reads it as before
   doctor             say what this machine has, and what follows from it
   version            print the version
 
@@ -67,8 +68,9 @@ func commands() []command {
 	return []command{
 		{"run", "SCENARIO", 1, 1, runFlags},
 		{"check", "SCENARIO...", 1, -1, noFlags(check)},
-		{"show", "RUN", 1, 1, noFlags(show)},
+		{"show", "RUN", 1, 1, showFlags},
 		{"verify", "RUN", 1, 1, noFlags(verify)},
+		{"seal", "RUN", 1, 1, noFlags(seal)},
 		{"doctor", "", 0, 0, noFlags(doctor)},
 		{"version", "", 0, 0, noFlags(printVersion)},
 	}

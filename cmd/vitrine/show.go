@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -39,18 +40,31 @@ func openRun(dir string) (arena.Manifest, *arena.Result, error) {
 	return m, &result, err
 }
 
-// show tells a run turn by turn.
-func show(_ context.Context, a *app, args []string) (any, error) {
-	dir := args[0]
+const allTurns = -1
+
+func showFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	turn := flags.Int("turn", allTurns, "tell turn `K` only, which takes no longer in a long run; turns count from 0")
+	return func(_ context.Context, a *app, args []string) (any, error) { return show(a, args[0], *turn) }
+}
+
+// show tells a run turn by turn, or one turn of it.
+func show(a *app, dir string, only int) (any, error) {
 	m, result, err := openRun(dir)
 	if err != nil {
 		return nil, err
+	}
+	events := world.Events(dir)
+	if only != allTurns {
+		if _, err := world.StateAt(dir, only); err != nil { // there is no such turn
+			return nil, err
+		}
+		events = world.Turn(dir, only)
 	}
 	doc := shown{Manifest: m, Result: result, Events: []world.Event{}}
 	fmt.Fprintf(a.out, "%s, seed %d, %s, started %s\n", printable(m.Scenario), m.Seed, plural(len(m.Agents), "agent"),
 		m.Start.Local().Format(time.DateTime))
 	turn, standing := -1, "not over: "+whoPlays(dir)
-	for ev, err := range world.Events(dir) {
+	for ev, err := range events {
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +85,9 @@ func show(_ context.Context, a *app, args []string) (any, error) {
 		if line := tell(ev); line != "" {
 			fmt.Fprintf(a.out, "  %s\n", printable(line))
 		}
+	}
+	if only != allTurns {
+		return doc, nil
 	}
 	fmt.Fprintf(a.out, "\n%s\n", standing)
 	if result != nil {
