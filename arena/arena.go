@@ -1,10 +1,10 @@
 // Package arena plays one episode: turns, steps, deadlines and limits, and what is written about it.
 //
 // An episode is a loop over turns. A [Schedule] divides a turn, or each [Phase] of it, into steps; all agents of a step see the
-// same state and act at once; then one commit writes what they did and what follows from it by the rules. The loop knows neither agents nor
-// files: acts come from one side, commits go to the other. In [Episode.Run] those are living agents and the world's store; in
-// [Verify] they are the acts that a log recorded and the events that it must hold, so that what is verified is the very
-// code that played.
+// same state and act at once; then one commit writes what they did and what follows from it by the rules. In a free-running game
+// each act is a step of its own, in the order in which they come. The loop knows neither agents nor files: acts come from one
+// side, commits go to the other. In [Episode.Run] those are living agents and the world's store; in [Verify] they are the acts
+// that a log recorded and the events that it must hold, so that what is verified is the very code that played.
 //
 // An agent that is late, dead, or does nothing is an event with a declared consequence, and the episode goes on.
 //

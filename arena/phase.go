@@ -77,6 +77,9 @@ func (p *Phase) allows(action string) bool {
 
 // narrow leaves of what an agent may do what is legal in the phase.
 func (p *Phase) narrow(obs world.Observation) world.Observation {
+	if len(p.Actions) == 0 {
+		return obs
+	}
 	obs.Actions = slices.DeleteFunc(slices.Clone(obs.Actions), func(spec world.ActionSpec) bool { return !p.allows(spec.Name) })
 	return obs
 }
