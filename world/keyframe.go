@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 )
@@ -13,6 +14,8 @@ const (
 	keyframesName = "keyframes.jsonl"
 	keyframeGap   = 32 << 10 // bytes of the log between two keyframes, at least
 	keyframeShare = 8        // and so many times the bytes of the first of the two
+
+	anyTurn = math.MaxInt // is after all others
 )
 
 // A keyframe is the state after some commit, with all that it takes to go on reading the log from there. What stands before its facts is
@@ -39,25 +42,25 @@ func (s place) due() int64 {
 	return s.at.size + max(keyframeGap, keyframeShare*(s.line.end-s.line.begin))
 }
 
-// nearest returns the place that the last keyframe gives of those that want takes, in the log in dir, whose bytes are log. Want takes every
-// keyframe before one that it takes. Keyframes that are damaged or not of this log are as good as none.
-func nearest(dir string, log source, want func(keyframe) bool) place {
+// nearest returns the place that the last keyframe before the turn gives of those that want takes, in the log in dir, whose bytes are log.
+// Want takes every keyframe before one that it takes. Keyframes that are damaged or not of this log are as good as none.
+func nearest(dir string, log source, turn int, want func(keyframe) bool) place {
 	keyframes, err := openSource(filepath.Join(dir, keyframesName))
 	if err != nil {
 		return place{at: newCursor()}
 	}
 	defer keyframes.Close()
-	return nearestOf(keyframes, log, want)
+	return nearestOf(keyframes, log, turn, want)
 }
 
-func nearestOf(keyframes, log source, want func(keyframe) bool) place {
-	end, err := keyframes.size()
+func nearestOf(keyframes, log source, turn int, want func(keyframe) bool) place {
+	part, err := before(keyframes, turn)
 	size, logErr := log.size()
 	for err = errors.Join(err, logErr); err == nil; {
 		var s place
-		s.line, err = search(keyframes, 0, end, func(line []byte) bool {
+		s.line, err = search(keyframes, part.begin, part.end, func(line []byte) bool {
 			k, ok := head(line)
-			return ok && k.Size <= size && want(k)
+			return ok && k.Size <= size && k.Turn < turn && want(k)
 		})
 		if err != nil || s.line.end == s.line.begin {
 			break
@@ -66,7 +69,7 @@ func nearestOf(keyframes, log source, want func(keyframe) bool) place {
 		if _, err = keyframes.ReadAt(line, s.line.begin); err == nil && s.restore(line, log) {
 			return s
 		}
-		end = s.line.begin // it is not of this log: perhaps the one before
+		part = span{0, s.line.begin} // it is not of this log: perhaps the one before
 	}
 	return place{at: newCursor()}
 }
@@ -116,7 +119,7 @@ func (s place) keep(dir string, st State, at cursor) place {
 	}
 	defer file.Close()
 	if size, err := (plain{file}).size(); err != nil || size != s.line.end { // somebody else has written there
-		if s = nearestOf(plain{file}, log, func(keyframe) bool { return true }); at.size < s.due() {
+		if s = nearestOf(plain{file}, log, anyTurn, func(keyframe) bool { return true }); at.size < s.due() {
 			return s
 		}
 	}

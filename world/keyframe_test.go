@@ -118,7 +118,7 @@ func lastKeyframe(t *testing.T, dir string) place {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	return nearest(dir, src, func(keyframe) bool { return true })
+	return nearest(dir, src, anyTurn, func(keyframe) bool { return true })
 }
 
 func copyRun(t *testing.T, from string) string {

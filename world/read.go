@@ -132,7 +132,7 @@ func follow(ctx context.Context, dir string, after int64, yield func(Event, erro
 	log := ReadLog(dir)
 	defer log.close()
 	if src, err := log.open(); err == nil { // else it may come into being
-		log.at = nearest(dir, src, func(k keyframe) bool { return k.Seq <= after }).at
+		log.at = nearest(dir, src, anyTurn, func(k keyframe) bool { return k.Seq <= after }).at
 		src.Close()
 	}
 	for {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -144,7 +145,10 @@ func compress(to io.Writer, from io.Reader, least int) error {
 			if _, err := to.Write(raw); err != nil {
 				return err
 			}
-			frames = append(frames, frame{span{0, int64(len(raw))}, span{0, int64(len(text))}})
+			var first struct{ Turn uint32 }
+			head, _, _ := bytes.Cut(text, []byte("\n"))
+			_ = json.Unmarshal(head, &first) // what is neither a line of the log nor a keyframe is in turn 0
+			frames = append(frames, frame{span{0, int64(len(raw))}, span{0, int64(len(text))}, int(first.Turn)})
 			text = text[:0]
 		}
 		if err == io.EOF {

@@ -3,6 +3,7 @@ package world
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -233,13 +234,13 @@ func TestSealedLogThatIsDamagedIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := readFile(t, dir, logName+sealedSuffix)
-	for at := 0; at < len(whole); at += 1 + len(whole)/300 {
+	for at := 0; at < len(whole); at += 1 + len(whole)/80 {
 		log := bytes.Clone(whole)
 		log[at] ^= 0x10
 		writeFile(t, dir, logName+sealedSuffix, log)
 		refused(t, dir, want, fmt.Sprintf("flipped at %d of %d", at, len(whole)))
 	}
-	for at := len(whole) - 60; at < len(whole); at++ { // the seek table
+	for at := len(whole) - 60; at < len(whole); at += 4 { // the tables
 		log := bytes.Clone(whole)
 		log[at] ^= 0x10
 		writeFile(t, dir, logName+sealedSuffix, log)
@@ -249,17 +250,42 @@ func TestSealedLogThatIsDamagedIsRefused(t *testing.T) {
 	}
 }
 
-// refused demands that reading the whole log in dir ends with an error, and that seeking gives nothing wrong.
+// refused demands that reading the whole log in dir ends with an error, unless the damage is to a bit that means nothing and all reads the
+// same, and that seeking gives nothing wrong.
 func refused(t *testing.T, dir string, want telling, how string) {
 	t.Helper()
 	var last error
-	for _, last = range Events(dir) {
+	log := ReadLog(dir)
+	for _, last = range log.Events() {
 	}
-	if last == nil {
-		t.Errorf("%s: it reads", how)
+	if last == nil && log.Hash() != want.hash {
+		t.Errorf("%s: it reads another log", how)
 	}
 	turn := len(want.states) / 2
 	if st, err := StateAt(dir, turn); err == nil && string(JSON(st)) != want.states[turn] {
 		t.Errorf("%s: another state", how)
 	}
+}
+
+func FuzzSeekTable(f *testing.F) {
+	f.Add([]byte("some frames"), uint32(1), false)
+	f.Add(appendSeekTable([]byte("0123456789"), []frame{{span{0, 4}, span{0, 40}, 0}, {span{4, 10}, span{40, 41}, 7}}), uint32(0), false)
+	f.Add(appendSeekTable(nil, nil), uint32(0), false)
+	f.Fuzz(func(t *testing.T, file []byte, entries uint32, footer bool) {
+		if footer { // get behind the magic number
+			file = binary.LittleEndian.AppendUint32(file, entries)
+			file = binary.LittleEndian.AppendUint32(append(file, 0), seekTableMagic)
+		}
+		frames, err := readSeekTable(bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			return
+		}
+		data := int64(0)
+		if len(frames) > 0 {
+			data = frames[len(frames)-1].sealed.end
+		}
+		if again := appendSeekTable(file[:data:data], frames); !bytes.Equal(again, file) {
+			t.Fatalf("%d frames of %d bytes are another table", len(frames), data)
+		}
+	})
 }

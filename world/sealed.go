@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -17,11 +18,13 @@ const (
 	sealedSuffix = ".zst"
 	maxFrame     = 1 << 30 // bytes of a frame that is read
 
-	skippableMagic = 0x184D2A5E
+	indexMagic     = 0x184D2A5D // of a skippable frame of our own
+	skippableMagic = 0x184D2A5E // of the one that holds the seek table
 	seekTableMagic = 0x8F92EAB1
 	skippableSize  = 4 + 4     // magic, bytes that follow
 	entrySize      = 4 + 4     // bytes of a frame as it is, and of what is in it
 	footerSize     = 4 + 1 + 4 // number of entries, flags (none), magic
+	turnSize       = 4         // in the index
 )
 
 var (
@@ -51,8 +54,11 @@ func openSource(path string) (source, error) {
 	return nil, err
 }
 
-// A frame is one zstd frame of a sealed file: where it stands, and where what is in it stands in the plain file.
-type frame struct{ sealed, plain span }
+// A frame is one zstd frame of a sealed file: where it stands, where what is in it stands in the plain file, and the turn of its first line.
+type frame struct {
+	sealed, plain span
+	turn          int
+}
 
 // A sealedSource is a sealed file.
 type sealedSource struct {
@@ -69,7 +75,11 @@ func openSealed(path string) (source, error) {
 		return nil, err
 	}
 	s := &sealedSource{File: file}
-	if s.frames, err = readSeekTable(file); err == nil {
+	info, err := file.Stat()
+	if err == nil {
+		s.frames, err = readSeekTable(file, info.Size())
+	}
+	if err == nil {
 		s.decoder, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFrame))
 	}
 	if err != nil {
@@ -85,14 +95,10 @@ type kept struct{ *sealedSource }
 // Close does nothing.
 func (kept) Close() error { return nil }
 
-// readSeekTable reads the table at the end of a sealed file.
-func readSeekTable(file *os.File) ([]frame, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
+// readSeekTable reads the tables at the end of a sealed file of that size.
+func readSeekTable(file io.ReaderAt, size int64) ([]frame, error) {
 	var footer [footerSize]byte
-	end := info.Size() - footerSize
+	end := size - footerSize
 	if end < skippableSize {
 		return nil, errTable
 	}
@@ -104,11 +110,18 @@ func readSeekTable(file *os.File) ([]frame, error) {
 	if binary.LittleEndian.Uint32(footer[5:]) != seekTableMagic || footer[4] != 0 || begin < 0 {
 		return nil, errTable
 	}
-	table := make([]byte, end-begin)
-	if _, err := file.ReadAt(table, begin); err != nil {
+	indexSize := skippableSize + entries*turnSize + crc32.Size
+	if begin -= indexSize; begin < 0 {
+		return nil, errTable
+	}
+	index := make([]byte, end-begin)
+	if _, err := file.ReadAt(index, begin); err != nil {
 		return nil, err
 	}
-	if binary.LittleEndian.Uint32(table) != skippableMagic || int64(binary.LittleEndian.Uint32(table[4:])) != entries*entrySize+footerSize {
+	index, table := index[:indexSize], index[indexSize:]
+	turns := index[skippableSize : indexSize-crc32.Size]
+	if !isSkippable(table, skippableMagic, footerSize) || !isSkippable(index, indexMagic, 0) ||
+		binary.LittleEndian.Uint32(index[indexSize-crc32.Size:]) != crc32.Checksum(turns, castagnoli) {
 		return nil, errTable
 	}
 	frames := make([]frame, entries)
@@ -117,6 +130,7 @@ func readSeekTable(file *os.File) ([]frame, error) {
 		entry := table[skippableSize+i*entrySize:]
 		at.sealed = span{at.sealed.end, at.sealed.end + int64(binary.LittleEndian.Uint32(entry))}
 		at.plain = span{at.plain.end, at.plain.end + int64(binary.LittleEndian.Uint32(entry[4:]))}
+		at.turn = int(binary.LittleEndian.Uint32(turns[i*turnSize:]))
 		frames[i] = at
 	}
 	if at.sealed.end != begin {
@@ -125,8 +139,20 @@ func readSeekTable(file *os.File) ([]frame, error) {
 	return frames, nil
 }
 
-// appendSeekTable appends the table of the frames.
+// isSkippable says whether b is a skippable frame with that magic number, of which so many bytes are still to come.
+func isSkippable(b []byte, magic uint32, more int) bool {
+	return binary.LittleEndian.Uint32(b) == magic && int(binary.LittleEndian.Uint32(b[4:])) == len(b)-skippableSize+more
+}
+
+// appendSeekTable appends the index and the seek table of the frames.
 func appendSeekTable(b []byte, frames []frame) []byte {
+	b = binary.LittleEndian.AppendUint32(b, indexMagic)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(frames)*turnSize+crc32.Size))
+	begin := len(b)
+	for _, f := range frames {
+		b = binary.LittleEndian.AppendUint32(b, uint32(f.turn))
+	}
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[begin:], castagnoli))
 	b = binary.LittleEndian.AppendUint32(b, skippableMagic)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(frames)*entrySize+footerSize))
 	for _, f := range frames {
@@ -166,9 +192,13 @@ func (s *sealedSource) find(off int64) int {
 	return sort.Search(len(s.frames), func(i int) bool { return s.frames[i].plain.end > off })
 }
 
-// frameAt returns the part of the plain file that is in one frame with the byte at off, which is in the file.
-func (s *sealedSource) frameAt(off int64) span {
-	return s.frames[s.find(off)].plain
+// before returns the part of the plain file that holds the last line before the turn.
+func (s *sealedSource) before(turn int) span {
+	i := sort.Search(len(s.frames), func(i int) bool { return s.frames[i].turn >= turn })
+	if i == 0 {
+		return span{}
+	}
+	return s.frames[i-1].plain
 }
 
 // load makes f the frame that was read last.

@@ -45,7 +45,7 @@ func (l *Log) before(turn int) (State, error) {
 		return State{}, fmt.Errorf("read log: %w", err)
 	}
 	defer src.Close()
-	from := nearest(l.dir, src, func(k keyframe) bool { return k.Turn < turn })
+	from := nearest(l.dir, src, turn, func(keyframe) bool { return true })
 	l.at = from.at
 	l.at.sum = nil // quick
 	return from.state, nil
@@ -87,11 +87,18 @@ func (l *Log) seek(turn int) error {
 		return fmt.Errorf("read log: %w", err)
 	}
 	defer src.Close()
-	end, err := l.lastBefore(src, turn)
+	part, err := before(src, turn)
 	if err != nil {
 		return err
 	}
-	l.at = cursor{size: end}
+	last, err := search(src, part.begin, part.end, func(line []byte) bool {
+		var ev struct{ Turn int }
+		return json.Unmarshal(line, &ev) == nil && ev.Turn < turn
+	})
+	if err != nil {
+		return err
+	}
+	l.at = cursor{size: last.end}
 	for l.at.size > 0 { // back to the end of a commit
 		line, err := lineBefore(src, l.at.size)
 		if err != nil {
@@ -109,25 +116,4 @@ func (l *Log) seek(turn int) error {
 		l.at.size -= int64(len(line))
 	}
 	return nil
-}
-
-// lastBefore returns where the last line of an event before the turn ends. It bisects what follows on the nearest keyframe, in
-// steps that grow, for it is near.
-func (l *Log) lastBefore(src source, turn int) (int64, error) {
-	end, err := src.size()
-	if err != nil {
-		return 0, err
-	}
-	at := nearest(l.dir, src, func(k keyframe) bool { return k.Turn < turn }).at.size
-	for step := int64(firstChunk); ; step *= 2 {
-		hi := min(at+step, end)
-		last, err := search(src, at, hi, func(line []byte) bool {
-			var ev struct{ Turn int }
-			return json.Unmarshal(line, &ev) == nil && ev.Turn < turn
-		})
-		if err != nil || last.end < hi || hi == end {
-			return last.end, err
-		}
-		at = last.end
-	}
 }

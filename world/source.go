@@ -25,9 +25,13 @@ func (p plain) size() (int64, error) {
 	return info.Size(), nil
 }
 
-// A framed source is in frames that begin with a line.
-type framed interface {
-	frameAt(off int64) span
+// before returns the part of src that holds the last line before the turn, if there is one: all of it, unless src has an index.
+func before(src source, turn int) (span, error) {
+	if indexed, ok := src.(interface{ before(turn int) span }); ok {
+		return indexed.before(turn), nil
+	}
+	size, err := src.size()
+	return span{0, size}, err
 }
 
 // A span is where a line begins and ends, newline included.
@@ -40,12 +44,8 @@ func search(src io.ReaderAt, lo, hi int64, before func(line []byte) bool) (last 
 	last = span{lo, lo}
 	tried := span{-1, -1} // the line that was last found not to come before
 	for lo < hi {
-		begin, mid := lo, lo+(hi-lo)/2
-		if s, ok := src.(framed); ok && s.frameAt(mid).begin > lo { // there a line begins, at no cost
-			mid = s.frameAt(mid).begin
-			begin = mid
-		}
-		line, at, err := lineAfter(src, begin, mid, hi)
+		mid := lo + (hi-lo)/2
+		line, at, err := lineAfter(src, lo, mid, hi)
 		for err == nil && line != nil && at != tried && !isWhole(line) {
 			line, at, err = lineAfter(src, at.end, at.end, hi)
 		}

@@ -55,7 +55,7 @@ func open(dir string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, path: path, now: time.Now, entry: make(chan struct{}, 1), file: file}
-	s.last = nearest(dir, plain{file}, func(keyframe) bool { return true })
+	s.last = nearest(dir, plain{file}, anyTurn, func(keyframe) bool { return true })
 	s.state, s.at = s.last.state, s.last.at
 	if s.info, err = file.Stat(); err == nil {
 		err = s.catchUp()

@@ -47,8 +47,8 @@
 // # Sealing
 //
 // [Seal] replaces the log of a run that is over, and its keyframes, by events.jsonl.zst and keyframes.jsonl.zst. These are in the seekable
-// format of zstd: frames of whole lines, of at least 64 kB of the log or one keyframe each, and behind them, in a skippable frame, a table of
-// their sizes. So "zstd -d" gives the plain file again, and every function here that reads a log reads a sealed one in its place. Where
+// format of zstd: frames of whole lines, of at least 64 kB of the log or one keyframe each, and behind them two skippable frames, an index
+// (the turns of their first lines, 32 bits each, and the CRC-32C of these) and the table of their sizes. So "zstd -d" gives the plain file again, and every function here that reads a log reads a sealed one in its place. Where
 // the plain file is still there, it counts.
 //
 // # The lock
