@@ -129,7 +129,7 @@ func tell(ev world.Event) string {
 	case arena.KindTimeout, arena.KindInvalid, arena.KindError:
 		var proc struct{ Reason, Detail string }
 		_ = json.Unmarshal(ev.Proc, &proc)
-		line := []string{agent + ev.Kind + ", so it " + map[string]string{`"out"`: "is out", `"pass"`: "passes"}[string(data["consequence"])]}
+		line := []string{agent + ev.Kind + ", so it " + follows(data)}
 		for _, more := range []string{proc.Reason, proc.Detail} {
 			if more != "" {
 				line = append(line, more)
@@ -138,6 +138,19 @@ func tell(ev world.Event) string {
 		return strings.Join(line, ": ")
 	}
 	return agent + strings.TrimSpace(ev.Kind+" "+fields(data))
+}
+
+// follows says what an agent that did not act as it should does instead.
+func follows(data map[string]json.RawMessage) string {
+	switch arena.Consequence(word(data["consequence"])) {
+	case arena.ConsequenceOut:
+		return "is out"
+	case arena.ConsequenceDefault:
+		var args map[string]json.RawMessage
+		_ = json.Unmarshal(data["args"], &args)
+		return "does " + strings.TrimSpace(word(data["name"])+" "+fields(args)) + " instead"
+	}
+	return "passes"
 }
 
 // fields prints a JSON object as key=value, sorted.
