@@ -92,9 +92,7 @@ func (p *Phase) forbid(actions []world.Action) []world.Event {
 			continue
 		}
 		reason := fmt.Sprintf("%.40q is no action of the phase %q, which has %s", a.Name, p.Name, strings.Join(p.Actions, ", "))
-		refusals = append(refusals, world.Event{
-			Agent: a.Agent, Kind: world.KindRefusal, Data: world.JSON(map[string]string{"action": a.Name, "reason": reason}),
-		})
+		refusals = append(refusals, a.Refuse(reason))
 		actions[i] = world.Action{Agent: a.Agent, Name: world.Pass}
 	}
 	return refusals

@@ -22,27 +22,27 @@ const (
 //	result.json     how it went; there once the run is over
 //	agents/<name>/  the private folder of an agent
 type Manifest struct {
-	Vitrine       string    `json:"vitrine"`                  // version of this program
-	Scenario      string    `json:"scenario"`                 // name
-	File          string    `json:"file"`                     // name of the scenario's file, without its folder
-	Source        string    `json:"source"`                   // the whole file
-	SHA256        string    `json:"sha256"`                   // of the file, in hexadecimal
-	Set           []string  `json:"set"`                      // what was set over it, as path=value
-	Seed          uint64    `json:"seed"`                     //
-	Model         string    `json:"model"`                    // "offline" with the offline model, empty without any
-	Agents        []Player  `json:"agents"`                   // in seat order
-	Actions       string    `json:"actions,omitempty"`        // file of recorded actions that was played
-	ActionsSHA256 string    `json:"actions_sha256,omitempty"` // of it, in hexadecimal
-	Claude        string    `json:"claude_code,omitempty"`    // version of Claude Code, where it plays
-	Endpoint      string    `json:"endpoint,omitempty"`       // of the model, if it is not the API's own
-	Transport     string    `json:"transport,omitempty"`      // how its requests and its tools travel
-	Isolation     string    `json:"isolation"`                // what keeps agents apart
-	Supervisor    int       `json:"supervisor"`               // process id
-	Start         time.Time `json:"start"`
+	Vitrine       string          `json:"vitrine"`                  // version of this program
+	Scenario      string          `json:"scenario"`                 // name
+	File          string          `json:"file"`                     // name of the scenario's file, without its folder
+	Source        string          `json:"source"`                   // the whole file
+	SHA256        string          `json:"sha256"`                   // of the file, in hexadecimal
+	Set           []string        `json:"set"`                      // what was set over it, as path=value
+	Seed          uint64          `json:"seed"`                     //
+	Model         string          `json:"model"`                    // "offline" with the offline model, empty without any
+	Agents        []AgentManifest `json:"agents"`                   // in seat order
+	Actions       string          `json:"actions,omitempty"`        // file of recorded actions that was played
+	ActionsSHA256 string          `json:"actions_sha256,omitempty"` // of it, in hexadecimal
+	Claude        string          `json:"claude_code,omitempty"`    // version of Claude Code, where it plays
+	Endpoint      string          `json:"endpoint,omitempty"`       // of the model, if it is not the API's own
+	Transport     string          `json:"transport,omitempty"`      // how its requests and its tools travel
+	Isolation     string          `json:"isolation"`                // what keeps agents apart
+	Supervisor    int             `json:"supervisor"`               // process id
+	Start         time.Time       `json:"start"`
 }
 
-// A Player is who sat in a seat: what its scenario and the command line came to.
-type Player struct {
+// An AgentManifest is who sat in a seat: what its scenario and the command line came to.
+type AgentManifest struct {
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
 	Model  string `json:"model,omitempty"`  // that it asked for

@@ -65,9 +65,8 @@ func (l *Log) commits(ctx context.Context) iter.Seq2[[]Event, error] {
 	return l.at.commits(l.path, func(off int64, n int) ([]byte, bool, error) { return l.load(ctx, off, n) })
 }
 
-// load reads a chunk of the log in a moment in which nobody writes. What is there then is durable (unless
-// its writer was killed before it could sync it), and nobody mends a torn
-// tail while it is read.
+// load reads a chunk of the log in a moment in which nobody writes. What is there then is durable (unless its writer was killed
+// before it could sync it), and nobody mends a torn tail while it is read.
 func (l *Log) load(ctx context.Context, off int64, n int) (b []byte, end bool, err error) {
 	lock, err := lockLogShared(ctx, l.dir)
 	if err != nil {

@@ -201,6 +201,11 @@ type Action struct {
 	Args  json.RawMessage `json:"args,omitempty"`
 }
 
+// Refuse returns the [KindRefusal] event of an action that is illegal, and why it is.
+func (a Action) Refuse(reason string) Event {
+	return Event{Agent: a.Agent, Kind: KindRefusal, Data: JSON(map[string]string{"action": a.Name, "reason": reason})}
+}
+
 // An ActionSpec is an action that is legal now.
 type ActionSpec struct {
 	Name        string          `json:"name"`

@@ -58,7 +58,7 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 		Supervisor: os.Getpid(), Start: start.UTC(),
 	}
 	for _, a := range r.Agents {
-		p := arena.Player{Name: a.Name, Kind: a.Kind, Policy: a.Policy}
+		p := arena.AgentManifest{Name: a.Name, Kind: a.Kind, Policy: a.Policy}
 		if a.Kind == scenarios.Claude {
 			p.Model = a.Model
 			if !r.offline {

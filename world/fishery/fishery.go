@@ -195,12 +195,12 @@ func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, err
 			return nil, err
 		}
 		if !ok {
-			events = append(events, refusal(a, fmt.Sprintf("no agent %.40q at this lake", a.Agent)))
+			events = append(events, a.Refuse(fmt.Sprintf("no agent %.40q at this lake", a.Agent)))
 			continue
 		}
 		tons, reason := l.judge(st.Turn, f, a)
 		if reason != "" {
-			events = append(events, refusal(a, reason))
+			events = append(events, a.Refuse(reason))
 			continue
 		}
 		asks = append(asks, request{name: a.Agent, tons: tons, fisher: f})
@@ -254,9 +254,4 @@ func (l lake) harvest(st world.State, asks []request) ([]world.Event, error) {
 		},
 	}
 	return append([]world.Event{harvest}, catches...), nil
-}
-
-func refusal(a world.Action, reason string) world.Event {
-	data := world.JSON(map[string]string{"action": a.Name, "reason": reason})
-	return world.Event{Agent: a.Agent, Kind: world.KindRefusal, Data: data}
 }

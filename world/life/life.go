@@ -164,8 +164,7 @@ func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, err
 			return nil, err
 		}
 		if reason != "" {
-			data := world.JSON(map[string]string{"action": a.Name, "reason": reason})
-			events = append(events, world.Event{Agent: a.Agent, Kind: world.KindRefusal, Data: data})
+			events = append(events, a.Refuse(reason))
 			continue
 		}
 		events = append(events, tile{Cells: cells, Turn: st.Turn}.event(a.Agent))
