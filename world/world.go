@@ -85,6 +85,9 @@ const (
 // Pass is the name of the action of an agent that does not act. Rules accept it from everyone at any time.
 const Pass = "pass"
 
+// Operator is the name of whoever intervenes in a run from outside. No agent has it.
+const Operator = "operator"
+
 // A State is the world after some event: facts by path, the number of that event, and the turn being played.
 // It never changes; Apply makes a new one. The zero State is the world before the first event.
 type State struct {
@@ -217,11 +220,19 @@ type ActionSpec struct {
 type Observation struct {
 	Agent      string          `json:"agent"`
 	Turn       int             `json:"turn"`
-	View       json.RawMessage `json:"view"`              // what it sees
-	Refused    string          `json:"refused,omitempty"` // why its last action had no effect
-	Actions    []ActionSpec    `json:"actions,omitempty"` // what it may do now, besides nothing
-	Reward     float64         `json:"reward"`            // what it has earned so far
-	Terminated bool            `json:"terminated"`        // the rules have ended its part in the episode
+	View       json.RawMessage `json:"view"`               // what it sees
+	Messages   []Message       `json:"messages,omitempty"` // what it was told since it last acted; rules leave this to the arena
+	Refused    string          `json:"refused,omitempty"`  // why its last action had no effect
+	Actions    []ActionSpec    `json:"actions,omitempty"`  // what it may do now, besides nothing
+	Reward     float64         `json:"reward"`             // what it has earned so far
+	Terminated bool            `json:"terminated"`         // the rules have ended its part in the episode
+}
+
+// A Message is what one agent, or the operator of a run, says to agents.
+type Message struct {
+	From string   `json:"from"`         // an agent, or [Operator]
+	To   []string `json:"to,omitempty"` // agents; empty: everybody
+	Text string   `json:"text"`
 }
 
 // Rules are the law of a world. They are pure: the same arguments give the same bytes, they change nothing that they are
