@@ -26,6 +26,8 @@ const (
 
 	defaultIdle  = 2 * time.Minute
 	defaultTotal = 15 * time.Minute
+
+	notItsToken = "this is not the token of this agent"
 )
 
 var (
@@ -36,6 +38,7 @@ var (
 // An Endpoint is the model endpoint of one agent.
 type Endpoint struct {
 	gateway *Gateway
+	name    string // of the agent
 	token   string
 	log     *slog.Logger
 	server  http.Server
@@ -81,7 +84,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodPost || r.URL.Path != messagesPath && r.URL.Path != countPath:
 		e.refuse(w, r, http.StatusNotFound, "not_found_error", "there is only POST "+messagesPath+" and POST "+countPath+" here")
 	case !e.proves(r.Header):
-		e.refuse(w, r, http.StatusForbidden, "permission_error", "this is not the token of this agent")
+		if e.gateway.Refused != nil {
+			e.gateway.Refused(e.name, notItsToken)
+		}
+		e.refuse(w, r, http.StatusForbidden, "permission_error", notItsToken)
 	default:
 		e.forward(w, r)
 	}

@@ -32,6 +32,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -44,12 +45,17 @@ type Gateway struct {
 	Total    time.Duration     // an answer that takes longer is cut; 0: 15 minutes
 	Log      *slog.Logger      // what was refused, cut, or failed; nil: nowhere
 
+	// Refused is told of each request for the model, on the socket of the agent, that did not come with that agent's token. Any
+	// goroutine may call it until the endpoint is closed. nil: nobody is told.
+	Refused func(agent, reason string)
+
 	queue queue
 }
 
 // Open starts the endpoint of the agent called name: an HTTP server on a new unix socket that only the owner of this process
 // may use. Its folder must exist; its path may be longer than the 108 bytes that the kernel takes, but its last element may
-// not be longer than 80. The agent proves itself with token, which must not be empty.
+// not be longer than 80. A socket that a killed process left there is replaced; it is an error if somebody listens on it. The
+// agent proves itself with token, which must not be empty.
 func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 	if token == "" {
 		return nil, fmt.Errorf("open endpoint of %q: empty token", name)
@@ -62,7 +68,7 @@ func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	e := &Endpoint{gateway: g, token: token, dir: dir, log: log.With("agent", name), served: make(chan struct{})}
+	e := &Endpoint{gateway: g, name: name, token: token, dir: dir, log: log.With("agent", name), served: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	e.server = http.Server{
@@ -88,6 +94,11 @@ func listen(socket string) (dir *os.File, listener net.Listener, err error) {
 	}
 	short := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(socket))
 	listener, err = net.Listen("unix", short)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if err = removeStale(short); err == nil {
+			listener, err = net.Listen("unix", short)
+		}
+	}
 	if err == nil {
 		if err = os.Chmod(short, 0o600); err == nil {
 			return dir, listener, nil
@@ -99,4 +110,24 @@ func listen(socket string) (dir *os.File, listener net.Listener, err error) {
 		err = op.Err // without the short name, which means nothing to anybody
 	}
 	return nil, nil, fmt.Errorf("listen on %s: %w", socket, err)
+}
+
+// removeStale removes a socket on which nobody listens. Of two who do so at once one could remove the other's new socket: whoever
+// opens endpoints holds the lease of the run that the folder belongs to.
+func removeStale(socket string) error {
+	info, err := os.Lstat(socket)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return errors.New("there is something else of that name")
+	}
+	conn, err := net.Dial("unix", socket)
+	switch {
+	case err == nil:
+		return errors.Join(errors.New("somebody listens there already"), conn.Close())
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(socket)
+	}
+	return err
 }

@@ -189,10 +189,20 @@ func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 	}
 	var upstream atomic.Int64
 	var log logBuffer
-	_, client := open(t, &Gateway{Log: log.logger(), Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
-		upstream.Add(1)
-		return answer(r, "{}")
-	})}, "a")
+	var told atomic.Int64
+	_, client := open(t, &Gateway{
+		Log: log.logger(),
+		Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+			upstream.Add(1)
+			return answer(r, "{}")
+		}),
+		Refused: func(agent, reason string) {
+			told.Add(1)
+			if agent != "a" || !strings.Contains(reason, "not the token") {
+				t.Errorf("told of %q: %q", agent, reason)
+			}
+		},
+	}, "a")
 	for _, test := range tests {
 		r, err := http.NewRequestWithContext(t.Context(), test.method, "http://gateway"+test.path, strings.NewReader("{}"))
 		if err != nil {
@@ -201,10 +211,13 @@ func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 		if test.header != nil {
 			r.Header = test.header
 		}
-		before := upstream.Load()
+		before, toldBefore := upstream.Load(), told.Load()
 		resp, err := client.Do(r)
 		text := read(t, resp, err)
 		name := fmt.Sprintf("%s %s %v", test.method, test.path, test.header)
+		if got := told.Load() > toldBefore; got != (test.status == http.StatusForbidden) {
+			t.Errorf("%s: told of a wrong token: %t", name, got)
+		}
 		if resp.StatusCode != test.status {
 			t.Errorf("%s: status %d, want %d", name, resp.StatusCode, test.status)
 		}
@@ -691,10 +704,16 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 	if err := os.WriteFile(taken, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	living := filepath.Join(dir, "living.sock")
+	first, err := gateway.Open("first", living, token)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct{ socket, token, want string }{
 		{filepath.Join(dir, "api.sock"), "", "empty token"},
 		{filepath.Join(dir, "none", "api.sock"), token, "no such file"},
-		{taken, token, taken + ": bind: address already in use"},
+		{taken, token, taken + ": there is something else of that name"},
+		{living, token, living + ": somebody listens there already"},
 		{filepath.Join(dir, strings.Repeat("x", 120)), token, "invalid argument"},
 	} {
 		e, err := gateway.Open("ann", test.socket, test.token)
@@ -704,5 +723,36 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 		} else if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), `"ann"`) {
 			t.Errorf("error %q, want %q", err, test.want)
 		}
+	}
+	resp, err := ask(t.Context(), dialer(t, living), "/", "")
+	if got := errorType(t, read(t, resp, err)); got != "not_found_error" {
+		t.Errorf("the first to open answers %q", got)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheSocketOfAKilledProcessIsReplaced(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	killed, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed.SetUnlinkOnClose(false)
+	if err := killed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gateway := &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) { return answer(r, "yes") })}
+	e, err := gateway.Open("a", socket, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := ask(t.Context(), dialer(t, socket), "/v1/messages", "{}")
+	if got := read(t, resp, err); got != "yes" {
+		t.Errorf("answer %q", got)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
 	}
 }
