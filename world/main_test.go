@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -39,6 +40,9 @@ func play(role string, args []string) error {
 	case "limited": // DIR BYTES: commits until no file may grow any more
 		most, _ := strconv.ParseUint(args[1], 10, 64)
 		return limited(args[0], most)
+	case "limited together": // DIR BYTES: the same in eight goroutines with one store
+		most, _ := strconv.ParseUint(args[1], 10, 64)
+		return errors.Join(limit(most), bankTogether(args[0], 8))
 	case "killed": // DIR BYTES: the same, and the system kills it in the middle of the write that is too much
 		most, _ := strconv.ParseUint(args[1], 10, 64)
 		return errors.Join(dieOfTooMuch(), limited(args[0], most))
@@ -139,6 +143,26 @@ func bank(dir, writer string, commits, padding int) error {
 		return err
 	}
 	defer s.Close()
+	return bankWith(s, writer, commits, padding)
+}
+
+// bankTogether is bank without end, by so many writers at once.
+func bankTogether(dir string, writers int) error {
+	s, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	errs := make([]error, writers)
+	var group sync.WaitGroup
+	for i := range errs {
+		group.Go(func() { errs[i] = bankWith(s, strconv.Itoa(i), 1_000_000, 100) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func bankWith(s *Store, writer string, commits, padding int) error {
 	for range commits {
 		st, err := s.Commit(context.Background(), func(st State) ([]Event, error) { return deposit(st, writer, padding) })
 		if err != nil {

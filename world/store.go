@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -18,11 +19,12 @@ type Store struct {
 	path string
 	now  func() time.Time
 
-	entry  chan struct{} // holds a token while a commit is under way; guards the next four
+	queue  chan struct{} // holds a token while somebody decides or writes; first come, first served; guards the next five
 	file   *os.File
 	info   os.FileInfo
-	broken error // why the store refuses further commits
-	last   place // of the last keyframe of which this store knows
+	broken error  // why the store refuses further commits
+	last   place  // of the last keyframe of which this store knows
+	open   *batch // of commits that are not written yet; nil: there are none
 
 	mu    sync.Mutex // guards the rest, for readers during a commit
 	at    cursor     // behind the last commit that is folded into state
@@ -54,7 +56,7 @@ func open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, path: path, now: time.Now, entry: make(chan struct{}, 1), file: file}
+	s := &Store{dir: dir, path: path, now: time.Now, queue: make(chan struct{}, 1), file: file}
 	s.last = nearest(dir, plain{file}, anyTurn, func(keyframe) bool { return true })
 	s.state, s.at = s.last.state, s.last.at
 	if s.info, err = file.Stat(); err == nil {
@@ -79,51 +81,55 @@ func (s *Store) settle() error {
 }
 
 // Commit calls decide with the state after all commits of all processes so far, and appends the events it returns, all
-// or none. It returns the state after them when they are on the disk, and only then can anybody else see them. If decide
-// returns no events, or an error, which Commit returns as it is, nothing is written. Nobody else commits in between, so
-// decide must be quick, and must not call Commit.
+// or none. It returns the state after them when they are on the disk, and only then can anybody else see them, apart from those who share
+// the write with it. If decide returns no events, or an error, which Commit returns as it is, nothing is written. Nobody else decides in
+// between, so decide must be quick, and must not call Commit.
 //
-// Commit fills in Seq, Turn, More and Time of the events. It is an error if an event has JSON that is not valid. If ctx ends
-// while others commit, the error is ctx.Err() wrapped. Events that the disk does not take are taken back. Where even that fails,
-// and after a failed sync, which leaves nobody knowing what is on the disk, the store refuses all further commits. With
-// every error the state returned is the one without the events.
+// Calls decide in the order in which they come. Those that wait at the same time share one write and one sync: each is a commit of its
+// own, decided on the state after the one before it, and all of them return when all are on the disk.
+//
+// Commit fills in Seq, Turn, More and Time of the events. It is an error if an event has JSON that is not valid. If ctx ends before
+// it is the call's turn, the error is ctx.Err() wrapped. Events that the disk does not take are taken back, and so are all that were to
+// share their write: all of these calls return the error. Where even that fails, and after a failed sync, which leaves nobody knowing what
+// is on the disk, the store refuses all further commits. With every error the state returned is the one without the events.
 func (s *Store) Commit(ctx context.Context, decide func(State) ([]Event, error)) (State, error) {
 	select {
-	case s.entry <- struct{}{}:
-		defer func() { <-s.entry }()
+	case s.queue <- struct{}{}:
 	case <-ctx.Done():
 		return s.State(), fmt.Errorf("wait for a commit: %w", ctx.Err())
 	}
-	if s.broken != nil {
-		return s.State(), s.broken
+	b, leads, err := s.open, s.open == nil, ctx.Err()
+	if leads {
+		b, err = s.begin(ctx)
 	}
-	lock, err := lockLog(ctx, s.dir)
 	if err != nil {
-		return s.State(), fmt.Errorf("lock log: %w", err)
-	}
-	defer lock.Unlock()
-	if err := s.catchUp(); err != nil {
+		<-s.queue
 		return s.State(), err
 	}
-	st := s.State()
-	events, err := decide(st)
-	if err != nil || len(events) == 0 {
-		return st, err
+	st, err := s.join(b, leads, decide)
+	<-b.done // what decide has seen may be no more durable than what it decided
+	if b.err != nil {
+		st, err = s.State(), cmp.Or(err, b.err)
 	}
-	c, err := s.prepare(st, events)
-	if err != nil {
-		return st, fmt.Errorf("commit: %w", err)
+	return st, err
+}
+
+// join adds what is decided to a batch, and lets the next of the queue go on. Who leads the batch then stands behind all that are in the
+// queue by now, so that they join it too, and writes it. Should decide panic, the others lose nothing.
+func (s *Store) join(b *batch, leads bool, decide func(State) ([]Event, error)) (State, error) {
+	if leads {
+		defer func() {
+			s.queue <- struct{}{}
+			s.flush()
+			<-s.queue
+		}()
 	}
-	if err := s.write(c.lines); err != nil {
-		return st, fmt.Errorf("commit: %w", err)
+	defer func() { <-s.queue }()
+	events, err := decide(b.state)
+	if err == nil && len(events) > 0 {
+		err = b.add(events, s.now().UTC())
 	}
-	st = st.Apply(c.events...)
-	s.mu.Lock()
-	s.at.move(len(c.events), len(c.lines), c.world)
-	s.state = st
-	s.mu.Unlock()
-	s.last = s.last.keep(s.dir, st, s.at)
-	return st, nil
+	return b.state, err
 }
 
 // catchUp folds what other processes have committed since, and cuts off what the last of them left half written. The caller
@@ -169,31 +175,6 @@ func (s *Store) catchUp() error {
 	return nil
 }
 
-// A commit is the events of one commit and what they are on disk.
-type commit struct {
-	events []Event
-	lines  []byte
-	world  []byte // what they add to the hash
-}
-
-// prepare makes a commit of the events that follow on st.
-func (s *Store) prepare(st State, events []Event) (c commit, err error) {
-	if c.events, err = st.Stamp(events); err != nil {
-		return c, err
-	}
-	now := s.now().UTC()
-	for i := range c.events {
-		c.events[i].Time = now
-		line, world, err := encode(c.events[i])
-		if err != nil {
-			return c, err
-		}
-		c.lines = append(c.lines, line...)
-		c.world = append(append(c.world, line[:world]...), "}\n"...)
-	}
-	return c, nil
-}
-
 // write makes the log longer, durably, or leaves it as it was.
 func (s *Store) write(lines []byte) error {
 	_, err := s.file.WriteAt(lines, s.at.size)
@@ -232,8 +213,9 @@ func (s *Store) Hash() string {
 
 // Close closes the log when no commit is under way any more. Commits after it are refused.
 func (s *Store) Close() error {
-	s.entry <- struct{}{}
-	defer func() { <-s.entry }()
+	s.queue <- struct{}{}
+	defer func() { <-s.queue }()
+	s.flush()
 	s.broken = fmt.Errorf("commit: %w", os.ErrClosed)
 	return s.file.Close()
 }

@@ -306,11 +306,11 @@ func TestCommitGivesUpWhenItsContextEnds(t *testing.T) {
 	if _, err := s.Commit(ctx, one); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("commit while another process has the lock: %v", err)
 	}
-	s.entry <- struct{}{}
+	s.queue <- struct{}{}
 	if _, err := s.Commit(ctx, one); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("commit while another goroutine commits: %v", err)
 	}
-	<-s.entry
+	<-s.queue
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}

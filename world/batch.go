@@ -1,0 +1,83 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// A batch is commits that share one write and one sync, while the lock of the log is held for them.
+type batch struct {
+	lock  *flock.Flock
+	state State // after its commits
+
+	events int
+	lines  []byte
+	world  []byte // what they add to the hash
+
+	done chan struct{} // closed when it is on the disk, or when err says why it is not
+	err  error
+}
+
+// begin opens a batch on what all processes have committed so far. The caller holds the queue, here and below.
+func (s *Store) begin(ctx context.Context) (*batch, error) {
+	if s.broken != nil {
+		return nil, s.broken
+	}
+	lock, err := lockLog(ctx, s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock log: %w", err)
+	}
+	if err := s.catchUp(); err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	s.open = &batch{lock: lock, state: s.State(), done: make(chan struct{})}
+	return s.open, nil
+}
+
+// add adds a commit, or nothing of it.
+func (b *batch) add(events []Event, now time.Time) error {
+	stamped, err := b.state.Stamp(events)
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	lines, world := b.lines, b.world
+	for i := range stamped {
+		stamped[i].Time = now
+		line, size, err := encode(stamped[i])
+		if err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		lines = append(lines, line...)
+		world = append(append(world, line[:size]...), "}\n"...)
+	}
+	b.events, b.lines, b.world = b.events+len(stamped), lines, world
+	b.state = b.state.Apply(stamped...)
+	return nil
+}
+
+// flush writes the batch that is open, if there is one, shows it to everybody, and lets those go who wait for it.
+func (s *Store) flush() {
+	b := s.open
+	if b == nil {
+		return
+	}
+	s.open = nil
+	defer close(b.done)
+	defer b.lock.Unlock()
+	if b.events == 0 {
+		return
+	}
+	if err := s.write(b.lines); err != nil {
+		b.err = fmt.Errorf("commit: %w", err)
+		return
+	}
+	s.mu.Lock()
+	s.at.move(b.events, len(b.lines), b.world)
+	s.state = b.state
+	s.mu.Unlock()
+	s.last = s.last.keep(s.dir, s.state, s.at)
+}
