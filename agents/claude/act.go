@@ -26,7 +26,7 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 		select {
 		case c := <-a.calls:
 			if err := a.judge(c); err != nil {
-				c.result <- callResult{err: err}
+				c.result <- callResult{err: a.fence(c, err)}
 				continue
 			}
 			a.held, a.answered = c, c.reply
@@ -59,7 +59,7 @@ func (a *Agent) settle(ctx context.Context) error {
 		case <-a.results:
 			a.running = false
 		case c := <-a.calls:
-			c.result <- callResult{err: errLate}
+			c.result <- callResult{err: a.fence(c, errLate)}
 		case <-a.process.Done():
 			return a.dead()
 		case <-ctx.Done():
@@ -88,15 +88,18 @@ func (a *Agent) take(ctx context.Context, toolUse string, action world.Action) (
 		ctx: ctx, action: action, generation: a.generation.Load(), reply: a.replyOf(toolUse),
 		result: make(chan callResult, 1),
 	}
-	if c.generation%2 == 0 {
-		return "", errLate
+	switch {
+	case c.generation == closed:
+		return "", a.fence(c, errClosed)
+	case c.generation%2 == 0:
+		return "", a.fence(c, errLate)
 	}
 	select {
-	case a.calls <- c:
+	case a.calls <- c: // Act or settle says what becomes of it
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", a.fence(c, errLate)
 	case <-a.closing:
-		return "", errLate
+		return "", a.fence(c, errLate)
 	}
 	select {
 	case r := <-c.result:
@@ -104,17 +107,25 @@ func (a *Agent) take(ctx context.Context, toolUse string, action world.Action) (
 	case <-ctx.Done():
 		return "", ctx.Err()
 	case <-a.closing:
-		return "", errLate
+		return "", errClosed
 	}
+}
+
+// fence reports a call that is refused because it is no answer to the newest observation, and returns why.
+func (a *Agent) fence(c *call, why error) error {
+	if a.cfg.Fenced != nil {
+		a.cfg.Fenced(c.action, why.Error())
+	}
+	return why
 }
 
 // judge says why a call is no answer to the newest observation, if it is none.
 func (a *Agent) judge(c *call) error {
 	switch {
-	case c.generation != a.generation.Load():
-		return errLate
 	case c.reply != "" && c.reply == a.answered:
 		return errTwice
+	case c.generation != a.generation.Load():
+		return errLate
 	}
 	return nil
 }

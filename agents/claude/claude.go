@@ -35,6 +35,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 const (
@@ -44,6 +45,8 @@ const (
 	// maxObservation is the longest observation in bytes that the model gets to read. Of a longer one Claude Code shows only the
 	// beginning, without a word: results of tools are whole up to 40 kB (measured), and not from 60 kB.
 	maxObservation = 40_000
+
+	closed = -2 // generation of an agent that is closed
 )
 
 // A Config says how to run one Claude Code process.
@@ -57,6 +60,12 @@ type Config struct {
 	Tools    []string // built-in tools granted, of Read, Write, Edit, Glob and Grep; they reach the working directory only
 	Thinking int      // tokens that the model may think before it answers; 0: it does not
 	Log      *slog.Logger
+
+	// Fenced is told of each call of act that was refused because it was no answer to what the agent was shown last: it came after
+	// the deadline or between observations, it was the second of one reply, or the agent was being closed. The action names no agent,
+	// for it can only be that of the process that called; the reason is what the model reads. Such an action has no effect. Any
+	// goroutine may call Fenced until Close has returned, and the agent waits for it. nil: nobody is told.
+	Fenced func(action world.Action, reason string)
 }
 
 // Socket returns the path of the unix socket on which the process in dir looks for its gateway.
@@ -80,7 +89,7 @@ type Agent struct {
 	awaited atomic.Int64
 
 	// generation numbers the observations. It is odd while an Act waits for an answer to one; a call that comes at another
-	// time, or was made before the newest observation was seen, is refused.
+	// time, or was made before the newest observation was seen, is refused. After Close was called it is closed.
 	generation atomic.Int64
 
 	mu    sync.Mutex
@@ -211,6 +220,7 @@ func (a *Agent) dead() error {
 
 // Close implements [agents.Agent].
 func (a *Agent) Close() (agents.Usage, error) {
+	a.generation.Store(closed)
 	// The act that is held open is not answered before the process is gone: the model would go on from there.
 	_ = a.stream.request(map[string]any{"subtype": "end_session"}) // one that cannot hear it is stopped
 	err := a.process.Stop(stopGrace)

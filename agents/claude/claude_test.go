@@ -272,9 +272,15 @@ func TestSecondActionOfOneReplyIsRefused(t *testing.T) {
 		}
 		return []block{act(fmt.Sprintf("toolu_%d", n), "fish", n)}, http.StatusOK
 	}}
-	agent := start(t, m, nil)
+	fenced := make(chan string, 10)
+	agent := start(t, m, func(cfg *claude.Config) {
+		cfg.Fenced = func(action world.Action, reason string) { fenced <- string(action.Args) + ": " + reason }
+	})
 	wantTons(t, mustAct(t, agent, 0), 10)
 	wantTons(t, mustAct(t, agent, 1), 1)
+	if got, want := <-fenced, `{"tons":66}: one action for each observation`; !strings.HasPrefix(got, want) || len(fenced) != 0 {
+		t.Errorf("told of %q and %d more, want %q", got, len(fenced), want)
+	}
 	if got := m.requests()[1]; !bytes.Contains(got, []byte("had not seen the newest")) {
 		t.Errorf("the model is not told that its second action was refused: %s", got)
 	}
@@ -287,7 +293,9 @@ func TestMalformedActionCanBeMended(t *testing.T) {
 		}
 		return []block{act("toolu_y", "fish", 3)}, http.StatusOK
 	}}
-	agent := start(t, m, nil)
+	agent := start(t, m, func(cfg *claude.Config) {
+		cfg.Fenced = func(action world.Action, reason string) { t.Errorf("%+v was fenced: %s", action, reason) }
+	})
 	wantTons(t, mustAct(t, agent, 0), 3)
 }
 

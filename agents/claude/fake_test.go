@@ -2,7 +2,6 @@ package claude
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,9 +28,10 @@ func TestMain(m *testing.M) {
 }
 
 type fake struct {
-	mode  string
-	in    *bufio.Reader
-	users int // messages so far
+	mode    string
+	in      *bufio.Reader
+	users   int // messages so far
+	answers int // answers to its requests so far
 }
 
 func (f *fake) say(v any) { fmt.Printf("%s\n", world.JSON(v)) }
@@ -44,9 +44,23 @@ func (f *fake) mcp(id string, message map[string]any) {
 }
 
 func (f *fake) act(id string, n int) {
+	f.call(id, n, map[string]any{"action": "fish", "args": map[string]any{"tons": n}})
+}
+
+// call calls act as the tool use with that id.
+func (f *fake) call(id string, n int, arguments any) {
 	f.mcp(id, map[string]any{"id": n, "method": "tools/call", "params": map[string]any{
-		"name": toolName, "arguments": map[string]any{"action": "fish", "args": map[string]any{"tons": n}},
+		"name": toolName, "arguments": arguments, "_meta": map[string]any{"claudecode/toolUseId": id},
 	}})
+}
+
+// reply is a reply of the model that holds the tool uses with those ids.
+func (f *fake) reply(id string, toolUses ...string) {
+	var content []map[string]any
+	for _, use := range toolUses {
+		content = append(content, map[string]any{"type": "tool_use", "id": use})
+	}
+	f.say(map[string]any{"type": "assistant", "message": map[string]any{"id": id, "content": content}})
 }
 
 func (f *fake) result() { f.say(map[string]any{"type": "result", "subtype": "success"}) }
@@ -68,6 +82,10 @@ func (f *fake) play() {
 			}})
 			f.mcp("hello again", map[string]any{"method": "notifications/initialized"})
 		case in.Type == "control_request" && in.Request.Subtype == "end_session":
+			if f.mode == "clinging" { // acts once more, and stays until it is killed
+				f.act("last", 9)
+				time.Sleep(time.Hour)
+			}
 			return
 		default:
 			f.misbehave(in)
@@ -107,6 +125,43 @@ func (f *fake) misbehave(in inbound) {
 		case in.Type == "user" && f.users == 2:
 			f.act("in time", 2)
 		}
+	case "twice": // acts again in a reply that has acted, and then in another
+		switch {
+		case in.Type == "user":
+			f.reply("r1", "one", "two")
+			f.act("one", 1)
+		case in.Response.RequestID == "one":
+			f.act("two", 2)
+		case in.Response.RequestID == "two":
+			f.reply("r2", "three")
+			f.act("three", 3)
+		}
+	case "hasty": // acts twice at once, and then in another reply
+		switch {
+		case in.Type == "user":
+			f.reply("r1", "one", "two")
+			f.act("one", 1)
+			f.act("two", 2)
+		case in.Response.RequestID != "" && f.users == 1:
+			f.answers++
+			if f.answers == 2 {
+				f.reply("r2", "three")
+				f.act("three", 3)
+			}
+		}
+	case "unbidden": // acts, and again when the test says so
+		switch {
+		case in.Type == "user":
+			f.act("one", 1)
+		case in.Request.Subtype == "act unbidden":
+			f.act("two", 2)
+		}
+	case "forger": // says that it is somebody else
+		if in.Type == "user" {
+			f.call("forged", 1, map[string]any{
+				"agent": "b", "Agent": "b", "seat": 1, "action": "fish", "args": map[string]any{"tons": 1, "agent": "b"},
+			})
+		}
 	case "strange": // fields of other types, other requests, the same request twice
 		switch {
 		case in.Type == "user":
@@ -121,12 +176,17 @@ func (f *fake) misbehave(in inbound) {
 // startFake starts the test binary as a Claude Code with the given manners.
 func startFake(t *testing.T, mode string) *Agent {
 	t.Helper()
+	return startFakeIn(t, t.TempDir(), mode, nil)
+}
+
+func startFakeIn(t *testing.T, dir, mode string, fenced func(world.Action, string)) *Agent {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, err := Start(t.Context(), Config{
-		Binary: self, Dir: t.TempDir(), Model: "fake-" + mode, Log: slog.New(slog.DiscardHandler),
+		Binary: self, Dir: dir, Model: "fake-" + mode, Log: slog.New(slog.DiscardHandler), Fenced: fenced,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -159,19 +219,6 @@ func TestChildThatClosesItsOutputOrFloodsItIsDead(t *testing.T) {
 				t.Errorf("act: %v, want a DeadError with %q", err, why)
 			}
 		})
-	}
-}
-
-func TestActionThatComesWithTheDeadlineIsRefusedAndTheNextOneTaken(t *testing.T) {
-	a := startFake(t, "late")
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := a.Act(ctx, world.Observation{}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("act: %v, want a deadline", err)
-	}
-	action, err := a.Act(t.Context(), world.Observation{Turn: 1})
-	if err != nil || string(action.Args) != `{"tons":2}` {
-		t.Errorf("the next act: %s, %v; want the second action", action.Args, err)
 	}
 }
 

@@ -11,14 +11,15 @@ import (
 const protocolText = `
 
 You play by the act tool alone. What you see stands as JSON between <observation> and </observation>: "view" is what you see,
-"actions" are the actions that are legal now with the JSON schemas of their arguments, "reward" is what you have earned so far, and
-"refused" says why your last action had no effect. For each observation call act exactly once.`
+"messages" are what you were told since you last acted, "actions" are the actions that are legal now with the JSON schemas of their
+arguments, "reward" is what you have earned so far, and "refused" says why your last action had no effect. For each observation call act exactly once.`
 
 const reminderText = "You ended your turn without acting. Call the act tool once now, or you pass."
 
 var (
-	errLate  = errors.New("too late, the turn is over; wait for the next observation")
-	errTwice = errors.New("one action for each observation; you had not seen the newest one when you called this")
+	errLate   = errors.New("too late, the turn is over; wait for the next observation")
+	errTwice  = errors.New("one action for each observation; you had not seen the newest one when you called this")
+	errClosed = errors.New("your part is over; another process may have taken your place")
 )
 
 // observationText is an observation as the model reads it.
