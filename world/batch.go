@@ -44,17 +44,13 @@ func (b *batch) add(events []Event, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	lines, world := b.lines, b.world
+	b.events += len(stamped)
 	for i := range stamped {
 		stamped[i].Time = now
-		line, size, err := encode(stamped[i])
-		if err != nil {
-			return fmt.Errorf("commit: %w", err)
-		}
-		lines = append(lines, line...)
-		world = append(append(world, line[:size]...), "}\n"...)
+		begin, world := len(b.lines), 0
+		b.lines, world = encode(b.lines, stamped[i])
+		b.world = append(append(b.world, b.lines[begin:world]...), "}\n"...)
 	}
-	b.events, b.lines, b.world = b.events+len(stamped), lines, world
 	b.state = b.state.Apply(stamped...)
 	return nil
 }

@@ -6,12 +6,21 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // Canonical returns JSON in the one form that the log holds: keys sorted, no white space, no HTML escapes, integers as
 // they are and all other numbers in the shortest form of their float64. Of equal keys in an object the last one counts. It
 // is an error if arrays and objects are nested deeper than [MaxDepth].
 func Canonical(raw []byte) (json.RawMessage, error) {
+	if isCanonical(raw) {
+		return bytes.Clone(raw), nil
+	}
+	return makeCanonical(raw)
+}
+
+// makeCanonical is Canonical for what may be in another form.
+func makeCanonical(raw []byte) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v any
@@ -51,6 +60,17 @@ func marshal(v any) (json.RawMessage, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// appendText appends UTF-8 text as canonical JSON to b.
+func appendText(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return append(b, JSON(text)...)
+		}
+	}
+	b = append(append(b, '"'), text...)
+	return append(b, '"')
 }
 
 func canonicalNumbers(v any, depth int) (any, error) {

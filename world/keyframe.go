@@ -150,7 +150,8 @@ func encodeKeyframe(log source, st State, at cursor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sealLine(raw[:len(raw)-len("}")]), nil
+	raw = raw[:len(raw)-len("}")]
+	return appendEnd(raw, raw), nil
 }
 
 // crcOf returns the checksum of a line that is whole.

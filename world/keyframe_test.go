@@ -288,11 +288,12 @@ func TestKeyframesThatAreHarmedAreIgnoredAndMended(t *testing.T) {
 		"lines of the log":      readFile(t, dir, logName),
 		"with a sum of nothing": each(func(line []byte) []byte {
 			i := bytes.Index(line, []byte(`"sum":"`)) + len(`"sum":"`)
-			body := append(line[:i:i], line[i+bytes.IndexByte(line[i:], '"'):len(line)-crcSize-1]...)
-			return sealLine(body)
+			body := append(line[:i:i], line[i+bytes.IndexByte(line[i:], '"'):len(line)-endSize]...)
+			return appendEnd(body, body)
 		}),
 		"of no size": each(func(line []byte) []byte {
-			return sealLine(append([]byte(`{"size":-1,`), line[bytes.IndexByte(line, ',')+1:len(line)-crcSize-1]...))
+			body := append([]byte(`{"size":-1,`), line[bytes.IndexByte(line, ',')+1:len(line)-endSize]...)
+			return appendEnd(body, body)
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,8 @@ package world
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +16,8 @@ import (
 )
 
 const (
-	logName  = "events.jsonl"
-	crcField = `,"crc":"%08x"}`
-	crcSize  = len(`,"crc":"00000000"}`)
+	logName = "events.jsonl"
+	endSize = len(`,"crc":"00000000"}` + "\n")
 
 	firstChunk = 64 << 10 // bytes of the log that are read at first; each time twice as many
 	chunk      = 1 << 20  // and these at most, unless a commit is greater
@@ -40,34 +41,32 @@ func (e *LogError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// encode returns a canonical event as a line of the log, newline included, and the size of the world part at its beginning.
-func encode(ev Event) (line []byte, world int, err error) {
-	raw, err := ev.World()
-	if err != nil {
-		return nil, 0, err
-	}
-	line = raw[:len(raw)-len("}")]
-	world = len(line)
+// encode appends a canonical event as a line of the log, newline included, to b. Its world part ends at world.
+func encode(b []byte, ev Event) (line []byte, world int) {
+	begin := len(b)
+	b = ev.appendWorld(b)
+	world = len(b)
 	if len(ev.Proc) > 0 {
-		line = append(line, `,"proc":`...)
-		line = append(line, ev.Proc...)
+		b = append(append(b, `,"proc":`...), ev.Proc...)
 	}
-	line = append(line, `,"time":"`...)
-	line = ev.Time.UTC().AppendFormat(line, time.RFC3339Nano)
-	line = append(line, '"')
-	return sealLine(line), world, nil
+	b = append(b, `,"time":"`...)
+	b = append(ev.Time.UTC().AppendFormat(b, time.RFC3339Nano), '"')
+	return appendEnd(b, b[begin:]), world
 }
 
-// sealLine closes a line with its checksum.
-func sealLine(line []byte) []byte {
-	return fmt.Appendf(line, crcField+"\n", crc32.Checksum(line, castagnoli))
+// appendEnd appends the end of a line, its checksum and newline, to b.
+func appendEnd(b, line []byte) []byte {
+	var crc [4]byte
+	binary.BigEndian.PutUint32(crc[:], crc32.Checksum(line, castagnoli))
+	b = hex.AppendEncode(append(b, `,"crc":"`...), crc[:])
+	return append(b, "\"}\n"...)
 }
 
 // isWhole says whether a line, newline included, has the checksum that it ought to have.
 func isWhole(line []byte) bool {
-	body := line[:max(0, len(line)-crcSize-len("\n"))]
-	var crc [crcSize + 1]byte
-	return bytes.Equal(line[len(body):], fmt.Appendf(crc[:0], crcField+"\n", crc32.Checksum(body, castagnoli)))
+	body := line[:max(0, len(line)-endSize)]
+	var end [endSize]byte
+	return bytes.Equal(line[len(body):], appendEnd(end[:0], body))
 }
 
 // parse returns the event of a line of the log, newline included, if the line is whole and the event is the one numbered seq.
@@ -93,10 +92,7 @@ func decode(line []byte, seq int64) (ev Event, world int, err error) {
 	if ev, err = ev.canonical(); err != nil {
 		return Event{}, 0, err
 	}
-	again, world, err := encode(ev)
-	if err != nil {
-		return Event{}, 0, err
-	}
+	again, world := encode(nil, ev)
 	if !bytes.Equal(again, line) {
 		return Event{}, 0, errors.New("the line is not in canonical form")
 	}
