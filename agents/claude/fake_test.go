@@ -31,7 +31,7 @@ type fake struct {
 	mode    string
 	in      *bufio.Reader
 	users   int // messages so far
-	answers int // answers to its requests so far
+	answers int // what it heard about its actions so far
 }
 
 func (f *fake) say(v any) { fmt.Printf("%s\n", world.JSON(v)) }
@@ -142,14 +142,14 @@ func (f *fake) misbehave(in inbound) {
 			f.reply("r1", "one", "two")
 			f.act("one", 1)
 			f.act("two", 2)
-		case in.Response.RequestID != "" && f.users == 1:
+		case in.Response.RequestID == "one", in.Response.RequestID == "two":
 			f.answers++
 			if f.answers == 2 {
 				f.reply("r2", "three")
 				f.act("three", 3)
 			}
 		}
-	case "unbidden": // acts, and again when the test says so
+	case "unbidden", "clinging": // acts, and again when the test says so
 		switch {
 		case in.Type == "user":
 			f.act("one", 1)

@@ -113,6 +113,7 @@ func TestActionOfAProcessThatIsBeingClosedIsReported(t *testing.T) {
 			refused.report(action, reason)
 			a.process.Kill()
 		})
+		wantAct(t, a, 0, `{"tons":1}`)
 	})
 	refused.want(t, fished(9, errClosed))
 }
