@@ -6,17 +6,23 @@
 // side, commits go to the other. In [Episode.Run] those are living agents and the world's store; in [Verify] they are the acts
 // that a log recorded and the events that it must hold, so that what is verified is the very code that played.
 //
-// An agent that is late, dead, or does nothing is an event with a declared consequence, and the episode goes on.
+// An agent that is late, dead, or does nothing is an event with a declared consequence, and the episode goes on. An act that nobody waits for,
+// because it is late, doubled, or of a process that was replaced, is refused, and that is an event too.
+//
+// Agents talk by the action [Say], in games with [Talk]; what they say waits in the facts run/mail until those who are meant have
+// seen it in an observation to which an act came.
+//
+// An operator can change facts, tell agents something, and hold the game, from any process: [Game.Intervene] commits it like anything else. The
+// game sees such a commit with its own next one, so that the log alone says who knew of it when they acted.
+//
+// An episode that was interrupted, or whose supervisor was killed, goes on where its log ends; see [Episode.Run].
 //
 // The folder of a run is described at [Manifest] and [Result].
 package arena
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
@@ -26,19 +32,38 @@ import (
 // An Episode is a game with agents that play it and a store that it happens in.
 type Episode struct {
 	Game
+	Dir      string // the run's folder, where Store is
 	Store    *world.Store
 	Seats    []Seat            // in the order of Game.Agents
 	Act      time.Duration     // clock of one act, where its phase has none of its own
 	Overtime time.Duration     // bank of each agent, for the whole episode, from which an act draws that takes longer
-	Time     time.Duration     // clock of the whole episode
+	Time     time.Duration     // clock of the whole episode; it stands still while an operator holds the game
 	Starts   int               // how many agents may be starting at once
 	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
 }
 
 // A Seat is a place at the table, and how to bring the agent who sits there to life.
 type Seat struct {
-	Name  string
-	Start func(context.Context) (agents.Agent, error)
+	Name string
+	// Start starts the agent. Each act that is refused because nobody waits for it, being late, doubled, or of a process that was
+	// replaced, is told to fenced, at any time and from any goroutine.
+	Start func(ctx context.Context, fenced Fenced) (agents.Agent, error)
+	// Meter returns what the agent has used of its model since it was started; nil: it has none.
+	Meter func() Metered
+}
+
+// Fenced is told the name of an action that was refused because nobody waited for it, and why.
+type Fenced func(action, reason string)
+
+// A Metered is what an agent has used of its model.
+type Metered struct {
+	ModelRequests int64 `json:"model_requests"`
+	TokensIn      int64 `json:"tokens_in"`  // input, cache writes and cache reads together
+	TokensOut     int64 `json:"tokens_out"` //
+}
+
+func (m Metered) add(n Metered) Metered {
+	return Metered{m.ModelRequests + n.ModelRequests, m.TokensIn + n.TokensIn, m.TokensOut + n.TokensOut}
 }
 
 // An Outcome is how an episode went.
@@ -50,32 +75,35 @@ type Outcome struct {
 
 // A SeatOutcome is how an episode went for one agent.
 type SeatOutcome struct {
-	Name    string
-	Status  Status
-	Reward  float64
-	Waiting time.Duration // how long the arena waited for its acts, in all
-	Usage   agents.Usage
+	Name   string
+	Status Status
+	Reward float64
+	Metered
+	Usage agents.Usage
 }
 
-// Run plays the episode. Its agents are gone when it returns. When ctx ends, the episode is interrupted: that is an outcome and not an
-// error, and the log says nothing of it, for the episode is not over. The outcome beside an error says how far it went.
+// Run plays the episode. If the store holds a part of it, because it was interrupted or its supervisor was killed, it goes on there: what
+// agents did that is in the log is done, and nobody is asked for it again. Its agents are gone when it returns. When ctx ends, the episode
+// is interrupted: that is an outcome and not an error, and the log says nothing of it, for the episode is not over. The outcome beside an
+// error says how far it went.
 func (e *Episode) Run(ctx context.Context) (Outcome, error) {
-	// The limit of time is a cause of its own, to tell it from an interruption.
-	playing, cancel := context.WithTimeoutCause(ctx, e.Time, errTimeUp)
-	defer cancel()
-	c := newCast(e.Seats, e.Overtime)
-	c.start(playing, e.Starts)
-	live := &livePlayers{
-		Episode: e, ctx: playing, cast: c, refused: make(map[string]string), turn: -1,
-		busy: make(map[string]bool), arrivals: make(chan act, len(e.Seats)),
+	playing, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	live := newLivePlayers(e, playing, leave)
+	p, st, err := e.rejoin(live)
+	if err != nil {
+		return Outcome{}, err
 	}
-	st, end, err := e.play(live)
-	cancel()
+	live.cast.start(playing, e.Starts, e.Store.State(), live.fence.refuse)
+	live.clock.start()
+	st, end, err := e.play(p, st)
+	live.clock.stop()
+	leave(nil)
 	live.acting.Wait()
-	err = errors.Join(err, c.close())
+	err = errors.Join(err, live.cast.close())
 	out := Outcome{End: end, State: st}
-	for _, p := range c.players {
-		seat := SeatOutcome{Name: p.seat.Name, Waiting: p.waiting, Usage: p.usage}
+	for _, p := range live.cast.players {
+		seat := SeatOutcome{Name: p.seat.Name, Metered: p.used(), Usage: p.usage}
 		if st.Seq > 0 { // it has begun
 			var standErr error
 			seat.Status, seat.Reward, standErr = e.Standing(st, seat.Name)
@@ -84,88 +112,4 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 		out.Seats = append(out.Seats, seat)
 	}
 	return out, err
-}
-
-// livePlayers are the agents of an episode that is being played, and its store. They implement players.
-type livePlayers struct {
-	*Episode
-	ctx     context.Context
-	cast    *cast
-	refused map[string]string // why an agent's last action had no effect
-	turn    int               // last one that was announced
-
-	acting   sync.WaitGroup
-	busy     map[string]bool // who is acting in a free-running game
-	arrivals chan act        // what they did
-}
-
-func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Observation) ([]act, error) {
-	p.announce(st)
-	acts := make([]act, len(observations))
-	for i, obs := range observations {
-		obs = p.told(obs)
-		p.acting.Go(func() { acts[i] = p.cast.act(p.ctx, cmp.Or(phase.Act, p.Act), obs) })
-	}
-	p.acting.Wait()
-	if p.ctx.Err() != nil {
-		return nil, p.whyLeft()
-	}
-	return acts, nil
-}
-
-// announce tells of a turn that has begun.
-func (p *livePlayers) announce(st world.State) {
-	if p.OnTurn != nil && st.Turn > p.turn {
-		p.turn = st.Turn
-		p.OnTurn(st)
-	}
-}
-
-// told returns an observation with what its agent has not been told yet.
-func (p *livePlayers) told(obs world.Observation) world.Observation {
-	obs.Refused = p.refused[obs.Agent]
-	delete(p.refused, obs.Agent)
-	return obs
-}
-
-// whyLeft says why the episode is left before its end.
-func (p *livePlayers) whyLeft() error {
-	if errors.Is(context.Cause(p.ctx), errTimeUp) {
-		return errTimeUp
-	}
-	return errInterrupted
-}
-
-func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
-	// An interruption must not lose what was decided, so the store is not given the context that it ends.
-	return p.Store.Commit(context.WithoutCancel(p.ctx), func(st world.State) ([]world.Event, error) {
-		events, err := decide(st)
-		for _, ev := range events {
-			p.explain(ev)
-		}
-		return events, err
-	})
-}
-
-// explain keeps what an event has to say to its agent about its last action.
-func (p *livePlayers) explain(ev world.Event) {
-	var data struct {
-		Reason      string      `json:"reason"`
-		Consequence Consequence `json:"consequence"`
-	}
-	var why proc
-	switch ev.Kind {
-	case world.KindRefusal:
-		_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
-		p.refused[ev.Agent] = data.Reason
-	case KindTimeout, KindInvalid, KindError:
-		_ = json.Unmarshal(ev.Data, &data)
-		_ = json.Unmarshal(ev.Proc, &why) // nothing where it follows a refusal, which has said why
-		reason := cmp.Or(why.Reason, p.refused[ev.Agent])
-		if data.Consequence == ConsequenceDefault {
-			p.refused[ev.Agent] = reason + "; the default action was done in its place"
-		} else {
-			p.refused[ev.Agent] = "you passed: " + reason
-		}
-	}
 }

@@ -27,9 +27,32 @@ type player struct {
 	agent agents.Agent
 	err   error // why it did not start
 
+	before Metered // used of its model before it was started
+	usage  agents.Usage
+
+	mu       sync.Mutex
 	overtime time.Duration // left in its bank
-	waiting  time.Duration
-	usage    agents.Usage
+}
+
+// used returns what the agent has used of its model in the whole episode.
+func (p *player) used() Metered {
+	if p.seat.Meter == nil {
+		return p.before
+	}
+	return p.before.add(p.seat.Meter())
+}
+
+func (p *player) overtimeLeft() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.overtime
+}
+
+// draw takes from the bank what an act took longer than its clock.
+func (p *player) draw(took, clock time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.overtime = max(0, p.overtime-max(0, took-clock))
 }
 
 func newCast(seats []Seat, overtime time.Duration) *cast {
@@ -42,16 +65,23 @@ func newCast(seats []Seat, overtime time.Duration) *cast {
 	return c
 }
 
-// start brings the agents to life, some at a time, in the background: each may act as soon as it is ready.
-func (c *cast) start(ctx context.Context, atOnce int) {
+var errOut = errors.New("it is out already")
+
+// start brings the agents to life who still act in st, some at a time, in the background: each may act as soon as it is ready.
+func (c *cast) start(ctx context.Context, atOnce int, st world.State, fenced func(agent, action, reason string)) {
 	slots := make(chan struct{}, max(atOnce, 1))
 	for _, p := range c.players {
+		if status, err := statusOf(st, p.seat.Name); err == nil && status != StatusActive {
+			p.err = errOut
+			close(p.ready)
+			continue
+		}
 		go func() { // ends at the latest with ctx; close waits for it
 			defer close(p.ready)
 			select {
 			case slots <- struct{}{}:
 				defer func() { <-slots }()
-				p.agent, p.err = p.seat.Start(ctx)
+				p.agent, p.err = p.seat.Start(ctx, func(action, reason string) { fenced(p.seat.Name, action, reason) })
 			case <-ctx.Done():
 				p.err = ctx.Err()
 			}
@@ -76,23 +106,23 @@ func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observati
 	if p.err != nil {
 		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
 	}
-	limit := clock + p.overtime
+	bank := p.overtimeLeft()
+	limit := clock + bank
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()
 	action, err := p.agent.Act(ctx, obs)
 	took := time.Since(began)
-	p.waiting += took
 	a := judge(action, err)
 	late := err == nil && took > limit
 	if late || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil { // and not a deadline of the agent's own
 		reason := fmt.Sprintf("no action within %v", clock)
 		if limit > clock {
-			reason += fmt.Sprintf(" and the %v of overtime that were left", p.overtime)
+			reason += fmt.Sprintf(" and the %v of overtime that were left", bank)
 		}
 		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
 	}
-	p.overtime = max(0, p.overtime-max(0, took-clock))
+	p.draw(took, clock)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
 	return a

@@ -3,6 +3,7 @@ package arena
 import (
 	"encoding/json"
 	"iter"
+	"math"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -16,13 +17,27 @@ type Tally struct {
 	Invalids int `json:"invalids"` // times it did nothing that could be an action
 	Errors   int `json:"errors"`   // times it could not act
 	Defaults int `json:"defaults"` // times the default action was done in its place; no action of its own
+	Messages int `json:"messages"` // of its actions, how many said something to others
+	Fenced   int `json:"fenced"`   // times it acted when nobody had asked it, which had no effect; not among its actions
+
+	WallMS float64 `json:"wall_ms"` // milliseconds that were waited for its acts
 }
 
 // count adds what an event says of its agent.
 func (t *Tally) count(ev world.Event) {
+	var p proc
+	if len(ev.Proc) > 0 && json.Unmarshal(ev.Proc, &p) == nil {
+		t.WallMS = math.Round((t.WallMS+p.WallMS)*1000) / 1000
+	}
 	switch ev.Kind {
+	case KindMessage:
+		t.Messages++
+	case KindFenced:
+		if r, err := fencedOf(ev); err == nil {
+			t.Fenced += r.Times
+		}
 	case KindAction:
-		a, err := actOf(ev)
+		a, err := actOf(ev, 0)
 		if err == nil && a.action.Name == world.Pass {
 			t.Passes++
 		} else {
@@ -62,7 +77,7 @@ func Count(events iter.Seq2[world.Event, error]) (map[string]Tally, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ev.Agent == "" || ev.Kind == world.KindRefusal && byDefault[ev.Agent] {
+		if ev.Agent == "" || ev.Kind == KindOperator || ev.Kind == world.KindRefusal && byDefault[ev.Agent] {
 			continue
 		}
 		t := tallies[ev.Agent]

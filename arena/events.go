@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/vitrine-sim/vitrine/world"
@@ -14,11 +15,19 @@ import (
 const (
 	KindStart   = "start"   // the first event; data: {"agents": [names], "seed": n}
 	KindPhase   = "phase"   // a phase begins; data: {"name": its name}
-	KindAction  = "action"  // an agent asked for something; data: {"name": action, "args": {...}}
+	KindAction  = "action"  // an agent asked for something; data: {"name": action, "args": {...}}, and "saw" as below
 	KindTimeout = "timeout" // an agent did not act in time; data: {"consequence": c}, and if c is "default" what it does, as above
 	KindInvalid = "invalid" // an agent did nothing, or what it did was refused and more than a pass follows; data as above
 	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail"}
+	KindMessage = "message" // an agent said something; data: {"text": text, "to": [names], or none for everybody}
 	KindEnd     = "end"     // the last event; data: {"status": "terminated" or "truncated", "reason": text}
+)
+
+// Kinds of events that come between those of the game, each in a commit that begins with it. An act whose agent saw a state from before such
+// an event, or before other acts of a free-running game, says so: "saw" in its data is the number of the last event that it knew of.
+const (
+	KindOperator = "operator" // an operator intervened; data: a [Command]
+	KindFenced   = "fenced"   // an agent acted when nobody had asked it; data: {"action": name, "reason": text, "times": n}
 )
 
 // opening returns the first events of an episode.
@@ -54,6 +63,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 			ev, action = g.consequence(a.kind, a.agent, follows)
 		}
 		ev.Proc = world.JSON(a.proc)
+		mark(&ev, st, a.saw)
 		action.Agent = a.agent
 		events, actions = append(events, ev), append(actions, action)
 		asked[a.agent] = a.kind == KindAction
@@ -64,19 +74,38 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 	if err != nil {
 		return nil, fmt.Errorf("step: %w", err)
 	}
-	return slices.Concat(events, followed, s.then), nil
+	events = append(events, followed...)
+	then := slices.Clone(s.then)
+	if len(then) > 0 && then[0].Kind == world.KindTurn && openMailbox(st).waits() {
+		sweep(st.Apply(events...), s.live, &then[0])
+	}
+	return append(events, then...), nil
+}
+
+// mark makes an act's event say that the agent has had its messages, and which state it saw, if that is not the one of its step.
+func mark(ev *world.Event, st world.State, saw int64) {
+	if had := hears(st, ev.Agent, saw); had != nil {
+		if ev.Set == nil {
+			ev.Set = make(map[string]json.RawMessage)
+		}
+		maps.Copy(ev.Set, had)
+	}
+	if saw != st.Seq {
+		ev.Data = fmt.Appendf(nil, `{"saw":%d,%s`, saw, ev.Data[len("{"):])
+	}
 }
 
 // consider returns what follows from the actions of a step by its phase and by the rules, and then for each agent that asked for
 // something illegal. Where the default action takes the place of what is illegal, the rules consider the step anew, so that
 // all of it still happens at once.
 func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, asked map[string]bool) ([]world.Event, error) {
-	forbidden := phase.forbid(actions)
+	illegal := phase.forbid(actions)
+	messages, unsaid := g.talk(st, actions)
 	events, err := g.Rules.Step(st, actions)
 	if err != nil {
 		return nil, err
 	}
-	events = append(forbidden, events...)
+	events = slices.Concat(illegal, unsaid, messages, events)
 	follows := g.follows(KindInvalid, phase)
 	if follows == ConsequencePass {
 		return events, nil
@@ -96,7 +125,7 @@ func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, as
 		return append(events, consequences...), nil
 	}
 	events, err = g.Rules.Step(st, actions)
-	return slices.Concat(refusals, consequences, events), err
+	return slices.Concat(refusals, messages, consequences, events), err
 }
 
 // follows returns what follows for an agent from an event of that kind in a phase.

@@ -3,6 +3,7 @@ package arena
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -44,6 +45,7 @@ type Game struct {
 	Seed         uint64
 	Agents       []string // names in seat order
 	Turns        int      // the episode is truncated after so many turns
+	Talk         Talk
 	Consequences Consequences
 	Default      world.Action // of everybody, where a consequence asks for it; it is nobody's in particular
 }
@@ -54,6 +56,7 @@ type act struct {
 	action world.Action // what it asked for, if kind is KindAction
 	kind   string       // KindAction, KindTimeout, KindInvalid or KindError
 	dead   bool         // it never acts again, whatever is declared
+	saw    int64        // number of the last event of the state that it was shown
 	proc   proc         // facts of the process
 }
 
@@ -64,13 +67,19 @@ type proc struct {
 	Detail string  `json:"detail,omitempty"` // the last that a dead process had to say
 }
 
+// took returns the time that an act took.
+func (a act) took() time.Duration { return time.Duration(a.proc.WallMS * float64(time.Millisecond)) }
+
 // players is where acts come from: from agents in [Episode.Run], from a log in [Verify].
 type players interface {
-	// act returns one act for each observation, in the same order. errTimeUp ends the episode, errInterrupted leaves it.
+	// act returns one act for each observation, in the same order. errOver ends the episode, errInterrupted leaves it.
 	act(st world.State, phase *Phase, observations []world.Observation) ([]act, error)
 	// next returns the act that comes first, in a free-running game, of one of those who are shown an observation. Who is
 	// acting already is not shown it. The errors are those of act.
 	next(st world.State, observations []world.Observation) (act, error)
+	// later returns the state after the next event that comes from outside the game, which stands still until then. The errors are
+	// those of act.
+	later(st world.State) (world.State, error)
 	// commit makes what decide returns happen, and returns the state after it.
 	commit(decide func(world.State) ([]world.Event, error)) (world.State, error)
 }
@@ -89,6 +98,7 @@ const (
 	allOut     = "every agent is out"
 	TurnLimit  = "limit of turns" // of the scenario
 	TimeLimit  = "limit of time"
+	byOperator = "stopped by the operator"
 )
 
 // An End is how an episode ended.
@@ -98,13 +108,16 @@ type End struct {
 }
 
 var (
-	errTimeUp      = errors.New("the time for the whole episode is up")
+	errOver        = errors.New("the time is up, or an operator has ended the episode")
 	errInterrupted = errors.New("interrupted")
 )
 
-// play plays an episode to its end.
-func (g *Game) play(p players) (world.State, End, error) {
-	st, err := p.commit(g.opening)
+// play plays an episode to its end from a state with which a turn begins, or from the zero state.
+func (g *Game) play(p players, st world.State) (world.State, End, error) {
+	var err error
+	if st.Seq == 0 {
+		st, err = p.commit(g.opening)
+	}
 	for err == nil {
 		var live []string
 		var seen map[string]world.Observation
@@ -120,7 +133,7 @@ func (g *Game) play(p players) (world.State, End, error) {
 		st, err = g.turn(p, st, live, seen)
 	}
 	switch {
-	case errors.Is(err, errTimeUp):
+	case errors.Is(err, errOver):
 		return g.end(p, End{Truncated, TimeLimit})
 	case errors.Is(err, errInterrupted):
 		return st, End{Interrupted, fmt.Sprintf("in turn %d", st.Turn)}, nil
@@ -146,9 +159,29 @@ func (g *Game) nobodyLeft(st world.State) End {
 	return End{Truncated, allOut}
 }
 
+// end ends the episode. If it is its time that is up, an operator may have been first.
 func (g *Game) end(p players, end End) (world.State, End, error) {
-	st, err := p.commit(func(st world.State) ([]world.Event, error) { return g.ending(st, end) })
+	st, err := p.commit(func(st world.State) ([]world.Event, error) {
+		if end.Reason == TimeLimit && isStopped(st) {
+			end.Reason = byOperator
+		}
+		return g.ending(st, end)
+	})
 	return st, end, err
+}
+
+// ready returns the state in which the game goes on when no operator holds it any more.
+func (g *Game) ready(p players, st world.State) (world.State, error) {
+	for isHeld(st) && !isStopped(st) {
+		var err error
+		if st, err = p.later(st); err != nil {
+			return st, err
+		}
+	}
+	if isStopped(st) {
+		return st, errOver
+	}
+	return st, nil
 }
 
 // look returns the agents that still act, in seat order, and what each of them sees.
@@ -169,9 +202,13 @@ func (g *Game) look(st world.State) (live []string, seen map[string]world.Observ
 
 // observe returns what an agent sees, and whether it still acts: it is not out, and the rules have not ended its part.
 func (g *Game) observe(st world.State, agent string) (obs world.Observation, acts bool, err error) {
-	if obs, err = g.Rules.Observe(st, agent); err != nil {
+	if obs, err = g.Rules.Observe(st, agent); err == nil {
+		err = g.offer(st, &obs)
+	}
+	if err != nil {
 		return obs, false, fmt.Errorf("observe as %s: %w", agent, err)
 	}
+	obs.Messages = inbox(st, agent)
 	status, err := statusOf(st, agent)
 	return obs, status == StatusActive && !obs.Terminated, err
 }
@@ -182,11 +219,17 @@ func (g *Game) turn(p players, st world.State, live []string, seen map[string]wo
 		return g.runFree(p, st, len(live))
 	}
 	for _, s := range g.steps(st.Turn, live) {
-		var err error
-		if st, err = g.step(p, st, seen, s); err != nil {
-			return st, err
+		on, err := g.ready(p, st)
+		if on.Seq != st.Seq {
+			seen = nil // the state has moved on
 		}
-		seen = nil // the state has moved on
+		if err == nil {
+			on, err = g.step(p, on, seen, s)
+		}
+		if err != nil {
+			return on, err
+		}
+		st, seen = on, nil
 	}
 	return st, nil
 }
@@ -212,6 +255,9 @@ func (g *Game) step(p players, st world.State, seen map[string]world.Observation
 	acts, err := p.act(st, s.phase, observations)
 	if err != nil {
 		return st, err
+	}
+	for i := range acts {
+		acts[i].saw = st.Seq
 	}
 	return p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, acts, s) })
 }

@@ -27,13 +27,13 @@ func population(t *testing.T, config life.Config, schedule Schedule) float64 {
 	}
 	defer store.Close()
 	e := Episode{
-		Game:  Game{Rules: rules, Schedule: schedule, Turns: 2 * config.Turns},
-		Store: store, Act: time.Minute, Time: time.Hour, Starts: 1,
+		Game: Game{Rules: rules, Schedule: schedule, Turns: 2 * config.Turns},
+		Dir:  dir, Store: store, Act: time.Minute, Time: time.Hour, Starts: 1,
 	}
 	for i := range 4 {
 		name := fmt.Sprintf("tile-%02d", i)
 		e.Agents = append(e.Agents, name)
-		e.Seats = append(e.Seats, Seat{Name: name, Start: func(context.Context) (agents.Agent, error) {
+		e.Seats = append(e.Seats, Seat{Name: name, Start: func(context.Context, Fenced) (agents.Agent, error) {
 			return scripted.Agent{Policy: life.Policies()["life"]}, nil
 		}})
 	}

@@ -85,7 +85,7 @@ func TestTheLimitOfTimeEndsAnEpisodeInTheMiddleOfAStep(t *testing.T) {
 
 func TestTheLimitOfTimeEndsAnEpisodeWhoseAgentsAreStillStarting(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
-		s.starts("c", func(ctx context.Context) (agents.Agent, error) {
+		s.starts("c", func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
@@ -162,7 +162,7 @@ func TestAnEpisodeThatIsInterruptedBeforeItBeginsIsNotPlayed(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
 		started := false
 		for _, name := range five {
-			s.starts(name, func(ctx context.Context) (agents.Agent, error) {
+			s.starts(name, func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
 				started = started || ctx.Err() == nil
 				return nil, ctx.Err()
 			})
@@ -182,7 +182,7 @@ func TestAnEpisodeThatIsInterruptedBeforeItBeginsIsNotPlayed(t *testing.T) {
 func TestAnAgentThatIsStillStartingWhenTheEpisodeIsInterruptedIsClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
 		ctx, interrupt := context.WithCancel(t.Context())
-		s.starts("b", func(ctx context.Context) (agents.Agent, error) {
+		s.starts("b", func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
 			interrupt()
 			time.Sleep(time.Minute) // of the bubble: it is too far on to be called off
 			return s.actors["b"], nil
@@ -203,7 +203,7 @@ func TestStartsAreLimitedAndTheClockOfAnActBeginsWhenTheAgentIsReady(t *testing.
 		var mu sync.Mutex
 		starting, most := 0, 0
 		for _, name := range five {
-			s.starts(name, func(context.Context) (agents.Agent, error) {
+			s.starts(name, func(context.Context, Fenced) (agents.Agent, error) {
 				mu.Lock()
 				starting++
 				most = max(most, starting)
@@ -235,13 +235,17 @@ func TestAnOutcomeSaysWhatWasWaitedForAndUsed(t *testing.T) {
 		s.OnTurn = func(st world.State) { turns = append(turns, st.Turn) }
 		s.Schedule = Sequential
 		out := s.run()
+		tallies, err := Count(world.Events(s.dir))
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, seat := range out.Seats {
 			want := time.Duration(0)
 			if seat.Name == "e" {
 				want = 4 * s.Act / 2
 			}
-			if seat.Waiting != want || seat.Usage.PeakMemory != 1<<20 || seat.Reward != 20 {
-				t.Errorf("%+v, want %v waited", seat, want)
+			if waited := time.Duration(tallies[seat.Name].WallMS * float64(time.Millisecond)); waited != want || seat.Usage.PeakMemory != 1<<20 || seat.Reward != 20 {
+				t.Errorf("%+v, %+v, want %v waited", seat, tallies[seat.Name], want)
 			}
 		}
 		if !slices.Equal(turns, []int{0, 1, 2, 3}) {
@@ -265,7 +269,7 @@ var errStubborn = errors.New("still there")
 
 func TestAnAgentThatCannotBeClosedIsAnErrorBesideTheOutcome(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
-		s.starts("b", func(context.Context) (agents.Agent, error) { return stubborn{s.actors["b"]}, nil })
+		s.starts("b", func(context.Context, Fenced) (agents.Agent, error) { return stubborn{s.actors["b"]}, nil })
 		out, err := s.Run(t.Context())
 		if !errors.Is(err, errStubborn) || !strings.Contains(err.Error(), "close b: ") {
 			t.Errorf("the error is %v", err)
@@ -292,17 +296,21 @@ func TestAnEpisodeThatCannotBeWrittenIsAnErrorAndItsAgentsAreClosed(t *testing.T
 	})
 }
 
-func TestAWorldThatHasBegunIsNotPlayedAgain(t *testing.T) {
+func TestAnEpisodeThatIsOverIsNotPlayedAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
-		s.run()
+		want := s.run()
 		hash := s.Store.Hash()
 		for _, name := range five {
 			s.sit(name, asks(1))
 		}
-		if _, err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "the world has begun already") {
-			t.Errorf("the error is %v", err)
+		if out := s.run(); out.End != want.End || out.State.Seq != want.State.Seq {
+			t.Errorf("it ends %+v after %d events, want %+v after %d", out.End, out.State.Seq, want.End, want.State.Seq)
 		}
-		s.checkActors()
+		for _, name := range five {
+			if s.actors[name].started > 0 {
+				t.Errorf("%s was started", name)
+			}
+		}
 		if s.Store.Hash() != hash {
 			t.Error("the log has changed")
 		}

@@ -219,7 +219,9 @@ func TestAnAgentThatDoesNotStartIsOutAndNotClosed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
-				s.starts("d", func(context.Context) (agents.Agent, error) { return test.agent, errors.New("no such executable") })
+				s.starts("d", func(context.Context, Fenced) (agents.Agent, error) {
+					return test.agent, errors.New("no such executable")
+				})
 				out := s.run()
 				checkStatuses(t, out, map[string]Status{"d": StatusError})
 				failed := of(s.events(), KindError, "d")
@@ -276,7 +278,7 @@ func TestADefaultActionIsCountedApartFromWhatWasAskedFor(t *testing.T) {
 					t.Fatal(err)
 				}
 				for name, want := range map[string]Tally{
-					"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1, Invalids: 1, Defaults: 1}, "c": {Actions: 3, Timeouts: 1, Defaults: 1},
+					"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1, Invalids: 1, Defaults: 1}, "c": {Actions: 3, Timeouts: 1, Defaults: 1, WallMS: 60_000},
 				} {
 					if tallies[name] != want {
 						t.Errorf("%s: %+v, want %+v", name, tallies[name], want)
@@ -311,7 +313,7 @@ func TestCountCountsWhatWasAskedForAndRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]Tally{
-			"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1}, "c": {Actions: 3, Timeouts: 1},
+			"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1}, "c": {Actions: 3, Timeouts: 1, WallMS: 60_000},
 		} {
 			if tallies[name] != want {
 				t.Errorf("%s: %+v, want %+v", name, tallies[name], want)

@@ -22,6 +22,7 @@ type Phase struct {
 // A step is some agents that see the same state and act at once.
 type step struct {
 	phase  *Phase
+	live   []string // who still acted when the turn began
 	agents []string
 	then   []world.Event // with which it closes: a phase begins, or a turn ends
 }
@@ -36,10 +37,10 @@ func (g *Game) steps(turn int, live []string) []step {
 	for i := range phases {
 		phase := &phases[i]
 		for _, agents := range phase.Schedule(turn, phase.present(live)) {
-			all = append(all, step{phase: phase, agents: agents})
+			all = append(all, step{phase: phase, live: live, agents: agents})
 		}
 		if len(all) == 0 || all[len(all)-1].phase != phase {
-			all = append(all, step{phase: phase})
+			all = append(all, step{phase: phase, live: live})
 		}
 		last := &all[len(all)-1]
 		if i < len(phases)-1 {

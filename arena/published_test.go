@@ -111,7 +111,7 @@ func replay(t *testing.T, run publishedRun) {
 	s := newStage(t)
 	s.Turns = 12
 	for _, name := range five {
-		s.starts(name, func(context.Context) (agents.Agent, error) { return recording.Player(name), nil })
+		s.starts(name, func(context.Context, Fenced) (agents.Agent, error) { return recording.Player(name), nil })
 	}
 	out, err := s.Run(t.Context())
 	if err != nil {

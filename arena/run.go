@@ -72,11 +72,8 @@ type AgentResult struct {
 	Status Status  `json:"status"`
 	Reward float64 `json:"reward"`
 	Tally
-	ModelRequests int64 `json:"model_requests"`    //
-	TokensIn      int64 `json:"tokens_in"`         // input, cache writes and cache reads together
-	TokensOut     int64 `json:"tokens_out"`        //
-	WallMS        int64 `json:"wall_ms"`           // time waited for it
-	PeakMemory    int64 `json:"peak_memory_bytes"` // of its process; 0 where it has none
+	Metered
+	PeakMemory int64 `json:"peak_memory_bytes"` // of its process; 0 where it has none
 }
 
 // ErrExists says that a folder holds a run already, or something else.

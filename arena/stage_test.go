@@ -116,7 +116,7 @@ func newStage(t *testing.T) *stage {
 			Rules: rules, Schedule: Parallel, Seed: 7, Agents: five, Turns: 4,
 			Consequences: Consequences{Timeout: ConsequencePass, Invalid: ConsequencePass, Error: ConsequencePass},
 		},
-		Store: store, Act: time.Minute, Time: time.Hour, Starts: 2,
+		Dir: s.dir, Store: store, Act: time.Minute, Time: time.Hour, Starts: 2,
 	}
 	for _, name := range five {
 		s.Seats = append(s.Seats, Seat{Name: name})
@@ -128,13 +128,13 @@ func newStage(t *testing.T) *stage {
 // sit gives a seat to an actor that starts at once.
 func (s *stage) sit(name string, a *actor) {
 	s.actors[name] = a
-	s.starts(name, func(context.Context) (agents.Agent, error) { return a, nil })
+	s.starts(name, func(context.Context, Fenced) (agents.Agent, error) { return a, nil })
 }
 
 // starts gives a seat to whomever start brings to life.
-func (s *stage) starts(name string, start func(context.Context) (agents.Agent, error)) {
-	s.Seats[slices.Index(five, name)].Start = func(ctx context.Context) (agents.Agent, error) {
-		agent, err := start(ctx)
+func (s *stage) starts(name string, start func(context.Context, Fenced) (agents.Agent, error)) {
+	s.Seats[slices.Index(five, name)].Start = func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
+		agent, err := start(ctx, fenced)
 		if err == nil {
 			a := s.actors[name]
 			a.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/vitrine-sim/vitrine/world"
@@ -30,15 +31,15 @@ func Verify(dir string, game Game) (Verified, error) {
 	log := world.ReadLog(dir)
 	next, stop := iter.Pull2(log.Events())
 	defer stop()
-	r := &recordedPlayers{file: filepath.Join(dir, logFile), read: next}
-	st, end, err := game.play(r)
+	r := &recordedPlayers{game: &game, file: filepath.Join(dir, logFile), read: next}
+	st, end, err := game.play(r, world.State{})
 	if err != nil && !errors.Is(err, errLogEnds) {
 		return Verified{}, err
 	}
-	r.peek()
-	if r.err != nil {
-		return Verified{}, r.err
+	if err := r.outside(); err != nil { // an operator may have been the last
+		return Verified{}, err
 	}
+	st = r.state
 	v := Verified{Hash: log.Hash(), Events: st.Seq, Turns: st.Turn, Over: err == nil, TornLine: log.Torn(), State: st}
 	if v.Over {
 		v.End = end
@@ -59,9 +60,11 @@ var errLogEnds = errors.New("the log ends here")
 
 // recordedPlayers are a log as the place where acts come from and commits go to. They implement players.
 type recordedPlayers struct {
+	game      *Game
 	file      string
 	read      func() (world.Event, error, bool)
 	state     world.State
+	matched   []world.Event // the last commit that was matched
 	unmatched []world.Event // the commit that is read and not yet matched
 	err       error         // in reading
 }
@@ -110,18 +113,83 @@ func (r *recordedPlayers) next(_ world.State, observations []world.Observation) 
 	return act{}, r.mistake(r.unmatched[0].Seq, "here should stand what one of %s did", strings.Join(who, ", "))
 }
 
-// begin reads the next commit. It is an error if that ends the episode, or if there is none.
+// begin reads the next commit that comes from the game. It is an error if that ends the episode, or if there is none.
 func (r *recordedPlayers) begin() error {
-	r.peek()
+	if err := r.outside(); err != nil {
+		return err
+	}
 	switch {
-	case r.err != nil:
-		return r.err
 	case len(r.unmatched) == 0:
 		return errLogEnds
 	case r.unmatched[0].Kind == KindEnd:
-		return errTimeUp
+		return errOver
 	}
 	return nil
+}
+
+// later returns the state after the next commit, which must come from outside the game.
+func (r *recordedPlayers) later(world.State) (world.State, error) {
+	r.peek()
+	switch {
+	case r.err != nil:
+		return r.state, r.err
+	case len(r.unmatched) == 0:
+		return r.state, errLogEnds
+	case !r.fromOutside():
+		return r.state, r.mistake(r.unmatched[0].Seq, "an operator holds the game here, and it goes on")
+	}
+	err := r.matchOutside()
+	return r.state, err
+}
+
+func (r *recordedPlayers) fromOutside() bool {
+	kind := r.unmatched[0].Kind
+	return kind == KindOperator || kind == KindFenced
+}
+
+// outside goes on to the next commit that comes from the game.
+func (r *recordedPlayers) outside() error {
+	for {
+		r.peek()
+		if r.err != nil || len(r.unmatched) == 0 || !r.fromOutside() {
+			return r.err
+		}
+		if err := r.matchOutside(); err != nil {
+			return err
+		}
+	}
+}
+
+// matchOutside demands that the next commit is what the game makes of what came from outside.
+func (r *recordedPlayers) matchOutside() error {
+	var events []world.Event
+	for _, found := range r.unmatched {
+		ev, err := r.game.outsider(r.state, found)
+		if err != nil {
+			return r.mistake(found.Seq, "%v", err)
+		}
+		events = append(events, ev)
+		if found.Kind == KindOperator {
+			break // it comes alone
+		}
+	}
+	return r.match(events)
+}
+
+// outsider returns the event that comes from what another one says of an operator or of an agent that nobody had asked.
+func (g *Game) outsider(st world.State, found world.Event) (world.Event, error) {
+	if found.Kind == KindOperator {
+		c, err := commandOf(found)
+		if err != nil {
+			return world.Event{}, err
+		}
+		return g.operate(st, c)
+	}
+	r, err := fencedOf(found)
+	if err == nil && !slices.Contains(g.Agents, r.agent) {
+		err = fmt.Errorf("there is no agent %q", r.agent)
+	}
+	return r.event(), err
 }
 
 // actAt returns the act of an agent at an index of the next commit.
@@ -130,45 +198,44 @@ func (r *recordedPlayers) actAt(i int, agent string) (act, error) {
 	if i > last || r.unmatched[i].Agent != agent {
 		return act{}, r.mistake(r.unmatched[min(i, last)].Seq, "here should stand what %s did", agent)
 	}
-	a, err := actOf(r.unmatched[i])
+	a, err := actOf(r.unmatched[i], r.state.Seq)
 	if err != nil {
 		return a, r.mistake(r.unmatched[i].Seq, "what %s did: %v", agent, err)
 	}
 	return a, nil
 }
 
-// actOf reads an act from its event.
-func actOf(ev world.Event) (act, error) {
-	a := act{agent: ev.Agent, kind: ev.Kind}
+// actOf reads an act from its event, whose agent saw the state after the event seq if it does not say otherwise.
+func actOf(ev world.Event, seq int64) (act, error) {
+	a := act{agent: ev.Agent, kind: ev.Kind, saw: seq}
+	var data struct {
+		Saw         *int64          `json:"saw"`
+		Name        string          `json:"name"`
+		Args        json.RawMessage `json:"args"`
+		Consequence Consequence     `json:"consequence"`
+	}
+	if err := json.Unmarshal(ev.Data, &data); err != nil {
+		return a, err
+	}
+	if data.Saw != nil {
+		a.saw = *data.Saw
+	}
 	switch ev.Kind {
 	case KindAction:
-		var data struct {
-			Name string          `json:"name"`
-			Args json.RawMessage `json:"args"`
-		}
-		if err := json.Unmarshal(ev.Data, &data); err != nil {
-			return a, err
-		}
 		a.action = world.Action{Agent: ev.Agent, Name: data.Name, Args: data.Args}
 	case KindTimeout, KindInvalid, KindError:
-		var data struct {
-			Consequence Consequence `json:"consequence"`
-		}
-		if err := json.Unmarshal(ev.Data, &data); err != nil {
-			return a, err
-		}
 		a.dead = ev.Kind == KindError && data.Consequence == ConsequenceOut // all else is for the game to say
 	default:
 		return a, fmt.Errorf("a %s event is no act", ev.Kind)
 	}
+	_ = json.Unmarshal(ev.Proc, &a.proc) // what is not of the world proves nothing
 	return a, nil
 }
 
 // commit demands that the log goes on with what decide returns.
 func (r *recordedPlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
-	r.peek()
-	if r.err != nil {
-		return r.state, r.err
+	if err := r.outside(); err != nil {
+		return r.state, err
 	}
 	if len(r.unmatched) == 0 {
 		return r.state, errLogEnds
@@ -177,28 +244,35 @@ func (r *recordedPlayers) commit(decide func(world.State) ([]world.Event, error)
 	if err != nil {
 		return r.state, err
 	}
-	if events, err = r.state.Stamp(events); err != nil {
-		return r.state, err
+	err = r.match(events)
+	return r.state, err
+}
+
+// match demands that these events are the next commit, and goes on behind it.
+func (r *recordedPlayers) match(events []world.Event) error {
+	events, err := r.state.Stamp(events)
+	if err != nil {
+		return err
 	}
 	for i, found := range r.unmatched { // an event that is missing shows at the one before it, which does not say "more"
 		if i >= len(events) {
-			return r.state, r.mistake(found.Seq, "a %s event that does not follow from the actions", found.Kind)
+			return r.mistake(found.Seq, "a %s event that does not follow from the actions", found.Kind)
 		}
 		want, err := events[i].World()
 		if err != nil {
-			return r.state, err
+			return err
 		}
 		got, err := found.World()
 		if err != nil {
-			return r.state, err
+			return err
 		}
 		if !bytes.Equal(got, want) {
-			return r.state, r.mistake(found.Seq, "this does not follow from the actions: %s", Differences(got, want))
+			return r.mistake(found.Seq, "this does not follow from the actions: %s", Differences(got, want))
 		}
 	}
 	r.state = r.state.Apply(events...)
-	r.unmatched = nil
-	return r.state, nil
+	r.matched, r.unmatched = r.unmatched, nil
+	return nil
 }
 
 // Matches says where a result speaks of another log than the verified one.

@@ -248,6 +248,13 @@ type Rules interface {
 	Step(st State, actions []Action) ([]Event, error)
 }
 
+// A Checker is rules that know more of a state than whether its facts are there and of the right type.
+type Checker interface {
+	// Check says why a state cannot be one of these rules', such as a fact that is out of bounds. It is asked when an operator wants to
+	// change a fact.
+	Check(st State) error
+}
+
 // A Policy is a player as a pure function of what it sees and of random, its own source of chance.
 type Policy func(obs Observation, random *rand.Rand) Action
 

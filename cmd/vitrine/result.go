@@ -94,13 +94,8 @@ func (r *runner) result(outcome arena.Outcome, hash string) (arena.Result, error
 	}
 	for i, a := range r.Agents {
 		agent := arena.AgentResult{Name: a.Name, Kind: a.Kind}
-		if endpoint := r.endpoints[a.Name]; endpoint != nil {
-			used := endpoint.Usage()
-			agent.ModelRequests, agent.TokensIn, agent.TokensOut = used.Requests, used.TokensIn, used.TokensOut
-		}
 		if i < len(outcome.Seats) {
-			seat := outcome.Seats[i]
-			agent.WallMS, agent.PeakMemory = seat.Waiting.Milliseconds(), seat.Usage.PeakMemory
+			agent.Metered, agent.PeakMemory = outcome.Seats[i].Metered, outcome.Seats[i].Usage.PeakMemory
 		}
 		result.Agents = append(result.Agents, agent)
 	}
@@ -144,7 +139,7 @@ func (r *runner) summarize(result arena.Result) {
 	fmt.Fprintln(table, "agent\tkind\tstatus\treward\tactions\trequests\ttokens in\ttokens out\twaited\tpeak memory\t")
 	for _, a := range result.Agents {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%.1f s\t%d MiB\t\n", a.Name, a.Kind, a.Status, number(a.Reward),
-			a.Actions, a.ModelRequests, a.TokensIn, a.TokensOut, float64(a.WallMS)/1000, a.PeakMemory>>20)
+			a.Actions, a.ModelRequests, a.TokensIn, a.TokensOut, a.WallMS/1000, a.PeakMemory>>20)
 	}
 	_ = table.Flush() // to a standard output that is gone, nothing can be said anyway
 	fmt.Fprintln(r.out)

@@ -191,7 +191,7 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	}
 	progress := progress{to: r.app}
 	episode := arena.Episode{
-		Game: r.game(), Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time,
+		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time,
 		Starts: runtime.GOMAXPROCS(0), OnTurn: progress.turn,
 	}
 	outcome, err := episode.Run(ctx)

@@ -52,12 +52,14 @@ func (r *runner) seats() ([]arena.Seat, error) {
 	}
 	var seats []arena.Seat
 	for _, a := range r.Agents {
-		seat := arena.Seat{Name: a.Name, Start: r.scripted(a)}
+		seat := arena.Seat{Name: a.Name}
 		if a.Kind == scenarios.Claude {
 			var err error
-			if seat.Start, err = r.claudeCode(gw, a); err != nil {
+			if seat, err = r.claudeCode(gw, a); err != nil {
 				return nil, err
 			}
+		} else {
+			seat.Start = r.scripted(a)
 		}
 		seats = append(seats, seat)
 	}
@@ -65,36 +67,41 @@ func (r *runner) seats() ([]arena.Seat, error) {
 }
 
 // scripted returns how to start an agent that follows a policy or repeats what was recorded.
-func (r *runner) scripted(a scenarios.Agent) func(context.Context) (agents.Agent, error) {
+func (r *runner) scripted(a scenarios.Agent) func(context.Context, arena.Fenced) (agents.Agent, error) {
 	if r.recording != nil {
 		player := r.recording.Player(a.Name)
 		r.recorded[a.Name] = player
-		return func(context.Context) (agents.Agent, error) { return player, nil }
+		return func(context.Context, arena.Fenced) (agents.Agent, error) { return player, nil }
 	}
-	return func(context.Context) (agents.Agent, error) {
+	return func(context.Context, arena.Fenced) (agents.Agent, error) {
 		policy, _ := r.substrate.policy(a.Policy)
 		return scripted.Agent{Policy: policy, Seed: r.Seed}, nil
 	}
 }
 
-// claudeCode opens the gateway of an agent in its private folder, and returns how to start its process there.
-func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (func(context.Context) (agents.Agent, error), error) {
+// claudeCode opens the gateway of an agent in its private folder, and returns its seat.
+func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, error) {
 	dir := arena.AgentDir(r.dir, a.Name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return arena.Seat{}, err
 	}
 	token := rand.Text()
 	endpoint, err := gw.Open(a.Name, claude.Socket(dir), token)
 	if err != nil {
-		return nil, err
+		return arena.Seat{}, err
 	}
 	r.endpoints[a.Name] = endpoint
-	return func(ctx context.Context) (agents.Agent, error) {
+	start := func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
 			Tools: a.Tools, Thinking: a.Thinking, Log: r.log,
 		})
-	}, nil
+	}
+	meter := func() arena.Metered {
+		used := endpoint.Usage()
+		return arena.Metered{ModelRequests: used.Requests, TokensIn: used.TokensIn, TokensOut: used.TokensOut}
+	}
+	return arena.Seat{Name: a.Name, Start: start, Meter: meter}, nil
 }
 
 func (r *runner) closeEndpoints() error {

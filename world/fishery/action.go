@@ -15,7 +15,7 @@ const fish = "fish"
 
 // maxAsk is the most tons that anybody may ask for: all of the largest lake there can be. It is legal to ask for more than
 // there is.
-const maxAsk = 1_000_000
+const maxAsk = maxCapacity
 
 func fishSpec() world.ActionSpec {
 	return world.ActionSpec{

@@ -75,17 +75,23 @@ type Rules struct {
 	config Config
 }
 
+// The largest lake and the longest episode.
+const (
+	maxCapacity = 1_000_000 // tons
+	maxTurns    = 100_000
+)
+
 // New returns the rules of a lake, or an error that names each value that is out of range.
 func New(config Config) (*Rules, error) {
 	var errs []error
-	if config.Capacity < 1 || config.Capacity > 1_000_000 {
-		errs = append(errs, fmt.Errorf("capacity is %d, want 1 to 1000000", config.Capacity))
+	if config.Capacity < 1 || config.Capacity > maxCapacity {
+		errs = append(errs, fmt.Errorf("capacity is %d, want 1 to %d", config.Capacity, maxCapacity))
 	}
 	if config.Collapse < 0 || config.Collapse > max(config.Capacity, 0) {
 		errs = append(errs, fmt.Errorf("collapse is %d, want 0 to the capacity, %d", config.Collapse, config.Capacity))
 	}
-	if config.Turns < 1 || config.Turns > 100_000 {
-		errs = append(errs, fmt.Errorf("turns is %d, want 1 to 100000", config.Turns))
+	if config.Turns < 1 || config.Turns > maxTurns {
+		errs = append(errs, fmt.Errorf("turns is %d, want 1 to %d", config.Turns, maxTurns))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package fishery
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -55,6 +56,31 @@ func get(st world.State, prefix string, names []string, to ...*int) error {
 		if err := st.Get(prefix+name, to[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Check implements [world.Checker]: nobody can be owed fish, and a lake holds no more than its capacity.
+func (r *Rules) Check(st world.State) error {
+	l, err := readLake(st)
+	if err != nil {
+		return err
+	}
+	var tons, next int
+	if err := get(st, "lake/", []string{"tons", "next"}, &tons, &next); err != nil {
+		return err
+	}
+	switch {
+	case l.capacity < 1 || l.capacity > maxCapacity:
+		return fmt.Errorf("the capacity must be 1 to %d tons", maxCapacity)
+	case l.collapse < 0 || l.collapse > l.capacity:
+		return fmt.Errorf("the collapse must be at 0 to %d tons", l.capacity)
+	case tons < 0 || tons > l.capacity || next < 0 || next > l.capacity:
+		return fmt.Errorf("the lake must hold 0 to %d tons", l.capacity)
+	case l.turns < 1 || l.turns > maxTurns:
+		return fmt.Errorf("the turns must be 1 to %d", maxTurns)
+	case l.turn < 0 || l.turn > st.Turn:
+		return fmt.Errorf("the last harvest must have been in turn 0 to %d", st.Turn)
 	}
 	return nil
 }

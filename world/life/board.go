@@ -3,6 +3,7 @@ package life
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -27,6 +28,27 @@ type tile struct {
 
 func readTile(st world.State, agent string) (t tile, err error) {
 	return t, st.Get("tiles/"+agent, &t)
+}
+
+// Check implements [world.Checker]: the live cells of a tile lie on it, each once and in their order.
+func (r *Rules) Check(st world.State) error {
+	b, err := readBoard(st)
+	if err != nil {
+		return err
+	}
+	if b.side < 1 || b.columns < 1 || len(b.agents)%b.columns != 0 {
+		return fmt.Errorf("%d agents do not fill rows of %d tiles", len(b.agents), b.columns)
+	}
+	for _, agent := range b.agents {
+		t, err := readTile(st, agent)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(t.Cells, ordered(slices.Clone(t.Cells))) || slices.ContainsFunc(t.Cells, func(c cell) bool { return !b.inside(c) }) {
+			return fmt.Errorf("the cells of %s must be ordered, each once, and from [0,0] to [%d,%d]", agent, b.side-1, b.side-1)
+		}
+	}
+	return nil
 }
 
 // event is the event in which the tile becomes an agent's.

@@ -1,0 +1,208 @@
+package arena
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// livePlayers are the agents of an episode that is being played, and its store. They implement players.
+type livePlayers struct {
+	*Episode
+	ctx     context.Context
+	leave   context.CancelCauseFunc // with errOver when the time is up or an operator ends the episode
+	cast    *cast
+	clock   clock // of the episode
+	fence   fence
+	refused map[string]string // why an agent's last action had no effect
+	turn    int               // last one that was announced
+
+	acting   sync.WaitGroup
+	busy     map[string]bool // who is acting in a free-running game
+	arrivals chan act        // what they did
+}
+
+func newLivePlayers(e *Episode, ctx context.Context, leave context.CancelCauseFunc) *livePlayers {
+	return &livePlayers{
+		Episode: e, ctx: ctx, leave: leave, cast: newCast(e.Seats, e.Overtime), refused: make(map[string]string), turn: -1,
+		clock: clock{limit: e.Time, up: func() { leave(errOver) }},
+		busy:  make(map[string]bool), arrivals: make(chan act, len(e.Seats)),
+	}
+}
+
+func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Observation) ([]act, error) {
+	p.announce(st)
+	defer p.listen(st)()
+	acts := make([]act, len(observations))
+	var acting sync.WaitGroup
+	for i, obs := range observations {
+		obs = p.told(obs)
+		acting.Go(func() { acts[i] = p.cast.act(p.ctx, cmp.Or(phase.Act, p.Act), obs) })
+	}
+	acting.Wait()
+	if p.ctx.Err() != nil {
+		return nil, p.whyLeft()
+	}
+	return acts, nil
+}
+
+// next lets everybody act who is not acting yet, and returns what comes first. Nobody begins before all have started, so that it is no
+// advantage to start early.
+func (p *livePlayers) next(st world.State, observations []world.Observation) (act, error) {
+	p.announce(st)
+	p.cast.wait()
+	defer p.listen(st)()
+	live := make(map[string]bool)
+	for _, obs := range observations {
+		live[obs.Agent] = true
+		if p.busy[obs.Agent] {
+			continue
+		}
+		p.busy[obs.Agent] = true
+		obs = p.told(obs)
+		p.acting.Go(func() {
+			a := p.cast.act(p.ctx, p.Act, obs)
+			a.saw = st.Seq
+			p.arrivals <- a // there is room for each agent's one act
+		})
+	}
+	for {
+		select {
+		case a := <-p.arrivals:
+			if p.ctx.Err() != nil {
+				return act{}, p.whyLeft()
+			}
+			p.busy[a.agent] = false
+			if live[a.agent] { // else the rules have ended its part meanwhile
+				return a, nil
+			}
+		case <-p.ctx.Done():
+			return act{}, p.whyLeft()
+		}
+	}
+}
+
+// later waits for what an operator does next. The clock of the episode stands still meanwhile.
+func (p *livePlayers) later(st world.State) (world.State, error) {
+	p.clock.stop()
+	defer p.clock.start()
+	var events []world.Event
+	for ev, err := range world.Follow(p.ctx, p.Dir, st.Seq) {
+		if err != nil {
+			return st, err
+		}
+		if events = append(events, ev); !ev.More {
+			return st.Apply(events...), nil
+		}
+	}
+	return st, p.whyLeft()
+}
+
+// glance is how often the arena looks, while agents act, whether an operator wants to end the episode meanwhile. Quick agents pay nothing for it.
+const glance = 200 * time.Millisecond
+
+// listen ends the episode, if an operator wants it to, while agents act who see st. What it returns ends the listening.
+func (p *livePlayers) listen(st world.State) (quiet func()) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	p.acting.Go(func() {
+		ticker := time.NewTicker(glance)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				if stoppedAfter(p.Dir, st) {
+					p.leave(errOver)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return cancel
+}
+
+// stoppedAfter says whether an operator has ended the episode in the log in dir since it was in st.
+func stoppedAfter(dir string, st world.State) bool {
+	for ev, err := range world.Turn(dir, st.Turn) {
+		if err == nil && ev.Seq > st.Seq && ev.Kind == KindOperator {
+			if c, err := commandOf(ev); err == nil && c.Do == DoStop {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// announce tells of a turn that has begun.
+func (p *livePlayers) announce(st world.State) {
+	if p.OnTurn != nil && st.Turn > p.turn {
+		p.turn = st.Turn
+		p.OnTurn(st)
+	}
+}
+
+// told returns an observation with what its agent has not been told yet.
+func (p *livePlayers) told(obs world.Observation) world.Observation {
+	obs.Refused = p.refused[obs.Agent]
+	delete(p.refused, obs.Agent)
+	return obs
+}
+
+// whyLeft says why the episode is left before its end.
+func (p *livePlayers) whyLeft() error {
+	if errors.Is(context.Cause(p.ctx), errOver) {
+		return errOver
+	}
+	return errInterrupted
+}
+
+func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
+	// An interruption must not lose what was decided, so the store is not given the context that it ends.
+	ctx := context.WithoutCancel(p.ctx)
+	if refused := p.fence.events(); len(refused) > 0 {
+		st, err := p.Store.Commit(ctx, func(world.State) ([]world.Event, error) { return refused, nil })
+		if err != nil {
+			return st, err
+		}
+	}
+	return p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {
+		events, err := decide(st)
+		for i := range events {
+			p.explain(events[i])
+			if events[i].Kind == world.KindTurn {
+				events[i].Proc = world.JSON(p.soFar())
+			}
+		}
+		return events, err
+	})
+}
+
+// explain keeps what an event has to say to its agent about its last action.
+func (p *livePlayers) explain(ev world.Event) {
+	var data struct {
+		Reason      string      `json:"reason"`
+		Consequence Consequence `json:"consequence"`
+	}
+	var why proc
+	switch ev.Kind {
+	case KindAction:
+		delete(p.refused, ev.Agent)
+	case world.KindRefusal:
+		_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
+		p.refused[ev.Agent] = data.Reason
+	case KindTimeout, KindInvalid, KindError:
+		_ = json.Unmarshal(ev.Data, &data)
+		_ = json.Unmarshal(ev.Proc, &why) // nothing where it follows a refusal, which has said why
+		reason := cmp.Or(why.Reason, p.refused[ev.Agent])
+		if data.Consequence == ConsequenceDefault {
+			p.refused[ev.Agent] = reason + "; the default action was done in its place"
+		} else {
+			p.refused[ev.Agent] = "you passed: " + reason
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package arena
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// What an operator can do to a game.
+const (
+	DoSet      = "set"      // a fact gets a value
+	DoDelete   = "delete"   // a fact goes
+	DoTell     = "tell"     // an agent gets a message
+	DoPause    = "pause"    // nobody acts any more after the step that is being played
+	DoStep     = "step"     // one step is played, then it pauses
+	DoTurn     = "turn"     // it plays on to the end of the turn, then it pauses
+	DoContinue = "continue" // the game goes on
+	DoStop     = "stop"     // the episode is truncated; what agents are thinking about is lost
+)
+
+// A Command is what an operator does, and the data of its event.
+type Command struct {
+	Do    string          `json:"do"`              // one of the above
+	Path  string          `json:"path,omitempty"`  // of the fact to set or delete
+	Value json.RawMessage `json:"value,omitempty"` // of the fact to set
+	To    string          `json:"to,omitempty"`    // the agent to tell something
+	Text  string          `json:"text,omitempty"`  // what it is told; at most maxTold characters
+}
+
+const maxTold = 10_000
+
+const (
+	pauseFact = "run/pause" // where the game pauses, see pausing; missing: nowhere
+	stopFact  = "run/stop"  // true once an operator has ended the episode
+	runFacts  = "run/"
+)
+
+// A pausing is what the fact pauseFact holds: the game is held in states after that event and from that turn on.
+type pausing struct {
+	After int64 `json:"after,omitempty"`
+	Turn  int   `json:"turn,omitempty"`
+}
+
+// A RefusedError says why an operator's command has no effect.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return "refused: " + e.Reason }
+
+func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+
+// Intervene does what an operator wants, in the game that store holds, from any process and at any time: agents see it in the step after the
+// one that is being played. It returns the state after it. What the game or its rules do not allow is a [*RefusedError].
+func (g *Game) Intervene(ctx context.Context, store *world.Store, c Command) (world.State, error) {
+	return store.Commit(ctx, func(st world.State) ([]world.Event, error) {
+		ev, err := g.operate(st, c)
+		if err != nil {
+			return nil, err
+		}
+		return []world.Event{ev}, nil
+	})
+}
+
+// operate returns the event of an operator's command.
+func (g *Game) operate(st world.State, c Command) (world.Event, error) {
+	if err := g.isOpen(st); err != nil {
+		return world.Event{}, err
+	}
+	ev := world.Event{Kind: KindOperator, Agent: world.Operator}
+	var err error
+	switch c.Do {
+	case DoSet, DoDelete:
+		err = g.edit(st, c, &ev)
+	case DoTell:
+		ev.Set, err = g.tell(st, c)
+	case DoPause:
+		ev.Set = map[string]json.RawMessage{pauseFact: world.JSON(pausing{})}
+	case DoStep:
+		ev.Set = map[string]json.RawMessage{pauseFact: world.JSON(pausing{After: st.Seq + 1})}
+	case DoTurn:
+		ev.Set = map[string]json.RawMessage{pauseFact: world.JSON(pausing{Turn: st.Turn + 1})}
+	case DoContinue:
+		if _, ok := st.Fact(pauseFact); !ok {
+			err = refuse("it is not paused")
+		}
+		ev.Del = []string{pauseFact}
+	case DoStop:
+		ev.Set = map[string]json.RawMessage{stopFact: world.JSON(true)}
+	default:
+		err = refuse("there is no command %.40q", c.Do)
+	}
+	if err != nil {
+		return world.Event{}, err
+	}
+	ev.Data = world.JSON(c)
+	return ev, nil
+}
+
+// isOpen says why nobody can intervene in a state, if so.
+func (g *Game) isOpen(st world.State) error {
+	if st.Seq == 0 {
+		return refuse("the episode has not begun")
+	}
+	if g.isOver(st) {
+		return refuse("the episode is over")
+	}
+	return nil
+}
+
+// isOver says whether nobody can act any more.
+func (g *Game) isOver(st world.State) bool {
+	return !slices.ContainsFunc(g.Agents, func(agent string) bool {
+		status, err := statusOf(st, agent)
+		return err == nil && status == StatusActive
+	})
+}
+
+// edit makes ev set or delete a fact, unless the rules could not go on then.
+func (g *Game) edit(st world.State, c Command, ev *world.Event) error {
+	_, exists := st.Fact(c.Path)
+	switch {
+	case c.Path == "" || !utf8.ValidString(c.Path):
+		return refuse("%q is no path of a fact", c.Path)
+	case strings.HasPrefix(c.Path, runFacts):
+		return refuse("facts under %q are the episode's own", runFacts)
+	case c.Do == DoSet:
+		value, err := world.Canonical(c.Value)
+		if err != nil {
+			return refuse("the value is not JSON: %v", err)
+		}
+		ev.Set = map[string]json.RawMessage{c.Path: value}
+	case !exists:
+		return refuse("there is no fact %q", c.Path)
+	default:
+		ev.Del = []string{c.Path}
+	}
+	after := *ev
+	after.Seq = st.Seq + 1
+	if err := g.check(st.Apply(after)); err != nil {
+		return refuse("the rules do not allow it: %v", err)
+	}
+	return nil
+}
+
+// check says why the rules cannot go on in a state, if so.
+func (g *Game) check(st world.State) error {
+	if rules, ok := g.Rules.(world.Checker); ok {
+		if err := rules.Check(st); err != nil {
+			return err
+		}
+	}
+	for _, agent := range g.Agents {
+		if _, _, err := g.observe(st, agent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell returns the facts of a message to one agent.
+func (g *Game) tell(st world.State, c Command) (map[string]json.RawMessage, error) {
+	if !slices.Contains(g.Agents, c.To) {
+		return nil, refuse("%.40q is none of %s", c.To, strings.Join(g.Agents, ", "))
+	}
+	if status, _ := statusOf(st, c.To); status != StatusActive {
+		return nil, refuse("%s is out: %s", c.To, status)
+	}
+	if n := utf8.RuneCountInString(c.Text); n == 0 || n > maxTold {
+		return nil, refuse("a message has 1 to %d characters, not %d", maxTold, n)
+	}
+	box := openMailbox(st)
+	return box.post(st, world.Message{From: world.Operator, To: []string{c.To}, Text: c.Text}), nil
+}
+
+// commandOf reads a command from its event.
+func commandOf(ev world.Event) (Command, error) {
+	var c Command
+	dec := json.NewDecoder(bytes.NewReader(ev.Data))
+	dec.DisallowUnknownFields()
+	return c, dec.Decode(&c)
+}
+
+// isHeld says whether an operator holds the game in a state.
+func isHeld(st world.State) bool {
+	var p pausing
+	return st.Get(pauseFact, &p) == nil && st.Seq > p.After && st.Turn >= p.Turn
+}
+
+// isStopped says whether an operator has ended the episode.
+func isStopped(st world.State) bool {
+	_, ok := st.Fact(stopFact)
+	return ok
+}

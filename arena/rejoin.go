@@ -1,0 +1,130 @@
+package arena
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// rejoin returns who plays an episode from where its log ends, and the state from which to play it: that with which the turn begins that was
+// being played. Of that turn, what is in the log is played as it was recorded; so it takes no longer late in an episode than early.
+func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
+	now := e.Store.State()
+	if now.Seq == 0 {
+		return live, now, nil
+	}
+	events, err := turnEvents(e.Dir, now.Turn)
+	if err != nil {
+		return nil, now, err
+	}
+	var st world.State
+	var was soFar
+	var last world.Event // that the clocks know of
+	if now.Turn == 0 {
+		last = events[0]
+	} else {
+		before, err := turnEvents(e.Dir, now.Turn-1)
+		if err != nil {
+			return nil, now, err
+		}
+		for _, ev := range before {
+			live.explain(ev)
+		}
+		last = before[len(before)-1]
+		_ = json.Unmarshal(last.Proc, &was) // without it the clocks begin anew
+		if st, err = world.StateAt(e.Dir, now.Turn); err != nil {
+			return nil, now, err
+		}
+		n := len(e.begins(0)) // the turn's first phase begins in the commit in which the turn before ends
+		st, events = st.Apply(events[:n]...), events[n:]
+	}
+	var after time.Duration
+	if len(events) > 0 {
+		after = events[len(events)-1].Time.Sub(last.Time)
+	}
+	live.goOn(was, after)
+	log := &recordedPlayers{game: &e.Game, file: filepath.Join(e.Dir, logFile), state: st}
+	log.read = func() (ev world.Event, err error, ok bool) {
+		if ok = len(events) > 0; ok {
+			ev, events = events[0], events[1:]
+		}
+		return ev, nil, ok
+	}
+	return &rejoinedPlayers{log: log, live: live}, st, nil
+}
+
+// turnEvents returns the events of a turn in the log in dir.
+func turnEvents(dir string, turn int) ([]world.Event, error) {
+	var events []world.Event
+	for ev, err := range world.Turn(dir, turn) {
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, ev)
+	}
+	return events, nil
+}
+
+// rejoinedPlayers are the agents of an episode that goes on: first what the log has of them, then they themselves. They implement players.
+type rejoinedPlayers struct {
+	log  *recordedPlayers // nil once it has come to its end
+	live *livePlayers
+}
+
+func (p *rejoinedPlayers) act(st world.State, phase *Phase, observations []world.Observation) ([]act, error) {
+	if p.log != nil {
+		acts, err := p.log.act(st, phase, observations)
+		if p.logGoesOn(err) {
+			for _, a := range acts {
+				p.live.cast.byName[a.agent].draw(a.took(), cmp.Or(phase.Act, p.live.Act))
+			}
+			return acts, err
+		}
+	}
+	return p.live.act(st, phase, observations)
+}
+
+func (p *rejoinedPlayers) next(st world.State, observations []world.Observation) (act, error) {
+	if p.log != nil {
+		a, err := p.log.next(st, observations)
+		if p.logGoesOn(err) {
+			return a, err
+		}
+	}
+	return p.live.next(st, observations)
+}
+
+func (p *rejoinedPlayers) later(st world.State) (world.State, error) {
+	if p.log != nil {
+		after, err := p.log.later(st)
+		if p.logGoesOn(err) {
+			return after, err
+		}
+	}
+	return p.live.later(st)
+}
+
+func (p *rejoinedPlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
+	if p.log != nil {
+		st, err := p.log.commit(decide)
+		if p.logGoesOn(err) {
+			for _, ev := range p.log.matched {
+				p.live.explain(ev)
+			}
+			return st, err
+		}
+	}
+	return p.live.commit(decide)
+}
+
+// logGoesOn says whether what the log gave is what happened there; else it has come to its end.
+func (p *rejoinedPlayers) logGoesOn(err error) bool {
+	if errors.Is(err, errLogEnds) {
+		p.log = nil
+	}
+	return p.log != nil
+}

@@ -1,0 +1,211 @@
+package arena
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// cutTo makes the stage's folder that of a run whose log ends after some lines.
+func (s *stage) cutTo(lines ...[]byte) {
+	s.t.Helper()
+	if err := s.Store.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, logFile), bytes.Join(lines, nil), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	store, err := world.Open(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = store.Close() })
+	s.Store = store
+}
+
+func TestAnEpisodeThatWasCutAnywhereGoesOnToTheSameLog(t *testing.T) {
+	talks := func(obs world.Observation) world.Action {
+		switch {
+		case obs.Agent == "a":
+			return say(fmt.Sprintf("turn %d, told %d", obs.Turn, len(obs.Messages)))
+		case obs.Agent == "b" && obs.Turn%2 == 1:
+			return say("psst", "a", "d")
+		}
+		return world.Action{Name: world.Pass}
+	}
+	lazy := func(s *stage) {
+		s.Consequences = Consequences{Timeout: ConsequenceDefault, Invalid: ConsequencePass, Error: ConsequenceOut}
+		s.Default = ask(1)
+		s.sit("b", inTurn(1, sleeps))
+		s.sit("c", inTurn(2, func(context.Context) (world.Action, error) { return ask(-1), nil }))
+		s.sit("d", inTurn(1, func(context.Context) (world.Action, error) { return world.Action{}, errors.New("out of ink") }))
+	}
+	for _, test := range []struct {
+		name  string
+		stage func(t *testing.T) *stage
+	}{
+		{"parallel", newStage},
+		{"sequential", func(t *testing.T) *stage { s := newStage(t); s.Schedule = Sequential; return s }},
+		{"shuffled", func(t *testing.T) *stage { s := newStage(t); s.Schedule = Shuffled(s.Seed, ""); return s }},
+		{"with phases and messages", func(t *testing.T) *stage {
+			s := stageTalk(t, talks)
+			s.Phases[0].Schedule = Rotated(s.Seed)
+			return s
+		}},
+		{"with misbehaviour", func(t *testing.T) *stage { s := newStage(t); s.Schedule = Sequential; lazy(s); return s }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var lines [][]byte
+			var want string
+			seen := make(map[string][]world.Observation)
+			synctest.Test(t, func(t *testing.T) {
+				s := test.stage(t)
+				s.Turns = 3
+				s.run()
+				want = s.Store.Hash()
+				raw, err := os.ReadFile(filepath.Join(s.dir, logFile))
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines = slices.Collect(bytes.Lines(raw))
+				for _, name := range five {
+					seen[name] = s.actors[name].seen
+				}
+			})
+			for cut := range len(lines) + 1 {
+				synctest.Test(t, func(t *testing.T) {
+					s := test.stage(t)
+					s.Turns = 3
+					s.cutTo(lines[:cut]...)
+					done := make(map[string]int) // acts that are in the log, whose commit is whole
+					for _, ev := range s.events() {
+						if _, err := actOf(ev, 0); err == nil && ev.Agent != "" && ev.Kind != KindInvalid {
+							done[ev.Agent]++
+						}
+					}
+					s.run()
+					if got := s.Store.Hash(); got != want {
+						t.Fatalf("cut after line %d: the hash is %s, not %s", cut, got, want)
+					}
+					s.verify()
+					for _, name := range five {
+						got, rest := s.actors[name].seen, seen[name][done[name]:]
+						if string(world.JSON(got)) != string(world.JSON(rest)) && len(got)+len(rest) > 0 {
+							t.Errorf("cut after line %d: %s is shown\n%s, not\n%s", cut, name, world.JSON(got), world.JSON(rest))
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestAnEpisodeThatGoesOnHasUsedItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(ctx context.Context, _ world.Observation) (world.Action, error) {
+			select {
+			case <-time.After(70 * time.Second): // of which the bank pays 10
+				return ask(5), nil
+			case <-ctx.Done():
+				return world.Action{}, ctx.Err()
+			}
+		}
+		s := newStage(t)
+		s.Overtime, s.Time, s.Turns = 25*time.Second, 10*time.Minute, 20
+		s.Seats[0].Meter = func() Metered { return Metered{ModelRequests: 3, TokensIn: 100, TokensOut: 10} }
+		s.sit("a", does(slow))
+		ctx, cancel := context.WithCancel(t.Context())
+		s.OnTurn = func(st world.State) {
+			if st.Turn == 1 {
+				cancel()
+			}
+		}
+		if out := s.runIn(ctx); out.Status != Interrupted {
+			t.Fatalf("it is %+v", out.End)
+		}
+		s.OnTurn = nil
+		s.sit("a", does(slow))
+		for _, name := range five[1:] {
+			s.sit(name, asks(0))
+		}
+		out := s.run()
+		s.verify()
+		var ends []string
+		for _, ev := range s.events() {
+			if ev.Agent == "a" && (ev.Kind == KindTimeout || ev.Kind == KindAction) {
+				ends = append(ends, ev.Kind)
+			}
+		}
+		// 70 s in turn 0; then 70 s, and from then on 65 s and 60 s to be late: 600 s are up in turn 9.
+		if got := strings.Join(ends, " "); got != "action action"+strings.Repeat(" timeout", 7) || out.End != (End{Truncated, TimeLimit}) {
+			t.Errorf("a does %s, and it ends %+v", got, out.End)
+		}
+		if got := out.Seats[0].Metered; got != (Metered{6, 200, 20}) {
+			t.Errorf("its model is metered %+v", got)
+		}
+	})
+}
+
+func TestAnEpisodeThatWasCutWhileItWasHeldIsHeldStill(t *testing.T) {
+	s := newStage(t)
+	s.during("a", 1, func() { s.must(Command{Do: DoPause}) })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan Outcome)
+	go func() { ended <- s.runIn(ctx) }()
+	s.await(world.KindTurn, 2)
+	cancel()
+	if out := <-ended; out.Status != Interrupted {
+		t.Fatalf("it is %+v", out.End)
+	}
+	for _, name := range five {
+		s.sit(name, asks(5))
+	}
+	go func() { ended <- s.run() }()
+	s.must(Command{Do: DoSet, Path: "lake/tons", Value: json.RawMessage(`30`)})
+	s.must(Command{Do: DoContinue})
+	<-ended
+	s.verify()
+	if got := tons(t, s.actors["b"]); len(got) != 2 || got[0] != 60 {
+		t.Errorf("b sees %v", got)
+	}
+}
+
+func TestWhatNobodyAskedForIsAnEventWithoutEffect(t *testing.T) {
+	s := newStage(t)
+	var fenced Fenced
+	s.starts("b", func(_ context.Context, f Fenced) (agents.Agent, error) { fenced = f; return s.actors["b"], nil })
+	s.during("c", 1, func() {
+		fenced("fish", "too late")
+		fenced("fish", "too late")
+		fenced("say", "twice")
+	})
+	s.run()
+	s.verify()
+	events := of(s.events(), KindFenced, "b")
+	var got []string
+	for _, ev := range events {
+		got = append(got, string(ev.Data))
+		if len(ev.Set)+len(ev.Del) > 0 {
+			t.Errorf("it has an effect: %v", ev)
+		}
+	}
+	if want := []string{`{"action":"fish","reason":"too late","times":2}`, `{"action":"say","reason":"twice","times":1}`}; !slices.Equal(got, want) {
+		t.Errorf("the events are %s, want %s", got, want)
+	}
+	tallies, err := Count(world.Events(s.dir))
+	if err != nil || tallies["b"].Fenced != 3 || tallies["b"].Actions != 4 {
+		t.Errorf("counted %+v, %v", tallies["b"], err)
+	}
+}
