@@ -2,13 +2,15 @@
 # test  install what the tests need, then run all of them
 # lint  the checks that need no run
 # fuzz  every fuzz target for FUZZTIME
+# kill  the store while KILLS of the processes that use it are killed
 # bench the benchmarks
 
 GO       ?= go
 FUZZTIME ?= 1m
+KILLS    ?= 2000
 TOOL      = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: demo test lint deps fuzz bench
+.PHONY: demo test lint deps fuzz kill bench
 
 demo:
 	$(GO) run ./cmd/vitrine run scenarios/fishery.toml --offline
@@ -36,6 +38,9 @@ fuzz:
 	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$dir/*_test.go | cut -c6-); do \
 			echo "$$dir $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$dir; done; done
+
+kill:
+	VITRINE_TEST_KILLS=$(KILLS) $(GO) test -run '^TestStoreIsLinearizable' -count 1 -timeout 0 -v ./world
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
