@@ -34,7 +34,7 @@ func (s *Store) begin(ctx context.Context) (*batch, error) {
 		lock.Unlock()
 		return nil, err
 	}
-	s.open = &batch{lock: lock, state: s.State(), done: make(chan struct{})}
+	s.open = &batch{lock: lock, state: s.State(), lines: s.lines[:0], world: s.world[:0], done: make(chan struct{})}
 	return s.open, nil
 }
 
@@ -61,7 +61,7 @@ func (s *Store) flush() {
 	if b == nil {
 		return
 	}
-	s.open = nil
+	s.open, s.lines, s.world = nil, b.lines, b.world
 	defer close(b.done)
 	defer b.lock.Unlock()
 	if b.events == 0 {

@@ -19,7 +19,14 @@ func Canonical(raw []byte) (json.RawMessage, error) {
 	return makeCanonical(raw)
 }
 
-// makeCanonical is Canonical for what may be in another form.
+// canonical is Canonical that returns raw itself if it has the form already.
+func canonical(raw json.RawMessage) (json.RawMessage, error) {
+	if isCanonical(raw) {
+		return raw, nil
+	}
+	return makeCanonical(raw)
+}
+
 func makeCanonical(raw []byte) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -41,7 +48,7 @@ func makeCanonical(raw []byte) (json.RawMessage, error) {
 func JSON(v any) json.RawMessage {
 	raw, err := marshal(v)
 	if err == nil {
-		raw, err = Canonical(raw)
+		raw, err = canonical(raw)
 	}
 	if err != nil {
 		panic(fmt.Sprintf("internal error: %T as JSON: %v", v, err))

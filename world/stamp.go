@@ -3,7 +3,6 @@ package world
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -28,22 +27,24 @@ func (s State) Stamp(events []Event) ([]Event, error) {
 	return stamped, nil
 }
 
-// canonical returns ev with all its JSON in canonical form, in bytes that nobody else holds.
+// canonical returns ev with all its JSON in canonical form. Nobody else holds the bytes of what it sets; the others may be those of ev.
 func (ev Event) canonical() (Event, error) {
-	paths := slices.Sorted(maps.Keys(ev.Set))
-	for _, text := range slices.Concat([]string{ev.Agent, ev.Kind}, ev.Del, paths) {
-		if !utf8.ValidString(text) {
-			return Event{}, fmt.Errorf("%q is not UTF-8", text)
+	paths := ev.paths()
+	for _, texts := range [][]string{{ev.Agent, ev.Kind}, ev.Del, paths} {
+		for _, text := range texts {
+			if !utf8.ValidString(text) {
+				return Event{}, fmt.Errorf("%q is not UTF-8", text)
+			}
 		}
 	}
 	var err error
 	if len(ev.Data) > 0 {
-		if ev.Data, err = Canonical(ev.Data); err != nil {
+		if ev.Data, err = canonical(ev.Data); err != nil {
 			return Event{}, fmt.Errorf("data is not JSON: %w", err)
 		}
 	}
 	if len(ev.Proc) > 0 {
-		if ev.Proc, err = Canonical(ev.Proc); err != nil {
+		if ev.Proc, err = canonical(ev.Proc); err != nil {
 			return Event{}, fmt.Errorf("proc is not JSON: %w", err)
 		}
 	}
@@ -59,6 +60,16 @@ func (ev Event) canonical() (Event, error) {
 	}
 	ev.Set = set
 	return ev, nil
+}
+
+// paths returns the sorted paths of the facts that ev sets.
+func (ev Event) paths() []string {
+	paths := make([]string, 0, len(ev.Set))
+	for path := range ev.Set {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // World returns the world part of a stamped event: what of it counts for the hash of a run, without process facts and time.
@@ -89,7 +100,7 @@ func (ev Event) appendWorld(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `,"seq":`...), ev.Seq, 10)
 	if len(ev.Set) > 0 {
 		b = append(b, `,"set":{`...)
-		for _, path := range slices.Sorted(maps.Keys(ev.Set)) {
+		for _, path := range ev.paths() {
 			b = append(appendText(b, path), ':')
 			b = append(append(b, ev.Set[path]...), ',')
 		}

@@ -19,12 +19,14 @@ type Store struct {
 	path string
 	now  func() time.Time
 
-	queue  chan struct{} // holds a token while somebody decides or writes; first come, first served; guards the next five
+	queue  chan struct{} // holds a token while somebody decides or writes; first come, first served; guards all up to mu
 	file   *os.File
 	info   os.FileInfo
 	broken error  // why the store refuses further commits
 	last   place  // of the last keyframe of which this store knows
 	open   *batch // of commits that are not written yet; nil: there are none
+
+	lines, world []byte // of the last batch, for the next to use again
 
 	mu    sync.Mutex // guards the rest, for readers during a commit
 	at    cursor     // behind the last commit that is folded into state
