@@ -78,6 +78,10 @@ func play(role string, args []string) error {
 		}
 		fmt.Println("held")
 		return echo.Wait()
+	case "ask socket": // PATH NAME: see BenchmarkProcesses
+		return askSocket(args[0], args[1])
+	case "ask file": // DIR NAME: the same
+		return askFile(args[0], args[1])
 	case "echo":
 		_, err := io.Copy(os.Stdout, os.Stdin)
 		return err
@@ -115,7 +119,7 @@ type process struct {
 	stderr strings.Builder
 }
 
-func start(t *testing.T, role string, args ...string) *process {
+func start(t testing.TB, role string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0], args...)}
 	p.Env = append(os.Environ(), roleVar+"="+role)

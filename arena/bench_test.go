@@ -1,0 +1,154 @@
+package arena
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// counting is the least world: everybody adds 1 to a number of its own.
+type counting struct{}
+
+func counter(agent string) string { return "counters/" + agent }
+
+func (counting) Reset(_ uint64, agents []string) ([]world.Event, error) {
+	set := make(map[string]json.RawMessage)
+	for _, agent := range agents {
+		set[counter(agent)] = json.RawMessage("0")
+	}
+	return []world.Event{{Kind: "zero", Set: set}}, nil
+}
+
+func (counting) Observe(st world.State, agent string) (world.Observation, error) {
+	n, _ := st.Fact(counter(agent))
+	return world.Observation{Agent: agent, Turn: st.Turn, View: n, Actions: []world.ActionSpec{{Name: "add"}}}, nil
+}
+
+func (counting) Step(st world.State, actions []world.Action) ([]world.Event, error) {
+	set := make(map[string]json.RawMessage)
+	for _, a := range actions {
+		raw, _ := st.Fact(counter(a.Agent))
+		n, err := strconv.Atoi(string(raw))
+		if err != nil {
+			return nil, err
+		}
+		set[counter(a.Agent)] = strconv.AppendInt(nil, int64(n)+1, 10)
+	}
+	return []world.Event{{Kind: "add", Set: set}}, nil
+}
+
+// A clerk always adds.
+type clerk struct{}
+
+func (clerk) Act(context.Context, world.Observation) (world.Action, error) {
+	return world.Action{Name: "add", Args: json.RawMessage(`{"by":1}`)}, nil
+}
+
+func (clerk) Close() (agents.Usage, error) { return agents.Usage{}, nil }
+
+// perTurn plays a recorded episode of so many clerks and turns in dir, and returns what one of its turns takes.
+func perTurn(b *testing.B, dir string, clerks, turns int) time.Duration {
+	b.Helper()
+	dir, err := os.MkdirTemp(dir, "run")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := world.Open(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	var began time.Time
+	e := Episode{
+		Game:  Game{Rules: counting{}, Schedule: Parallel, Turns: turns},
+		Store: s, Act: time.Minute, Time: time.Hour, Starts: 2,
+		OnTurn: func(st world.State) {
+			if st.Turn == 0 {
+				began = time.Now()
+			}
+		},
+	}
+	start := func(context.Context, Fenced) (agents.Agent, error) { return clerk{}, nil }
+	for i := range clerks {
+		name := fmt.Sprintf("agent%03d", i)
+		e.Agents = append(e.Agents, name)
+		e.Seats = append(e.Seats, Seat{Name: name, Start: start})
+	}
+	out, err := e.Run(b.Context())
+	if err != nil || out.State.Turn != turns {
+		b.Fatalf("the episode ended in turn %d: %v", out.State.Turn, err)
+	}
+	return time.Since(began) / time.Duration(turns)
+}
+
+// barePerTurn is the limit: a loop that writes what the clerks do by hand, all of a turn at once.
+func barePerTurn(b *testing.B, dir string, clerks, turns int) time.Duration {
+	b.Helper()
+	file, err := os.Create(filepath.Join(dir, "file"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	var names []string
+	for i := range clerks {
+		names = append(names, fmt.Sprintf("agent%03d", i))
+	}
+	began := time.Now()
+	var buf []byte
+	for turn := range turns {
+		buf = buf[:0]
+		for i, name := range names {
+			buf = append(append(buf, `{"agent":"`...), name...)
+			buf = append(buf, `","data":{"args":{"by":1},"name":"add"},"kind":"action","more":true,"seq":`...)
+			buf = strconv.AppendInt(append(strconv.AppendInt(buf, int64(turn*clerks+i), 10), `,"turn":`...), int64(turn), 10)
+			buf = append(buf, `,"proc":{"wall_ms":0.001},"time":"2026-01-02T15:04:05.000000006Z","crc":"00000000"}`+"\n"...)
+		}
+		if _, err := file.Write(buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(began) / time.Duration(turns)
+}
+
+// BenchmarkTurns compares the turns of 64 agents that cost nothing with the limit, and with those of 1,000. In the folder in memory a
+// sync costs nothing, so what is left is what the program itself takes. One op is some episodes
+// of each, in turn, of which the median counts.
+func BenchmarkTurns(b *testing.B) {
+	memory, err := os.MkdirTemp("/dev/shm", "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(memory)
+	const few, many, agentTurns = 64, 1000, 64_000
+	disk := b.TempDir()
+	var onDisk, inMemory, ofMany, limit, limitOfMany []time.Duration
+	const rounds = 5 // of each, in turn
+	for b.Loop() {
+		for range rounds {
+			limit = append(limit, barePerTurn(b, memory, few, agentTurns/few))
+			inMemory = append(inMemory, perTurn(b, memory, few, agentTurns/few))
+			ofMany = append(ofMany, perTurn(b, memory, many, agentTurns/many))
+			limitOfMany = append(limitOfMany, barePerTurn(b, memory, many, agentTurns/many))
+			onDisk = append(onDisk, perTurn(b, disk, few, agentTurns/few))
+		}
+	}
+	median := func(all []time.Duration) float64 { return slices.Sorted(slices.Values(all))[len(all)/2].Seconds() }
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(1/median(onDisk), "durable-turns/s")
+	b.ReportMetric(1/median(inMemory), "turns/s")
+	b.ReportMetric(1e6*(median(onDisk)-median(inMemory)), "disk-us/turn")
+	b.ReportMetric(1/median(limit), "limit-turns/s")
+	b.ReportMetric(median(limit)/median(inMemory), "of-limit")
+	b.ReportMetric(median(ofMany)/many/(median(inMemory)/few), "agent-turn-1000/64")
+	b.ReportMetric(median(limitOfMany)/many/(median(limit)/few), "limit-1000/64")
+}
