@@ -1,7 +1,8 @@
-// Package worldtest holds what all [world.Rules] must keep, as a test that their packages call.
+// Package worldtest holds what all [world.Rules] and all stores must keep, as tests that their packages call.
 //
-// It plays short episodes with random legal actions, each agent acting once in every turn, and looks at every state on the
-// way: what the rules are asked there, they must answer as the comments of [world.Rules] say.
+// [TestRules] plays short episodes with random legal actions, each agent acting once in every turn, and looks at every state on the
+// way: what the rules are asked there, they must answer as the comments of [world.Rules] say. [TestStore] commits a small game, and looks
+// at every state and hash on the way: they must be those of a twin in memory.
 package worldtest
 
 import (
