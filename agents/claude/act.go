@@ -17,11 +17,15 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 	if len(text) > maxObservation {
 		return world.Action{}, fmt.Errorf("the observation has %d bytes, and Claude Code shows %d", len(text), maxObservation)
 	}
+	if a.told != "" { // nothing is held yet, so that this is a message, which may be longer
+		text = a.told + "\n\n" + text
+	}
 	a.generation.Add(1)
 	defer a.generation.Add(1)
 	if err := a.show(text); err != nil {
 		return world.Action{}, a.broken(err)
 	}
+	a.told = ""
 	for reminded := false; ; {
 		select {
 		case c := <-a.calls:

@@ -16,6 +16,10 @@
 //	stderr.log        what the process wrote to standard error
 //	transcript.jsonl  the conversation, there once the agent is closed
 //
+// What a killed process left of its conversation another one can go on with. Claude Code writes it down a tenth of a second behind what
+// happens, and forgets the call of act that was held open. So the next process has to be told what came of it: the next
+// observation reaches it as a message, after a text that says so.
+//
 // At the end of an episode nothing more is said to the model: that would be one more request over the whole conversation, for
 // an answer that nobody reads.
 package claude
@@ -30,6 +34,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -61,6 +66,11 @@ type Config struct {
 	Thinking int      // tokens that the model may think before it answers; 0: it does not
 	Log      *slog.Logger
 
+	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; no process may be writing it.
+	// What a killed process left of its last line is cut off. Empty: a new conversation.
+	Resume string
+	Told   string // what the agent reads ahead of its first observation; empty: nothing
+
 	// Fenced is told of each call of act that was refused because it was no answer to what the agent was shown last: it came after
 	// the deadline or between observations, it was the second of one reply, or the agent was being closed. The action names no agent,
 	// for it can only be that of the process that called; the reason is what the model reads. Such an action has no effect. Any
@@ -74,7 +84,6 @@ func Socket(dir string) string { return filepath.Join(dir, socketName) }
 // An Agent is one Claude Code process. It implements [agents.Agent].
 type Agent struct {
 	cfg     Config
-	session string // id of the conversation
 	process *agents.Process
 	stderr  *os.File
 	stream  *stream
@@ -98,6 +107,7 @@ type Agent struct {
 
 	// Act alone uses what follows.
 	held     *call  // the act whose result will be the next observation
+	told     string // what the model shall read ahead of the next observation
 	answered string // id of the reply that held the last action
 	running  bool   // the model's turn goes on
 }
@@ -106,8 +116,12 @@ var _ agents.Agent = (*Agent)(nil)
 
 // Start starts the process and waits until it answers.
 func Start(ctx context.Context, cfg Config) (*Agent, error) {
-	session := newID()
-	cmd, stderr, err := command(cfg, session)
+	if cfg.Resume != "" {
+		if err := cutTornLine(cfg.Resume); err != nil {
+			return nil, fmt.Errorf("resume claude: %w", err)
+		}
+	}
+	cmd, stderr, err := command(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("start claude: %w", err)
 	}
@@ -116,7 +130,7 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 		return nil, errors.Join(fmt.Errorf("start claude: %w", err), stderr.Close())
 	}
 	a := &Agent{
-		cfg: cfg, session: session, process: process, stderr: stderr,
+		cfg: cfg, told: cfg.Told, process: process, stderr: stderr,
 		stream: newStream(process.Stdin, process.Stdout),
 		calls:  make(chan *call), results: make(chan inbound, 1), closing: make(chan struct{}),
 	}
@@ -147,6 +161,9 @@ func (a *Agent) initialize(ctx context.Context) error {
 	}()
 	select {
 	case err := <-answer:
+		if errors.Is(err, syscall.EPIPE) {
+			return a.broken(err) // says why nobody reads
+		}
 		return err
 	case <-a.process.Done():
 		return a.dead()
@@ -228,6 +245,6 @@ func (a *Agent) Close() (agents.Usage, error) {
 	if a.server != nil {
 		err = errors.Join(err, a.mcp.Close(), a.server.Close())
 	}
-	err = errors.Join(err, a.stderr.Close(), keepTranscript(a.cfg.Dir, a.session))
+	err = errors.Join(err, a.stderr.Close(), keepTranscript(a.cfg.Dir))
 	return agents.Usage{PeakMemory: a.process.PeakMemory()}, err
 }

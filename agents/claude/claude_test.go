@@ -108,21 +108,27 @@ var binary = sync.OnceValues(func() (claude.Binary, error) {
 	return claude.Locate(context.Background(), os.Getenv("VITRINE_TEST_CLAUDE"), slog.Default())
 })
 
-// start brings a real Claude Code process to life whose model is upstream.
-func start(t *testing.T, upstream http.RoundTripper, configure func(*claude.Config)) *claude.Agent {
+// config runs a real Claude Code process.
+func config(t *testing.T) claude.Config {
 	t.Helper()
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := claude.Config{
+	return claude.Config{
 		Binary: bin.Path, Version: "test", Dir: filepath.Join(t.TempDir(), "a"), Token: "token", Model: "claude-sonnet-4-5",
 		Prompt: "You fish.", Log: slog.New(slog.DiscardHandler),
 	}
+}
+
+// start brings a real Claude Code process to life whose model is upstream.
+func start(t *testing.T, upstream http.RoundTripper, configure func(*claude.Config)) *claude.Agent {
+	t.Helper()
+	cfg := config(t)
 	if configure != nil {
 		configure(&cfg)
 	}
-	if err := os.Mkdir(cfg.Dir, 0o700); err != nil {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	gw := &gateway.Gateway{Upstream: upstream}

@@ -15,12 +15,10 @@ import (
 const (
 	socketName = "api.sock"
 	stderrName = "stderr.log"
-	// TranscriptName is the file in an agent's folder that holds its conversation, once the agent is closed.
-	TranscriptName = "transcript.jsonl"
 )
 
 // command makes the agent's folder and the command that runs in it, with the file of its standard error.
-func command(cfg Config, session string) (*exec.Cmd, *os.File, error) {
+func command(cfg Config) (*exec.Cmd, *os.File, error) {
 	work := filepath.Join(cfg.Dir, "work")
 	home := filepath.Join(cfg.Dir, "home")
 	tmp := filepath.Join(cfg.Dir, "tmp")
@@ -37,7 +35,7 @@ func command(cfg Config, session string) (*exec.Cmd, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.Command(cfg.Binary, arguments(cfg, session, prompt)...)
+	cmd := exec.Command(cfg.Binary, arguments(cfg, prompt)...)
 	cmd.Dir = work
 	cmd.Stderr = stderr
 	cmd.Env = []string{
@@ -68,7 +66,7 @@ func command(cfg Config, session string) (*exec.Cmd, *os.File, error) {
 	return cmd, stderr, nil
 }
 
-func arguments(cfg Config, session, prompt string) []string {
+func arguments(cfg Config, prompt string) []string {
 	allowed := []string{"mcp__" + serverName}
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Read" || t == "Glob" || t == "Grep" }) {
 		allowed = append(allowed, "Read(./**)")
@@ -76,10 +74,14 @@ func arguments(cfg Config, session, prompt string) []string {
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Write" || t == "Edit" }) {
 		allowed = append(allowed, "Edit(./**)") // governs Write as well
 	}
+	conversation := "--session-id=" + newID()
+	if cfg.Resume != "" {
+		conversation = "--resume=" + cfg.Resume
+	}
 	return []string{
 		"-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
 		"--model=" + cfg.Model,
-		"--session-id=" + session,
+		conversation,
 		"--system-prompt-file=" + prompt,
 		"--tools=" + strings.Join(cfg.Tools, ","),
 		"--permission-mode=dontAsk",
@@ -97,25 +99,6 @@ func newID() string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// keepTranscript gives the conversation a name that does not depend on where the folder stands. An agent that never got as far
-// as a conversation has none.
-func keepTranscript(dir, session string) error {
-	found, err := filepath.Glob(filepath.Join(quoteGlob(dir), "home", ".claude", "projects", "*", session+".jsonl"))
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	raw, err := os.ReadFile(found[0])
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, TranscriptName), raw, 0o600)
-}
-
-// quoteGlob returns a pattern that matches path and nothing else.
-func quoteGlob(path string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
 // tail returns the last lines of a file, at most 2 kB; empty if it cannot be read.

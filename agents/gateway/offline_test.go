@@ -233,6 +233,17 @@ func TestTheOfflineModelAnswersTheNewestObservationOnce(t *testing.T) {
 		{"a reminder", []string{user(observed("ann", 2, "")), idled, user("You have not acted.")}, input(seed, "ann", 2)},
 		{"another tool in between", []string{user(observed("ann", 2, "")), looked, result("a lake")}, input(seed, "ann", 2)},
 		{"an old one that is answered", []string{user(observed("ann", 2, "")), acted, result("done")}, ""},
+		{"resumed, the last action forgotten", []string{
+			user(observed("ann", 0, "")), acted, result(observed("ann", 1, "")), user("You were cut off.\n\n" + observed("ann", 4, "")),
+		}, input(seed, "ann", 4)},
+		{"resumed, the last observation unanswered", []string{
+			user(observed("ann", 0, "")), acted, result(observed("ann", 1, "")), user("Continue from where you left off."),
+			`{"role":"assistant","content":[{"type":"text","text":"No response requested."}]}`,
+			user("You were cut off.\n\n" + observed("ann", 1, "")),
+		}, input(seed, "ann", 1)},
+		{"resumed, and on from there", []string{
+			user(observed("ann", 0, "")), user("You were cut off.\n\n" + observed("ann", 4, "")), acted, result(observed("ann", 5, "")),
+		}, input(seed, "ann", 5)},
 		{"a reminder when it has acted", []string{user(observed("ann", 2, "")), acted, result("done"), idled, user("Go on.")}, ""},
 		{"terminated", []string{user(observed("ann", 2, `,"terminated":true`))}, ""},
 		{"no observation", []string{user("Hello.")}, ""},
