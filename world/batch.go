@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -52,6 +53,13 @@ func (b *batch) add(events []Event, now time.Time) error {
 		b.world = append(append(b.world, b.lines[begin:world]...), "}\n"...)
 	}
 	b.state = b.state.Apply(stamped...)
+	for _, ev := range stamped {
+		for path := range ev.Set {
+			if raw, ok := b.state.facts[path]; ok {
+				b.state.facts[path] = bytes.Clone(raw) // whoever gave the event may change its bytes
+			}
+		}
+	}
 	return nil
 }
 

@@ -3,13 +3,14 @@ package world
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"unicode/utf8"
 )
 
 // Stamp returns the events as a log holds them when they follow on s in one commit: their JSON canonical, and More, Seq and Turn
-// filled in. It is an error if an event has JSON that is not valid.
+// filled in. It is an error if an event has JSON that is not valid. They share with the given ones what JSON had the form already.
 func (s State) Stamp(events []Event) ([]Event, error) {
 	turn := s.Turn
 	stamped := make([]Event, len(events))
@@ -27,7 +28,7 @@ func (s State) Stamp(events []Event) ([]Event, error) {
 	return stamped, nil
 }
 
-// canonical returns ev with all its JSON in canonical form. Nobody else holds the bytes of what it sets; the others may be those of ev.
+// canonical returns ev with all its JSON in canonical form. What has the form already it shares with ev.
 func (ev Event) canonical() (Event, error) {
 	paths := ev.paths()
 	for _, texts := range [][]string{{ev.Agent, ev.Kind}, ev.Del, paths} {
@@ -50,15 +51,21 @@ func (ev Event) canonical() (Event, error) {
 	}
 	if len(paths) == 0 {
 		ev.Set = nil
-		return ev, nil
 	}
-	set := make(map[string]json.RawMessage, len(paths))
+	cloned := false
 	for _, path := range paths {
-		if set[path], err = Canonical(ev.Set[path]); err != nil {
+		if isCanonical(ev.Set[path]) {
+			continue
+		}
+		raw, err := makeCanonical(ev.Set[path])
+		if err != nil {
 			return Event{}, fmt.Errorf("fact %q is not JSON: %w", path, err)
 		}
+		if !cloned {
+			ev.Set, cloned = maps.Clone(ev.Set), true
+		}
+		ev.Set[path] = raw
 	}
-	ev.Set = set
 	return ev, nil
 }
 
