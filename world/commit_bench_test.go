@@ -280,6 +280,7 @@ func BenchmarkProcesses(b *testing.B) {
 	b.ReportMetric(median(ratios(ours.rate, least.rate)), "rate/bare")
 	b.ReportMetric(median(ratios(ours.p99, least.p99)), "p99/bare")
 	b.ReportMetric(median(ours.least), "most/least")
+	b.ReportMetric(median(least.least), "bare-most/least")
 	b.ReportMetric(float64(len(ours.rate)), "rounds")
 	b.ReportMetric(busy(), "others-%")
 }
