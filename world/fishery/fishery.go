@@ -236,7 +236,7 @@ func (l lake) harvest(st world.State, asks []request) ([]world.Event, error) {
 	after := l.tons - sum(caught)
 
 	byAgent := make(map[string]int)
-	if l.turn == st.Turn { // others have fished in this turn before
+	if raw, _ := st.Fact("lake/caught"); l.turn == st.Turn && string(raw) != "null" { // others have fished in this turn before
 		if err := st.Get("lake/caught", &byAgent); err != nil {
 			return nil, err
 		}

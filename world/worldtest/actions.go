@@ -29,6 +29,46 @@ func checkLegal(newRules func() world.Rules, agents []string) error {
 	return err
 }
 
+// checkEdges puts the least and the greatest that a schema allows into actions, one argument at a time.
+func checkEdges(newRules func() world.Rules, agents []string) error {
+	return play(newRules(), 1, agents, func(e *episode, actions []world.Action) error {
+		all, err := e.observe()
+		if err != nil {
+			return err
+		}
+		for i, obs := range all {
+			for _, action := range edges(obs, actions[i]) {
+				if err := e.accepted([]world.Action{action}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// edges returns actions like the legal one, with one argument at an edge of what the schema allows.
+func edges(obs world.Observation, legal world.Action) []world.Action {
+	var actions []world.Action
+	i := slices.IndexFunc(obs.Actions, func(spec world.ActionSpec) bool { return spec.Name == legal.Name })
+	if i < 0 {
+		return nil
+	}
+	s, err := readSchema(obs.Actions[i].Schema)
+	args := make(map[string]json.RawMessage)
+	if err != nil || json.Unmarshal(legal.Args, &args) != nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		other := maps.Clone(args)
+		for _, value := range s.Properties[name].ends() {
+			other[name] = value
+			actions = append(actions, world.Action{Agent: obs.Agent, Name: legal.Name, Args: encode(other)})
+		}
+	}
+	return actions
+}
+
 // accepted returns nil if a step with the actions gives no refusal.
 func (e *episode) accepted(actions []world.Action) error {
 	events, err := e.rules.Step(e.st, slices.Clone(actions))
@@ -50,7 +90,7 @@ func checkIllegal(newRules func() world.Rules, agents []string) error {
 			return err
 		}
 		for i, obs := range all {
-			for _, bad := range illegal(obs, actions[i]) {
+			for _, bad := range append(illegal(obs, actions[i]), e.untimely(obs)...) {
 				with := slices.Clone(actions)
 				with[i] = bad
 				passed := slices.Clone(actions)
@@ -107,6 +147,17 @@ func (e *episode) refused(bad world.Action, with []world.Action, others ...[]wor
 	return fmt.Errorf("%s, refused, has an effect: %w", who, differs)
 }
 
+// untimely returns actions that were legal once, or for another agent, and that obs does not have.
+func (e *episode) untimely(obs world.Observation) []world.Action {
+	var bad []world.Action
+	for _, name := range slices.Sorted(maps.Keys(e.asked)) {
+		if !slices.ContainsFunc(obs.Actions, func(spec world.ActionSpec) bool { return spec.Name == name }) {
+			bad = append(bad, world.Action{Agent: obs.Agent, Name: name, Args: e.asked[name].Args})
+		}
+	}
+	return bad
+}
+
 // illegal returns actions that obs does not allow. Where it allows the legal one, some of them are almost like it.
 func illegal(obs world.Observation, legal world.Action) []world.Action {
 	bad := []world.Action{{Agent: obs.Agent, Name: "no such action"}, {Agent: obs.Agent}}
@@ -156,6 +207,25 @@ func readSchema(raw []byte) (schema, error) {
 		return s, nil
 	}
 	return s, json.Unmarshal(raw, &s)
+}
+
+// ends returns the first and the last values that the schema allows, as JSON: all of an enum, both bounds of a number.
+func (s schema) ends() []json.RawMessage {
+	if len(s.Enum) > 0 {
+		return s.Enum
+	}
+	var values []json.RawMessage
+	for _, bound := range []*float64{s.Minimum, s.Maximum} {
+		if bound != nil && (s.Type == "integer" || s.Type == "number") {
+			values = append(values, world.JSON(*bound))
+		}
+	}
+	for _, length := range []*int{s.MinLength, s.MaxLength} {
+		if length != nil && s.Type == "string" {
+			values = append(values, world.JSON(strings.Repeat("a", *length)))
+		}
+	}
+	return values
 }
 
 // outside returns values that the schema does not allow, as JSON.

@@ -3,6 +3,7 @@ package worldtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -20,7 +21,8 @@ type episode struct {
 	seed   uint64
 	agents []string
 	st     world.State
-	log    bytes.Buffer
+	log    bytes.Buffer            // what the agents saw, and the events
+	asked  map[string]world.Action // the last legal action of each name
 }
 
 // play plays an episode with random legal actions. Before each step it calls look, if that is not nil, with actions of its own.
@@ -29,7 +31,7 @@ func play(rules world.Rules, seed uint64, agents []string, look func(e *episode,
 	return err
 }
 
-// record plays an episode and returns its events.
+// record plays an episode and returns what the agents saw, and its events.
 func record(rules world.Rules, seed uint64, agents []string) ([]byte, error) {
 	e, err := run(rules, seed, agents, nil)
 	if err != nil {
@@ -39,7 +41,7 @@ func record(rules world.Rules, seed uint64, agents []string) ([]byte, error) {
 }
 
 func run(rules world.Rules, seed uint64, agents []string, look func(*episode, []world.Action) error) (*episode, error) {
-	e := &episode{rules: rules, seed: seed, agents: agents}
+	e := &episode{rules: rules, seed: seed, agents: agents, asked: make(map[string]world.Action)}
 	first, err := rules.Reset(seed, slices.Clone(agents))
 	if err != nil {
 		return nil, fmt.Errorf("reset: %w", err)
@@ -81,8 +83,13 @@ func (e *episode) turn(look func(*episode, []world.Action) error) error {
 func (e *episode) draw() ([]world.Action, error) {
 	all, err := e.observe()
 	var actions []world.Action
+	e.log.Write(append(encode(all), '\n'))
 	for _, obs := range all {
-		actions = append(actions, world.RandomAction(obs, world.NewRand(e.seed, e.st.Turn, "worldtest/"+obs.Agent)))
+		action := world.RandomAction(obs, world.NewRand(e.seed, e.st.Turn, "worldtest/"+obs.Agent))
+		if action.Name != world.Pass {
+			e.asked[action.Name] = action
+		}
+		actions = append(actions, action)
 	}
 	return actions, err
 }
@@ -126,6 +133,12 @@ func (e *episode) sound(agent string, obs world.Observation) error {
 	}
 	if _, err := world.Canonical(obs.View); err != nil {
 		return fmt.Errorf("view: %w", err)
+	}
+	if len(obs.Messages) > 0 {
+		return errors.New("it has messages, which are not the rules' to give")
+	}
+	if obs.Terminated && len(obs.Actions) > 0 {
+		return fmt.Errorf("the agent is terminated and may still do %q", obs.Actions[0].Name)
 	}
 	if math.IsNaN(obs.Reward) || math.IsInf(obs.Reward, 0) {
 		return fmt.Errorf("reward is %v", obs.Reward)

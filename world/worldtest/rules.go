@@ -7,11 +7,13 @@ package worldtest
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -32,6 +34,11 @@ func TestRules(t *testing.T, newRules func() world.Rules, agents []string) {
 			}
 		})
 	}
+	t.Run("rules look at no clock", func(t *testing.T) {
+		if err := checkClock(t, newRules, agents); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func checks() []check {
@@ -42,10 +49,12 @@ func checks() []check {
 		{"what rules are given they leave as it is", checkArguments},
 		{"observing is pure and works for everyone", checkObserve},
 		{"legal actions are accepted", checkLegal},
+		{"the first and the last of what a schema allows is legal", checkEdges},
 		{"illegal actions are refused and do nothing", checkIllegal},
 		{"everyone may pass and nobody need act", checkPass},
 		{"facts of the episode are not the rules'", checkFacts},
 		{"who is terminated stays so", checkTermination},
+		{"a state of another world is no panic", checkOtherWorlds},
 	}
 }
 
@@ -85,6 +94,23 @@ func checkMemory(newRules func() world.Rules, agents []string) error {
 	}
 	if err := sameBytes(want, got); err != nil {
 		return fmt.Errorf("with another episode played on the same value of the rules: %w", err)
+	}
+	return nil
+}
+
+// checkClock plays one episode today and one in the year 2000.
+func checkClock(t *testing.T, newRules func() world.Rules, agents []string) error {
+	today, err := record(newRules(), 1, agents)
+	if err != nil {
+		return err
+	}
+	var then []byte
+	synctest.Test(t, func(*testing.T) { then, err = record(newRules(), 1, agents) })
+	if err != nil {
+		return fmt.Errorf("in the year 2000: %w", err)
+	}
+	if err := sameBytes(today, then); err != nil {
+		return fmt.Errorf("in the year 2000: %w", err)
 	}
 	return nil
 }
@@ -209,6 +235,46 @@ func checkTermination(newRules func() world.Rules, agents []string) error {
 		}
 		return err
 	})
+}
+
+// checkOtherWorlds takes away one fact at a time, or replaces it, as an operator can, whom a [world.Checker] stops where it knows better.
+// The rules may go on or return an error. There are so many that it looks at every fifth turn only.
+func checkOtherWorlds(newRules func() world.Rules, agents []string) error {
+	return play(newRules(), 1, agents, func(e *episode, actions []world.Action) error {
+		if e.st.Turn%5 != 0 {
+			return nil
+		}
+		for _, path := range e.st.Paths("") {
+			events := []world.Event{{Del: []string{path}}}
+			for _, raw := range []string{"null", `"word"`, "[]", "{}", "-1", "true"} {
+				events = append(events, world.Event{Set: map[string]json.RawMessage{path: json.RawMessage(raw)}})
+			}
+			for _, ev := range events {
+				ev.Seq = e.st.Seq
+				if err := e.survives(e.st.Apply(ev), actions); err != nil {
+					return fmt.Errorf("with %s in place of the fact %q: %w", encode(ev.Set[path]), path, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// survives returns an error if the rules panic in the state.
+func (e *episode) survives(st world.State, actions []world.Action) (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("the rules panic: %v", panicked)
+		}
+	}()
+	if rules, ok := e.rules.(world.Checker); ok && rules.Check(st) != nil {
+		return nil
+	}
+	for _, agent := range e.agents {
+		_, _ = e.rules.Observe(st, agent)
+	}
+	_, _ = e.rules.Step(st, slices.Clone(actions))
+	return nil
 }
 
 // sameBytes says where two recordings begin to differ.
