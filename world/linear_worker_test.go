@@ -306,13 +306,14 @@ func (c *client) appendTo(op *operation) error {
 	return err
 }
 
-// cut lets no file of this process grow by more than a few bytes beyond the log, which nobody else can write to now.
+// cut lets no file of this process be much longer than the log, to which nobody else can write now: the write ends in the middle of a line,
+// or behind the first event of a commit, or behind the first commit of several.
 func (c *client) cut() error {
 	info, err := os.Stat(filepath.Join(c.Dir, logName))
 	if err != nil {
 		return err
 	}
-	return limitSoftly(uint64(info.Size()) + 1 + c.random.Uint64N(100))
+	return limitSoftly(uint64(info.Size()) + 1 + c.random.Uint64N(1000))
 }
 
 func unlimit() {
