@@ -70,6 +70,7 @@ func (m Metered) add(n Metered) Metered {
 type Outcome struct {
 	End
 	State world.State
+	Time  time.Duration // that the episode took, without that in which it was held or nobody played it
 	Seats []SeatOutcome // in seat order
 }
 
@@ -101,7 +102,7 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	leave(nil)
 	live.acting.Wait()
 	err = errors.Join(err, live.cast.close())
-	out := Outcome{End: end, State: st}
+	out := Outcome{End: end, State: st, Time: live.clock.elapsed()}
 	for _, p := range live.cast.players {
 		seat := SeatOutcome{Name: p.seat.Name, Metered: p.used(), Usage: p.usage}
 		if st.Seq > 0 { // it has begun

@@ -1,6 +1,8 @@
 package arena
 
 import (
+	"errors"
+
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -21,6 +23,10 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 			observations = append(observations, seen[agent])
 		}
 		a, err := p.next(st, observations)
+		if moved := (*movedError)(nil); errors.As(err, &moved) {
+			st, acts = moved.to, acts+1
+			continue
+		}
 		if err != nil {
 			return st, err
 		}

@@ -72,7 +72,8 @@ func (a act) took() time.Duration { return time.Duration(a.proc.WallMS * float64
 
 // players is where acts come from: from agents in [Episode.Run], from a log in [Verify].
 type players interface {
-	// act returns one act for each observation, in the same order. errOver ends the episode, errInterrupted leaves it.
+	// act returns one act for each observation, in the same order. errOver ends the episode, errInterrupted leaves it, and a
+	// movedError says where to look again.
 	act(st world.State, phase *Phase, observations []world.Observation) ([]act, error)
 	// next returns the act that comes first, in a free-running game, of one of those who are shown an observation. Who is
 	// acting already is not shown it. The errors are those of act.
@@ -111,6 +112,11 @@ var (
 	errOver        = errors.New("the time is up, or an operator has ended the episode")
 	errInterrupted = errors.New("interrupted")
 )
+
+// A movedError says that agents shall act in another state than the one that they would have been shown: an operator was there before.
+type movedError struct{ to world.State }
+
+func (*movedError) Error() string { return "the state has moved on" }
 
 // play plays an episode to its end from a state with which a turn begins, or from the zero state.
 func (g *Game) play(p players, st world.State) (world.State, End, error) {
@@ -219,45 +225,58 @@ func (g *Game) turn(p players, st world.State, live []string, seen map[string]wo
 		return g.runFree(p, st, len(live))
 	}
 	for _, s := range g.steps(st.Turn, live) {
-		on, err := g.ready(p, st)
-		if on.Seq != st.Seq {
-			seen = nil // the state has moved on
+		var err error
+		if st, err = g.step(p, st, seen, s); err != nil {
+			return st, err
 		}
-		if err == nil {
-			on, err = g.step(p, on, seen, s)
-		}
-		if err != nil {
-			return on, err
-		}
-		st, seen = on, nil
+		seen = nil // the state has moved on
 	}
 	return st, nil
 }
 
 // step lets some agents see the same state and act, then commits what follows. What some of them see is known from before.
 func (g *Game) step(p players, st world.State, seen map[string]world.Observation, s step) (world.State, error) {
+	for {
+		on, err := g.ready(p, st)
+		if err != nil {
+			return on, err
+		}
+		if on.Seq != st.Seq {
+			st, seen = on, nil
+		}
+		observations, err := g.show(st, seen, s)
+		if err != nil || len(observations) == 0 && len(s.then) == 0 {
+			return st, err // the rules may have ended everybody's part since the turn began
+		}
+		acts, err := p.act(st, s.phase, observations)
+		if moved := (*movedError)(nil); errors.As(err, &moved) {
+			st, seen = moved.to, nil
+			continue
+		}
+		if err != nil {
+			return st, err
+		}
+		for i := range acts {
+			acts[i].saw = st.Seq
+		}
+		return p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, acts, s) })
+	}
+}
+
+// show returns what the agents of a step see who still act. What some of them see is known from before.
+func (g *Game) show(st world.State, seen map[string]world.Observation, s step) ([]world.Observation, error) {
 	var observations []world.Observation
 	for _, agent := range s.agents {
 		obs, acts := seen[agent]
 		if !acts {
 			var err error
 			if obs, acts, err = g.observe(st, agent); err != nil {
-				return st, err
+				return nil, err
 			}
 		}
 		if acts {
 			observations = append(observations, s.phase.narrow(obs))
 		}
 	}
-	if len(observations) == 0 && len(s.then) == 0 {
-		return st, nil // the rules have ended everybody's part since the turn began
-	}
-	acts, err := p.act(st, s.phase, observations)
-	if err != nil {
-		return st, err
-	}
-	for i := range acts {
-		acts[i].saw = st.Seq
-	}
-	return p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, acts, s) })
+	return observations, nil
 }

@@ -72,6 +72,7 @@ func turnEvents(dir string, turn int) ([]world.Event, error) {
 // rejoinedPlayers are the agents of an episode that goes on: first what the log has of them, then they themselves. They implement players.
 type rejoinedPlayers struct {
 	log  *recordedPlayers // nil once it has come to its end
+	read world.State      // to which it came: an operator may have been the last in it
 	live *livePlayers
 }
 
@@ -84,6 +85,9 @@ func (p *rejoinedPlayers) act(st world.State, phase *Phase, observations []world
 			}
 			return acts, err
 		}
+		if now := p.read; now.Seq > st.Seq {
+			return nil, &movedError{now}
+		}
 	}
 	return p.live.act(st, phase, observations)
 }
@@ -93,6 +97,9 @@ func (p *rejoinedPlayers) next(st world.State, observations []world.Observation)
 		a, err := p.log.next(st, observations)
 		if p.logGoesOn(err) {
 			return a, err
+		}
+		if now := p.read; now.Seq > st.Seq {
+			return act{}, &movedError{now}
 		}
 	}
 	return p.live.next(st, observations)
@@ -124,7 +131,7 @@ func (p *rejoinedPlayers) commit(decide func(world.State) ([]world.Event, error)
 // logGoesOn says whether what the log gave is what happened there; else it has come to its end.
 func (p *rejoinedPlayers) logGoesOn(err error) bool {
 	if errors.Is(err, errLogEnds) {
-		p.log = nil
+		p.read, p.log = p.log.state, nil
 	}
 	return p.log != nil
 }

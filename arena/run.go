@@ -13,6 +13,8 @@ import (
 const (
 	manifestName = "manifest.json"
 	resultName   = "result.json"
+	// ActionsName is the file in a run's folder that holds the recorded actions that it was begun with.
+	ActionsName = "actions.jsonl"
 )
 
 // A Manifest says what a run was made from. With it, and nothing from outside, the run can be verified and played again. It is
@@ -20,6 +22,7 @@ const (
 //
 //	events.jsonl    the log (package world)
 //	result.json     how it went; there once the run is over
+//	actions.jsonl   the recorded actions that its agents play, if they do
 //	agents/<name>/  the private folder of an agent
 type Manifest struct {
 	Vitrine       string          `json:"vitrine"`                  // version of this program
@@ -120,6 +123,9 @@ func ReadManifest(dir string) (Manifest, error) {
 	return m, readJSON(dir, manifestName, &m)
 }
 
+// WriteActions writes the recorded actions that a run is begun with.
+func WriteActions(dir string, raw []byte) error { return writeFile(dir, ActionsName, raw) }
+
 // WriteResult writes a run's result.
 func WriteResult(dir string, r Result) error { return writeJSON(dir, resultName, r) }
 
@@ -129,17 +135,21 @@ func ReadResult(dir string) (Result, error) {
 	return r, readJSON(dir, resultName, &r)
 }
 
-// writeJSON writes a file so that it is there whole or not at all.
 func writeJSON(dir, name string, v any) error {
 	raw, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
+	return writeFile(dir, name, append(raw, '\n'))
+}
+
+// writeFile writes a file so that it is there whole or not at all.
+func writeFile(dir, name string, raw []byte) error {
 	f, err := os.CreateTemp(dir, name+".*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(raw, '\n'))
+	_, err = f.Write(raw)
 	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), filepath.Join(dir, name))

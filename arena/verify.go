@@ -65,6 +65,7 @@ type recordedPlayers struct {
 	read      func() (world.Event, error, bool)
 	state     world.State
 	matched   []world.Event // the last commit that was matched
+	moves     []world.State // after each commit from outside the game since then
 	unmatched []world.Event // the commit that is read and not yet matched
 	err       error         // in reading
 }
@@ -85,7 +86,7 @@ func (r *recordedPlayers) mistake(seq int64, format string, args ...any) error {
 }
 
 // act returns the acts that the next commit begins with.
-func (r *recordedPlayers) act(_ world.State, _ *Phase, observations []world.Observation) ([]act, error) {
+func (r *recordedPlayers) act(st world.State, _ *Phase, observations []world.Observation) ([]act, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
@@ -95,14 +96,20 @@ func (r *recordedPlayers) act(_ world.State, _ *Phase, observations []world.Obse
 		if acts[i], err = r.actAt(i, obs.Agent); err != nil {
 			return nil, err
 		}
+		if at := slices.IndexFunc(r.moves, func(to world.State) bool { return to.Seq == acts[i].saw }); at >= 0 && st.Seq < acts[i].saw {
+			return nil, &movedError{r.moves[at]}
+		}
 	}
 	return acts, nil
 }
 
 // next returns the act that the next commit begins with, whose ever it is.
-func (r *recordedPlayers) next(_ world.State, observations []world.Observation) (act, error) {
+func (r *recordedPlayers) next(st world.State, observations []world.Observation) (act, error) {
 	if err := r.begin(); err != nil {
 		return act{}, err
+	}
+	if len(r.moves) > 0 && st.Seq < r.state.Seq && !slices.ContainsFunc(observations, func(obs world.Observation) bool { return obs.Agent == r.unmatched[0].Agent }) {
+		return act{}, &movedError{r.state} // it acts since then
 	}
 	var who []string
 	for _, obs := range observations {
@@ -173,7 +180,9 @@ func (r *recordedPlayers) matchOutside() error {
 			break // it comes alone
 		}
 	}
-	return r.match(events)
+	err := r.match(events)
+	r.moves = append(r.moves, r.state)
+	return err
 }
 
 // outsider returns the event that comes from what another one says of an operator or of an agent that nobody had asked.
@@ -203,6 +212,11 @@ func (r *recordedPlayers) actAt(i int, agent string) (act, error) {
 		return a, r.mistake(r.unmatched[i].Seq, "what %s did: %v", agent, err)
 	}
 	return a, nil
+}
+
+// IsAct says whether an event tells what an agent did when it was its turn, be it nothing.
+func IsAct(ev world.Event) bool {
+	return slices.Contains([]string{KindAction, KindTimeout, KindInvalid, KindError}, ev.Kind) && len(ev.Proc) > 0
 }
 
 // actOf reads an act from its event, whose agent saw the state after the event seq if it does not say otherwise.
@@ -245,6 +259,7 @@ func (r *recordedPlayers) commit(decide func(world.State) ([]world.Event, error)
 		return r.state, err
 	}
 	err = r.match(events)
+	r.moves = nil
 	return r.state, err
 }
 

@@ -15,7 +15,7 @@ func (s *Scenario) contradictions() Errors {
 		phases = append(phases, p.Name)
 	}
 	return slices.Concat(
-		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(agents),
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(agents), s.reserved(),
 		s.unphased(), s.unrotated(), s.undefaulted())
 }
 
@@ -36,6 +36,20 @@ func (s *Scenario) duplicates(thing string, names []string) (errs Errors) {
 	}
 	return errs
 }
+
+// reserved returns a mistake for each agent that has a name which means somebody else in a log.
+func (s *Scenario) reserved() (errs Errors) {
+	for i, a := range s.Agents {
+		if a.Name == operator {
+			errs = append(errs, s.Error(fmt.Sprintf("agents.%d.name", i), fmt.Sprintf("no agent can be called %q", operator),
+				"that is whoever intervenes in a run from outside"))
+		}
+	}
+	return errs
+}
+
+// operator is the name of whoever intervenes in a run from outside, as package world has it.
+const operator = "operator"
 
 // strangers returns a mistake for each name in a phase that no agent has.
 func (s *Scenario) strangers(agents []string) (errs Errors) {

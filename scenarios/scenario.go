@@ -2,7 +2,7 @@
 //
 // # The file
 //
-// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario], [Rules], [Limits], [Phase] and [Agent], whose struct
+// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario], [Rules], [Limits], [Messages], [Phase] and [Agent], whose struct
 // tags say what each may hold:
 //
 //	toml      the key
@@ -78,10 +78,11 @@ type Scenario struct {
 	Model       string `toml:"model"`  // default for all agents; empty: up to who runs the scenario
 	Prompt      string `toml:"prompt"` // as written; Agent.Prompt is what an agent is told
 
-	Rules  Rules   `toml:"rules" open:"true"`
-	Limits Limits  `toml:"limits"`
-	Phases []Phase `toml:"phases" max:"100"` // of each turn, in their order; empty: a turn is one
-	Agents []Agent `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent"`
+	Rules    Rules    `toml:"rules" open:"true"`
+	Limits   Limits   `toml:"limits"`
+	Messages Messages `toml:"messages"`
+	Phases   []Phase  `toml:"phases" max:"100"` // of each turn, in their order; empty: a turn is one
+	Agents   []Agent  `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent"`
 
 	File   string   // name of the file, as given to Parse
 	Source []byte   // the file as it was read
@@ -111,6 +112,12 @@ type Limits struct {
 type Default struct {
 	Action string         `toml:"action"`
 	Args   map[string]any `toml:"args"`
+}
+
+// Messages lets agents talk to each other by the action "say". Where the file has no such table all is 0 and they cannot.
+type Messages struct {
+	Turn   int `toml:"turn" min:"1" max:"1000"`    // messages of one agent in one turn
+	Length int `toml:"length" min:"1" max:"10000"` // characters of one message
 }
 
 // A Phase is a named part of a turn. What it does not say itself is filled in from its scenario.
@@ -178,6 +185,9 @@ func Parse(file string, src []byte, set []string) (*Scenario, error) {
 	}
 	if doc.root.child("name") == nil {
 		doc.root.table["name"] = &node{val: strings.TrimSuffix(filepath.Base(file), ".toml")}
+	}
+	if doc.root.child("messages") != nil {
+		s.Messages = Messages{Turn: 3, Length: 500}
 	}
 	errs = append(errs, doc.decode(doc.root, "", s)...)
 	for i := range s.Phases {

@@ -38,6 +38,25 @@ func StateAt(dir string, turn int) (State, error) {
 	return st, nil
 }
 
+// Now returns the state after the last whole commit of the log in dir. The time it takes, and what it proves, is that of [StateAt].
+func Now(dir string) (State, error) {
+	log := ReadLog(dir)
+	defer log.close()
+	st, err := log.before(anyTurn)
+	if err != nil {
+		return State{}, fmt.Errorf("read state: %w", err)
+	}
+	for events, err := range log.commits(context.Background()) {
+		if err != nil {
+			return State{}, fmt.Errorf("read state: %w", err)
+		}
+		for _, ev := range events {
+			st.fold(ev)
+		}
+	}
+	return st, nil
+}
+
 // before makes the place of the log that of a keyframe before the turn, and returns its state.
 func (l *Log) before(turn int) (State, error) {
 	src, err := l.open()

@@ -26,7 +26,9 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("play the fishery, with one request for each action", p.playTheFishery)
 	t.Run("do what scripted agents do", p.doWhatScriptedAgentsDo)
 	t.Run("play on when one of them is killed", p.playOnWhenOneIsKilled)
-	t.Run("die with the supervisor", p.dieWithTheSupervisor)
+	t.Run("die with the supervisor, and go on where they were", p.dieWithTheSupervisor)
+	t.Run("talk in private", p.talkInPrivate)
+	t.Run("play while an operator, a designer and a follower are at their world", p.playWhileOthersAreThere)
 	t.Run("are gone after an interruption", p.areGoneAfterAnInterruption)
 	t.Run("reach a model by its URL without its key", p.reachAModelWithoutItsKey)
 	t.Run("pass when the model is silent", p.passWhenTheModelIsSilent)
@@ -152,6 +154,111 @@ func (p program) dieWithTheSupervisor(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(r.dir, "result.json")); err == nil {
 		t.Error("the run has a result")
+	}
+	m.release()
+	again := p.resume(t, []string{"ANTHROPIC_API_KEY=" + canary}, r)
+	result := again.exits(t, 0)
+	if want := p.start(t, nil, fisheryFile(), "--agents", "scripted").exits(t, 0); result.Hash != want.Hash {
+		t.Errorf("it goes on to the hash %s, not %s", result.Hash, want.Hash)
+	}
+	for _, a := range result.Agents {
+		if a.Actions != 12 || a.ModelRequests < 12 || a.ModelRequests > 14 {
+			t.Errorf("agent %s makes %d requests for %d actions", a.Name, a.ModelRequests, a.Actions)
+		}
+		transcript, err := os.ReadFile(filepath.Join(arena.AgentDir(r.dir, a.Name), "transcript.jsonl"))
+		told := "the last that counts of what you have done is: turn 0: asks for fish tons=10."
+		if err != nil || !strings.Contains(string(transcript), told) || strings.Count(string(transcript), `\"turn\":0`) == 0 {
+			t.Errorf("agent %s does not go on in its conversation: %v", a.Name, err)
+		}
+	}
+	again.verify(t)
+	again.hides(t, canary)
+}
+
+// secretive is a lake where c has a secret from e.
+const secretive = `
+[rules]
+name = "fishery"
+turns = 2
+[messages]
+turn = 1
+[[phases]]
+name = "talk"
+actions = ["say"]
+[[phases]]
+name = "fish"
+actions = ["fish"]
+[[agents]]
+name = "c"
+[[agents]]
+name = "d"
+[[agents]]
+name = "e"
+`
+
+func (p program) talkInPrivate(t *testing.T) {
+	const secret = "psst-nobody-else"
+	file := filepath.Join(t.TempDir(), "talk.toml")
+	if err := os.WriteFile(file, []byte(secretive), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := serveSaying(t, func(world.Observation) bool { return false }, func(obs world.Observation) world.Action {
+		mayTalk := slices.ContainsFunc(obs.Actions, func(spec world.ActionSpec) bool { return spec.Name == arena.Say })
+		if obs.Agent != "c" || obs.Turn > 0 || !mayTalk {
+			return world.Action{}
+		}
+		return world.Action{Name: arena.Say, Args: world.JSON(map[string]any{"text": secret, "to": []string{"d"}})}
+	})
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, file, "--base-url", m.URL)
+	result := r.exits(t, 0)
+	if result.Agents[0].Messages != 1 {
+		t.Errorf("c has said %d messages", result.Agents[0].Messages)
+	}
+	if len(filesWith(arena.AgentDir(r.dir, "d"), secret)) == 0 {
+		t.Error("d does not know it")
+	}
+	if found := filesWith(arena.AgentDir(r.dir, "e"), secret); len(found) > 0 {
+		t.Errorf("e knows it, from %q", found)
+	}
+	r.verify(t)
+}
+
+func (p program) playWhileOthersAreThere(t *testing.T) {
+	m := serve(t, holdC(2))
+	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
+	r.reaches(t, 2)
+	m.waitHeld(t)
+	follower := p.begin(t, "world", "log", r.dir, "--follow", "--json")
+	r.refusesAnother(t)
+	p.does(t, "tell", r.dir, "a", "a storm is coming")
+	p.does(t, "pause", r.dir)
+	m.release()
+	r.reaches(t, 3)
+	p.does(t, "world", "set", r.dir, "lake/collapse", "6")
+	p.does(t, "step", r.dir)
+	r.reaches(t, 4)
+	p.does(t, "continue", r.dir)
+	result := r.exits(t, 0)
+	if v := r.verify(t); !v.Over || v.Hash != result.Hash {
+		t.Errorf("verify says %+v, the result %+v", v, result)
+	}
+	st, err := world.Now(r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"lake/collapse": "6"} {
+		if got, _ := st.Fact(path); string(got) != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	if commands := r.events(t, arena.KindOperator); len(commands) != 5 {
+		t.Errorf("the operator's events are %s", world.JSON(commands))
+	}
+	if len(filesWith(arena.AgentDir(r.dir, "a"), "a storm is coming")) == 0 {
+		t.Error("a is not told")
+	}
+	if got := follower.count(t); got != int(result.Events) {
+		t.Errorf("the follower has seen %d events of %d", got, result.Events)
 	}
 }
 

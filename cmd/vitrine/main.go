@@ -18,9 +18,11 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
 )
 
@@ -36,20 +38,33 @@ const (
 
 const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
 
-  run SCENARIO       play a scenario
-  check SCENARIO...  say what is wrong with scenario files
-  show RUN           tell a run turn by turn
-  verify RUN         prove that a run's log is whole and follows from its actions by the rules
-  seal RUN           make the log of a run that is over small; everything reads it as before
-  doctor             say what this machine has, and what follows from it
-  version            print the version
+  run SCENARIO        play a scenario
+  resume RUN          play a run on that was interrupted, or whose supervisor was killed
+  check SCENARIO...   say what is wrong with scenario files
+  show RUN            tell a run turn by turn
+  verify RUN          prove that a run's log is whole and follows from its actions by the rules
+  seal RUN            make the log of a run that is over small; everything reads it as before
+  doctor              say what this machine has, and what follows from it
+  version             print the version
+
+While a run is being played, from any other terminal:
+
+  pause RUN           nobody acts any more after the step that is being played
+  step RUN            play one step of a paused run, or one turn with --turn
+  continue RUN        play a paused run on
+  stop RUN            end the episode now
+  tell RUN AGENT TEXT       tell an agent something
+  world get RUN [PREFIX]    print the facts of the world, or those that begin so
+  world set RUN PATH VALUE  give a fact a value, as JSON; the rules may refuse
+  world delete RUN PATH     make a fact go; the rules may refuse
+  world log RUN             print the log, event by event; --follow goes on with what happens
 
 "vitrine COMMAND --help" lists the flags of a command. Every command takes --json.
 `
 
 // A command is one subcommand. It returns what --json prints; without --json it has printed to app.out itself.
 type command struct {
-	name      string
+	name      string // of one word or two
 	arguments string // as the usage line shows them
 	least     int    // number of arguments
 	most      int    // -1: any number
@@ -58,19 +73,30 @@ type command struct {
 
 // An app is what a command has of the outside world.
 type app struct {
-	out  io.Writer // for people, and for scripts without --json
-	err  *os.File
-	json bool
-	log  *slog.Logger
+	out    io.Writer // for people, and for scripts without --json
+	stdout io.Writer // for JSON lines, while a command works
+	err    *os.File
+	json   bool
+	log    *slog.Logger
 }
 
 func commands() []command {
 	return []command{
 		{"run", "SCENARIO", 1, 1, runFlags},
+		{"resume", "RUN", 1, 1, resumeFlags},
 		{"check", "SCENARIO...", 1, -1, noFlags(check)},
 		{"show", "RUN", 1, 1, showFlags},
 		{"verify", "RUN", 1, 1, noFlags(verify)},
 		{"seal", "RUN", 1, 1, noFlags(seal)},
+		{"pause", "RUN", 1, 1, operate(do(arena.DoPause), "it pauses after the step that is being played")},
+		{"step", "RUN", 1, 1, stepFlags},
+		{"continue", "RUN", 1, 1, operate(do(arena.DoContinue), "it goes on")},
+		{"stop", "RUN", 1, 1, operate(do(arena.DoStop), "it ends now")},
+		{"tell", "RUN AGENT TEXT", 3, 3, tellFlags},
+		{"world get", "RUN [PREFIX]", 1, 2, noFlags(worldGet)},
+		{"world set", "RUN PATH VALUE", 3, 3, noFlags(worldSet)},
+		{"world delete", "RUN PATH", 2, 2, noFlags(worldDelete)},
+		{"world log", "RUN", 1, 1, worldLogFlags},
 		{"doctor", "", 0, 0, noFlags(doctor)},
 		{"version", "", 0, 0, noFlags(printVersion)},
 	}
@@ -107,20 +133,24 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 		args[0] = "version"
 	}
 	known := commands()
-	i := slices.IndexFunc(known, func(c command) bool { return c.name == args[0] })
-	if i < 0 {
-		var names []string
-		for _, c := range known {
-			names = append(names, c.name)
+	for _, c := range known {
+		if words := strings.Fields(c.name); len(args) >= len(words) && slices.Equal(words, args[:len(words)]) {
+			return c.run(ctx, args[len(words):], stdout, stderr)
 		}
-		a := &app{err: stderr, json: slices.Contains(args, "--json") || slices.Contains(args, "-json")}
-		return a.fail(stdout, misuse(scenarios.Suggest(args[0], names), "unknown command %q", args[0]))
 	}
-	return known[i].run(ctx, args[1:], stdout, stderr)
+	name, names := args[0], make([]string, len(known))
+	for i, c := range known {
+		names[i] = c.name
+		if strings.HasPrefix(c.name, args[0]+" ") {
+			name = strings.Join(args[:min(2, len(args))], " ")
+		}
+	}
+	a := &app{err: stderr, json: slices.Contains(args, "--json") || slices.Contains(args, "-json")}
+	return a.fail(stdout, misuse(scenarios.Suggest(name, names), "unknown command %q", name))
 }
 
 func (c command) run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
-	a := &app{out: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	a := &app{out: stdout, stdout: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
@@ -147,7 +177,7 @@ func (c command) run(ctx context.Context, args []string, stdout io.Writer, stder
 	if err != nil && document == nil {
 		return a.fail(stdout, err)
 	}
-	if a.json {
+	if a.json && document != nil {
 		a.print(stdout, document)
 	}
 	if err != nil {
@@ -161,6 +191,10 @@ func (c command) run(ctx context.Context, args []string, stdout io.Writer, stder
 func interspersed(flags *flag.FlagSet, args []string) ([]string, error) {
 	var arguments []string
 	for {
+		if len(args) > 0 && len(arguments) > 0 && isNumber(args[0]) { // less than nothing, and no flag
+			arguments, args = append(arguments, args[0]), args[1:]
+			continue
+		}
 		if err := flags.Parse(args); err != nil {
 			return nil, err
 		}
@@ -173,6 +207,11 @@ func interspersed(flags *flag.FlagSet, args []string) ([]string, error) {
 		}
 		arguments, args = append(arguments, rest[0]), rest[1:]
 	}
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
 }
 
 // fail tells an error to people and, with --json, to scripts, and returns the exit code.

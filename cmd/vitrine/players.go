@@ -70,7 +70,7 @@ func (r *runner) readActions() error {
 	if len(r.recording) == 0 {
 		return misuse(line, "%s: no actions", r.actions)
 	}
-	r.recordingSum = sum(raw)
+	r.actionsRaw = raw
 	for _, name := range r.recording.Agents() {
 		if !slices.Contains(r.names(), name) {
 			return misuse(scenarios.Suggest(name, r.names()), "%s: no agent %q in the scenario", r.actions, name)

@@ -68,7 +68,7 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 		m.Agents = append(m.Agents, p)
 	}
 	if r.recording != nil {
-		m.Actions, m.ActionsSHA256 = r.actions, r.recordingSum
+		m.Actions, m.ActionsSHA256 = r.actions, sum(r.actionsRaw)
 	}
 	if r.count(scenarios.Claude) > 0 {
 		if !r.offline {
@@ -165,7 +165,16 @@ func troubles(t arena.Tally) string {
 	for _, what := range []struct {
 		n    int
 		name string
-	}{{t.Refusals, "refusal"}, {t.Passes, "pass"}, {t.Timeouts, "timeout"}, {t.Invalids, "invalid act"}, {t.Errors, "error"}, {t.Defaults, "default action"}} {
+	}{
+		{t.Refusals, "refusal"},
+		{t.Messages, "message"},
+		{t.Passes, "pass"},
+		{t.Timeouts, "timeout"},
+		{t.Invalids, "invalid act"},
+		{t.Errors, "error"},
+		{t.Defaults, "default action"},
+		{t.Fenced, "fenced act"},
+	} {
 		if what.n > 0 {
 			all = append(all, plural(what.n, what.name))
 		}

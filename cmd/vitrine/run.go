@@ -43,17 +43,22 @@ type runner struct {
 
 	*app
 	*setup
-	dir          string
-	recording    scripted.Recording
-	recordingSum string                      // SHA-256 of its file
-	recorded     map[string]*scripted.Player // by the name of the agent
-	binary       claude.Binary
-	upstream     http.RoundTripper
-	endpoints    map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
+	dir        string
+	resumed    *arena.Manifest // of the run that goes on; nil: it begins
+	recording  scripted.Recording
+	actionsRaw []byte                      // its file
+	recorded   map[string]*scripted.Player // by the name of the agent
+	binary     claude.Binary
+	upstream   http.RoundTripper
+	endpoints  map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
+}
+
+func newRunner() *runner {
+	return &runner{endpoints: make(map[string]*gateway.Endpoint), recorded: make(map[string]*scripted.Player)}
 }
 
 func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
-	r := &runner{endpoints: make(map[string]*gateway.Endpoint), recorded: make(map[string]*scripted.Player)}
+	r := newRunner()
 	flags.StringVar(&r.seed, "seed", "", "the seed `N` of all chance in the world, instead of the scenario's")
 	flags.StringVar(&r.folder, "out", "", "the run's folder `DIR`, new or empty (default runs/SCENARIO-TIME)")
 	flags.BoolVar(&r.offline, "offline", false, "play with the offline model: real processes, no network, no key, no cost")
@@ -88,21 +93,31 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 	if err := r.cast(); err != nil {
 		return nil, err
 	}
-	if r.count(scenarios.Claude) > 0 {
-		if err := r.admit(); err != nil {
-			return nil, err
-		}
-		if r.upstream, err = r.chooseUpstream(); err != nil {
-			return nil, err
-		}
-		if r.binary, err = claude.Locate(ctx, r.claude, r.log); err != nil {
-			return nil, r.unlocated(ctx, err)
-		}
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.createDir(); err != nil {
 		return nil, err
 	}
 	return r.play(ctx)
+}
+
+// prepare finds what agents that are Claude Code need.
+func (r *runner) prepare(ctx context.Context) error {
+	if r.count(scenarios.Claude) == 0 {
+		return nil
+	}
+	err := r.admit()
+	if err == nil {
+		r.upstream, err = r.chooseUpstream()
+	}
+	if err != nil {
+		return err
+	}
+	if r.binary, err = claude.Locate(ctx, r.claude, r.log); err != nil {
+		return r.unlocated(ctx, err)
+	}
+	return nil
 }
 
 // unlocated tells a named executable that will not do, which is misuse, from a failure to find one, and from an interruption.
@@ -143,24 +158,27 @@ func unusable(err error) error {
 	return misuse("choose another folder with --out", "run folder: %w", err)
 }
 
-// play plays the episode in the run's folder, which is there and empty.
+// play plays the episode in the run's folder, which is there: empty, or with a run that goes on.
 func (r *runner) play(ctx context.Context) (any, error) {
 	began := time.Now()
-	r.tell("playing in %s", relative(r.dir))
 	lease, err := world.Acquire(r.dir)
 	if err != nil {
 		return nil, unusable(err)
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
-	if _, err := arena.ReadManifest(r.dir); err == nil {
-		return nil, misuse("choose another folder with --out", "run folder: %s: another run was faster", r.dir)
-	}
-	if err := arena.WriteManifest(r.dir, r.manifest(began)); err != nil {
-		return nil, err
+	if r.resumed == nil {
+		if err := r.begin(began); err != nil {
+			return nil, err
+		}
 	}
 	store, err := world.Open(r.dir)
 	if err != nil {
 		return nil, err
+	}
+	if r.resumed == nil {
+		r.tell("playing in %s", relative(r.dir))
+	} else {
+		r.tell("playing on in %s, from turn %d", relative(r.dir), store.State().Turn)
 	}
 	outcome, err := r.episode(ctx, store)
 	err = errors.Join(err, store.Close())
@@ -172,7 +190,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		outcome.End = arena.End{Status: arena.Failed, Reason: err.Error()}
 	}
 	result, resultErr := r.result(outcome, store.Hash())
-	result.WallMS = time.Since(began).Milliseconds()
+	result.WallMS = outcome.Time.Milliseconds()
 	if err = errors.Join(err, resultErr, arena.WriteResult(r.dir, result)); err != nil {
 		return nil, err
 	}
@@ -183,10 +201,26 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	return result, r.verdict(result)
 }
 
+// begin writes what the run is made from.
+func (r *runner) begin(start time.Time) error {
+	if _, err := arena.ReadManifest(r.dir); err == nil {
+		return misuse("choose another folder with --out", "run folder: %s: another run was faster", r.dir)
+	}
+	if r.actionsRaw != nil {
+		if err := arena.WriteActions(r.dir, r.actionsRaw); err != nil {
+			return err
+		}
+	}
+	return arena.WriteManifest(r.dir, r.manifest(start))
+}
+
 // episode plays the episode with the gateway open and its agents' seats filled.
 func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome, error) {
 	seats, err := r.seats()
 	if err != nil {
+		return arena.Outcome{}, errors.Join(err, r.closeEndpoints())
+	}
+	if err := r.rewound(ctx, store.State()); err != nil {
 		return arena.Outcome{}, errors.Join(err, r.closeEndpoints())
 	}
 	progress := progress{to: r.app}
@@ -206,7 +240,8 @@ func (r *runner) verdict(result arena.Result) error {
 	hint := fmt.Sprintf("%s show %s says why", self(), relative(result.Run))
 	switch {
 	case result.Status == arena.Interrupted:
-		return &failure{code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d", result.Turns)}
+		again := fmt.Sprintf("%s resume %s goes on from there", self(), relative(result.Run))
+		return &failure{code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d", result.Turns), hint: again}
 	case result.Status == arena.Truncated && result.Reason == arena.TimeLimit:
 		hint := "limits.time says how much there is: --set limits.time=2h"
 		return &failure{code: exitBudget, err: fmt.Errorf("the time of the whole episode is up, %v", r.Limits.Time), hint: hint}

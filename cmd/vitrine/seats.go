@@ -91,10 +91,15 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		return arena.Seat{}, err
 	}
 	r.endpoints[a.Name] = endpoint
+	transcript, told, err := r.recall(a)
+	if err != nil {
+		return arena.Seat{}, err
+	}
 	start := func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
-			Tools: a.Tools, Thinking: a.Thinking, Log: r.log,
+			Tools: a.Tools, Thinking: a.Thinking, Log: r.log, Resume: transcript, Told: told,
+			Fenced: func(action world.Action, reason string) { fenced(action.Name, reason) },
 		})
 	}
 	meter := func() arena.Metered {

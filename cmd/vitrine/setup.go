@@ -87,6 +87,7 @@ func (s *setup) game() arena.Game {
 		Seed:     s.Seed,
 		Agents:   s.names(),
 		Turns:    s.Limits.Turns,
+		Talk:     arena.Talk{Turn: s.Messages.Turn, Length: s.Messages.Length},
 		Default:  world.Action{Name: s.Limits.Default.Action},
 		Consequences: arena.Consequences{
 			Timeout: arena.Consequence(s.Limits.OnTimeout),

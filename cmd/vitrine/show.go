@@ -103,7 +103,7 @@ func whoPlays(dir string) string {
 	if held := world.Holder(dir); held != nil {
 		return held.Error()
 	}
-	return "nobody plays it any more"
+	return fmt.Sprintf("nobody plays it any more; %s resume %s goes on", self(), dir)
 }
 
 // tell puts an event into words; empty if the turn's heading says it all.
@@ -124,6 +124,22 @@ func tell(ev world.Event) string {
 			return agent + "passes"
 		}
 		return agent + "asks for " + strings.TrimSpace(word(data["name"])+" "+fields(args))
+	case arena.KindMessage:
+		to := "says"
+		if _, private := data["to"]; private {
+			var names []string
+			_ = json.Unmarshal(data["to"], &names)
+			to = "tells " + strings.Join(names, ", ")
+		}
+		return agent + to + ": " + word(data["text"])
+	case arena.KindFenced:
+		line := agent + "is fenced off " + word(data["action"]) + ": " + word(data["reason"])
+		if times := string(data["times"]); times != "1" {
+			line += " (" + times + " times)"
+		}
+		return line
+	case arena.KindOperator:
+		return agent + commanded(data)
 	case world.KindRefusal:
 		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])
 	case arena.KindTimeout, arena.KindInvalid, arena.KindError:
@@ -138,6 +154,31 @@ func tell(ev world.Event) string {
 		return strings.Join(line, ": ")
 	}
 	return agent + strings.TrimSpace(ev.Kind+" "+fields(data))
+}
+
+// commanded says what an operator did.
+func commanded(data map[string]json.RawMessage) string {
+	path := word(data["path"])
+	switch what := word(data["do"]); what {
+	case arena.DoSet:
+		return "sets " + path + " to " + string(data["value"])
+	case arena.DoDelete:
+		return "deletes " + path
+	case arena.DoTell:
+		return "tells " + word(data["to"]) + ": " + word(data["text"])
+	case arena.DoPause:
+		return "pauses the game"
+	case arena.DoStep:
+		return "lets one step be played"
+	case arena.DoTurn:
+		return "lets the turn be played"
+	case arena.DoContinue:
+		return "lets the game go on"
+	case arena.DoStop:
+		return "ends the episode"
+	default:
+		return what
+	}
 }
 
 // follows says what an agent that did not act as it should does instead.

@@ -69,8 +69,19 @@ func (p program) start(t *testing.T, env []string, args ...string) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p.startIn(t, dir, env, append([]string{"run", "--json", "--out", dir}, args...)...)
+}
+
+// resume starts "vitrine resume --json" on a run that has been played.
+func (p program) resume(t *testing.T, env []string, played *run) *run {
+	t.Helper()
+	return p.startIn(t, played.dir, env, "resume", "--json", played.dir)
+}
+
+// startIn starts the command, which plays in the folder dir.
+func (p program) startIn(t *testing.T, dir string, env []string, args ...string) *run {
+	t.Helper()
 	r := &run{program: p, dir: dir, done: make(chan struct{})}
-	args = append([]string{"run", "--json", "--out", dir}, args...)
 	if named := os.Getenv("VITRINE_TEST_CLAUDE"); named != "" {
 		args = append(args, "--claude", named)
 	}
@@ -111,14 +122,14 @@ func (r *run) exits(t *testing.T, code int) arena.Result {
 	}
 	var printed arena.Result
 	if err := json.Unmarshal(r.stdout.Bytes(), &printed); err != nil {
-		t.Fatalf("run --json prints %q: %v", &r.stdout, err)
+		t.Fatalf("--json prints %q: %v", &r.stdout, err)
 	}
 	kept, err := os.ReadFile(filepath.Join(r.dir, "result.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(kept, r.stdout.Bytes()) {
-		t.Errorf("run --json prints %s, and result.json is %s", &r.stdout, kept)
+		t.Errorf("--json prints %s, and result.json is %s", &r.stdout, kept)
 	}
 	if left := processes(r.dir); len(left) > 0 {
 		t.Errorf("processes %v are still there", left)
@@ -189,6 +200,12 @@ type request struct {
 
 // serve starts a model that holds the requests whose newest observation holds says.
 func serve(t *testing.T, holds func(world.Observation) bool) *model {
+	t.Helper()
+	return serveSaying(t, holds, func(world.Observation) world.Action { return world.Action{} })
+}
+
+// serveSaying starts a model that does what says says, where that is an action with a name.
+func serveSaying(t *testing.T, holds func(world.Observation) bool, says func(world.Observation) world.Action) *model {
 	released := make(chan struct{})
 	m := &model{held: make(chan world.Observation, 1000), release: sync.OnceFunc(func() { close(released) })}
 	steady := fishery.Policies()["steady"]
@@ -197,6 +214,9 @@ func serve(t *testing.T, holds func(world.Observation) bool) *model {
 			if holds(obs) {
 				m.held <- obs
 				<-released
+			}
+			if action := says(obs); action.Name != "" {
+				return action
 			}
 			return steady(obs, random)
 		}

@@ -3,6 +3,7 @@ package fishery
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -25,7 +26,8 @@ func Policies() map[string]world.Policy {
 func policy(ask func(view, *rand.Rand) int) world.Policy {
 	return func(obs world.Observation, random *rand.Rand) world.Action {
 		var v view
-		if err := json.Unmarshal(obs.View, &v); err != nil || len(obs.Actions) == 0 {
+		mayFish := slices.ContainsFunc(obs.Actions, func(spec world.ActionSpec) bool { return spec.Name == fish })
+		if err := json.Unmarshal(obs.View, &v); err != nil || !mayFish {
 			return world.Action{Agent: obs.Agent, Name: world.Pass}
 		}
 		return world.Action{Agent: obs.Agent, Name: fish, Args: world.JSON(map[string]int{"tons": ask(v, random)})}
