@@ -1,0 +1,605 @@
+package world
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/gofrs/flock"
+)
+
+const (
+	exportMark    = ".vitrine-export" // holds the path of the run, and is locked while it is exported
+	exportSpare   = ".vitrine-"       // and a number: a file on its way into the folder or out of it
+	refusedSuffix = ".refused"
+	episodeFacts  = "run/"
+	noFact        = "?" // is no JSON, so that no fact equals it
+
+	maxSave  = 16 << 20 // bytes of a file that is read
+	maxPiece = 200      // bytes of a name between two slashes, so that every file system takes it with its suffixes
+	maxName  = 2000     // bytes of a whole name
+
+	// A save has come to rest when nothing was written for so long: an editor writes a file within milliseconds, and nobody sees the delay.
+	rest = 100 * time.Millisecond
+)
+
+// Export keeps the facts of the run in dir as files in folder, and gives what is saved in them to set, which commits it or says why not.
+// It ends without an error when ctx ends, and when the log is sealed; the files stay. The folder is made if it is missing. It is an error if
+// it holds anything but an earlier export of the same run, or if somebody exports to it already. All other errors are of the log, or name
+// the file that could not be written.
+//
+// The fact lake/tons is the file lake/tons.json. In names a to z, 0 to 9, - and _ stand for themselves; any other byte is % and two hex
+// digits in lower case, an empty part is %, and a part longer than 200 bytes goes on behind "%/". Facts under run/, and those whose names
+// would be longer than 2000 bytes, have no file. No link is followed.
+//
+// A file is written anew as soon as its fact changes, and goes when that goes; there is a short moment without it. A save is over when nothing
+// was written for a tenth of a second; then set gets its value once, in canonical form. It does so also when the fact has changed meanwhile:
+// the last one wins, and the log has both. A file without a fact is a new fact; a value equal to the fact is no save; a file that was
+// deleted is put back, since facts go by the rules only. Names that begin with a dot or do not end in .json are left alone.
+//
+// What is refused stays in its file. Beside it, tons.json.refused holds the reason, an empty line and the text, until a later save is accepted
+// or the file is put back as it was. When the fact changes, its file shows it again, and only tons.json.refused has the text. So it is
+// also with files that differ from the facts when an export begins. A save that was not over when the export ended is refused.
+func Export(ctx context.Context, dir, folder string, set func(ctx context.Context, path string, value json.RawMessage) error) error {
+	if err := export(ctx, dir, folder, set); err != nil {
+		return fmt.Errorf("export facts: %w", err)
+	}
+	return nil
+}
+
+// An exporter keeps files and facts the same. Names of files are relative to the folder. One goroutine does all: it reads the log before it
+// judges a save and after each that was committed, so it never takes an old fact for the present one.
+type exporter struct {
+	folder  string
+	root    *os.Root
+	watcher *fsnotify.Watcher // of the folder, all folders in it, and the run
+	set     func(ctx context.Context, path string, value json.RawMessage) error
+	log     *Log
+	state   State
+
+	files   map[string]exported  // by name
+	moved   map[string]exported  // files that made room for newer ones, by spare name; somebody may still be writing into them
+	saves   map[string]time.Time // files in which something has happened -> when that is over, unless more happens
+	changed map[string]bool      // paths of facts that their files may not show
+	folders map[string]bool      // that were ever watched
+	spares  int                  // names given so far
+}
+
+// An exported file is one that was written or judged.
+type exported struct {
+	name    string          // where it stands, or stood
+	text    []byte          // what was written there, or judged
+	fact    json.RawMessage // what the fact was then; nil: there was none
+	refused bool
+}
+
+func export(ctx context.Context, dir, folder string, set func(context.Context, string, json.RawMessage) error) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	x := &exporter{
+		set: set, log: ReadLog(dir), files: make(map[string]exported), moved: make(map[string]exported),
+		saves: make(map[string]time.Time), changed: make(map[string]bool), folders: make(map[string]bool),
+	}
+	defer x.log.close()
+	if x.folder, err = filepath.Abs(folder); err != nil {
+		return err
+	}
+	if x.watcher, err = fsnotify.NewWatcher(); err != nil {
+		return err
+	}
+	defer x.watcher.Close()
+	if err := x.watcher.Add(dir); err != nil { // before the first read, so that no change falls in between
+		return fmt.Errorf("watch %s: %w", dir, err)
+	}
+	if err := os.MkdirAll(x.folder, 0o755); err != nil {
+		return err
+	}
+	if x.root, err = os.OpenRoot(x.folder); err != nil {
+		return err
+	}
+	defer x.root.Close()
+	lock, err := x.claim()
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	if err = x.begin(ctx); err == nil {
+		err = x.run(ctx)
+	}
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return errors.Join(err, x.refuseAll(ctx, "the export has ended before it was committed"))
+}
+
+// begin makes the files show the facts as they are now.
+func (x *exporter) begin(ctx context.Context) error {
+	left, err := fs.Glob(x.root.FS(), exportSpare+"[0-9]*") // by an export that was killed
+	for _, name := range left {
+		err = errors.Join(err, x.root.Remove(name))
+	}
+	if err != nil {
+		return err
+	}
+	if x.state, err = x.log.before(anyTurn); err != nil && !errors.Is(err, fs.ErrNotExist) { // else it may come into being
+		return err
+	}
+	x.log.at.sum = nil // quick
+	if err := x.fold(ctx); err != nil {
+		return err
+	}
+	for _, path := range x.state.Paths("") {
+		x.changed[path] = true
+	}
+	if err := x.scan("."); err != nil {
+		return err
+	}
+	if err := x.refuseAll(ctx, "it was saved while nobody exported, or the fact has changed since"); err != nil {
+		return err
+	}
+	for name, f := range x.files {
+		if _, ok := pathOf(name); ok && f.refused {
+			x.files[name] = exported{name: name, text: f.text, fact: json.RawMessage(noFact)}
+		}
+	}
+	return nil
+}
+
+// refuseAll judges all saves, also those that are not over, and refuses those that differ from the facts for that reason.
+func (x *exporter) refuseAll(ctx context.Context, reason string) error {
+	set := x.set
+	defer func() { x.set = set }()
+	x.set = func(context.Context, string, json.RawMessage) error { return errors.New(reason) }
+	for _, name := range slices.Sorted(maps.Keys(x.saves)) {
+		if err := x.settle(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run follows the log and the folder until ctx ends, or the log is sealed and all saves are judged.
+func (x *exporter) run(ctx context.Context) error {
+	for {
+		sealed := isSealed(x.log.dir)
+		if err := x.fold(ctx); err != nil {
+			return err
+		}
+		now := time.Now()
+		for _, name := range slices.SortedFunc(maps.Keys(x.saves), x.earlier) {
+			if x.saves[name].After(now) {
+				continue
+			}
+			if info, err := x.root.Lstat(name); err == nil && now.Sub(info.ModTime()).Abs() < rest {
+				x.saves[name] = now.Add(rest) // there was a write of which we may not have heard yet
+				continue
+			}
+			if err := x.settle(ctx, name); err != nil {
+				return err
+			}
+		}
+		if err := x.show(); err != nil {
+			return err
+		}
+		if sealed && len(x.saves) == 0 {
+			return nil
+		}
+		if err := x.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// earlier says which of two saves was over first.
+func (x *exporter) earlier(a, b string) int {
+	return cmp.Or(x.saves[a].Compare(x.saves[b]), strings.Compare(a, b))
+}
+
+// wait notes what happens in the folder, until the log has changed or a save may be over.
+func (x *exporter) wait(ctx context.Context) error {
+	var over <-chan time.Time
+	for {
+		if over == nil && len(x.saves) > 0 {
+			first := slices.MinFunc(slices.Collect(maps.Keys(x.saves)), x.earlier)
+			over = time.After(time.Until(x.saves[first]))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over:
+			return nil
+		case ev := <-x.watcher.Events:
+			if logged, err := x.heed(ev); logged || err != nil {
+				return err
+			}
+		case err := <-x.watcher.Errors:
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				return err
+			}
+			return x.rescan() // too many changes to list; the log may be among them
+		}
+	}
+}
+
+// heed notes what happened, and says whether it happened to the log.
+func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
+	gone := ev.Has(fsnotify.Remove | fsnotify.Rename)
+	name, inside := strings.CutPrefix(ev.Name, x.folder+string(filepath.Separator))
+	name = filepath.ToSlash(name)
+	switch _, moved := x.moved[name]; {
+	case ev.Name == x.log.path:
+		return true, nil
+	case gone && (ev.Name == x.log.dir || ev.Name == x.folder || name == exportMark):
+		return false, fmt.Errorf("%s: %w", ev.Name, fs.ErrNotExist)
+	case !inside || ev.Op == fsnotify.Chmod:
+		return false, nil
+	case gone && x.folders[name]:
+		return false, x.rescan()
+	case moved || isFactFile(name):
+		x.saves[name] = time.Now().Add(rest)
+	}
+	if info, err := x.root.Lstat(name); ev.Has(fsnotify.Create) && err == nil && info.IsDir() {
+		return false, x.scan(name)
+	}
+	return false, nil
+}
+
+// rescan takes all files for saved that there are or were.
+func (x *exporter) rescan() error {
+	for name := range x.files {
+		x.saves[name] = time.Now().Add(rest)
+	}
+	return x.scan(".")
+}
+
+// scan watches a folder and all in it, and takes the files there for saved.
+func (x *exporter) scan(from string) error {
+	return fs.WalkDir(x.root.FS(), from, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err == nil && d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case err == nil && d.IsDir(): // watched before it is read, so that no change falls in between
+			x.folders[name] = true
+			err = x.watcher.Add(filepath.Join(x.folder, name))
+		case err == nil && isFactFile(name):
+			x.saves[name] = time.Now().Add(rest)
+		}
+		if errors.Is(err, fs.ErrNotExist) { // gone again
+			return nil
+		}
+		return err
+	})
+}
+
+// fold folds what is new in the log.
+func (x *exporter) fold(ctx context.Context) error {
+	for events, err := range x.log.commits(ctx) {
+		if err != nil && (x.log.at.seq > 0 || !errors.Is(err, fs.ErrNotExist)) {
+			return err
+		}
+		for _, ev := range events {
+			x.state.fold(ev)
+			for _, path := range ev.Del {
+				x.changed[path] = true
+			}
+			for path := range ev.Set {
+				x.changed[path] = true
+			}
+		}
+	}
+	return nil
+}
+
+// show makes the files of the facts that have changed hold them, except where somebody is saving.
+func (x *exporter) show() error {
+	defer clear(x.changed)
+	for _, path := range slices.Sorted(maps.Keys(x.changed)) {
+		name, ok := fileOf(path)
+		fact, exists := x.state.Fact(path)
+		f, known := x.files[name]
+		if !ok || (known || !exists) && bytes.Equal(f.fact, fact) {
+			continue
+		}
+		raw, err := x.read(name)
+		free := !known && errors.Is(err, fs.ErrNotExist)
+		judged := known && err == nil && bytes.Equal(raw, f.text)
+		if free || judged {
+			if err = x.replace(name, fact); err == nil {
+				continue
+			}
+			if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) { // else somebody has just saved there
+				return err
+			}
+		}
+		if _, noted := x.saves[name]; !noted {
+			x.saves[name] = time.Now().Add(rest)
+		}
+	}
+	return nil
+}
+
+// settle judges what was saved in a file, or in one that was moved since.
+func (x *exporter) settle(ctx context.Context, name string) error {
+	delete(x.saves, name)
+	raw, err := x.read(name)
+	if f, moved := x.moved[name]; moved {
+		delete(x.moved, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return x.root.Rename(name, f.name+refusedSuffix) // so that it is kept
+		case !bytes.Equal(raw, f.text):
+			_, err = x.judge(ctx, f, raw)
+		}
+		return errors.Join(err, x.root.Remove(name))
+	}
+	path, _ := pathOf(name)
+	x.changed[path] = true
+	f, known := x.files[name]
+	f.name = name
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		delete(x.files, name)
+		if f.refused {
+			return x.forgive(name)
+		}
+		return nil
+	case err != nil:
+		fact, _ := x.state.Fact(path)
+		x.files[name] = exported{name: name, fact: fact, refused: true}
+		return x.refuse(name, err, nil)
+	case known && !f.refused && bytes.Equal(raw, f.text):
+		return nil
+	}
+	x.files[name], err = x.judge(ctx, f, raw)
+	return err
+}
+
+// judge gives the text of a file to set, unless it is the fact already, and says beside the file why it was refused if it was.
+func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported, error) {
+	path, ok := pathOf(f.name)
+	fact, exists := x.state.Fact(path)
+	value, err := Canonical(raw)
+	switch {
+	case strings.HasPrefix(path, episodeFacts):
+		err = errors.New("facts under " + episodeFacts + " belong to the episode")
+	case !ok:
+		name, _ := fileOf(path)
+		err = fmt.Errorf("the file of the fact %q is %s", path, name)
+	case !utf8.Valid(raw):
+		err = errors.New("it is not UTF-8")
+	case err != nil:
+		err = fmt.Errorf("it is not JSON: %w", err)
+	case exists && bytes.Equal(value, fact) && !f.refused:
+		return exported{name: f.name, text: raw, fact: fact}, nil
+	case !exists || !bytes.Equal(value, fact):
+		err = x.set(ctx, path, value)
+	}
+	if err != nil {
+		return exported{name: f.name, text: raw, fact: fact, refused: true}, x.refuse(f.name, err, raw)
+	}
+	if err = x.forgive(f.name); err == nil && ctx.Err() == nil {
+		err = x.fold(ctx)
+	}
+	return exported{name: f.name, text: raw, fact: value}, err
+}
+
+// claim makes the folder that of the run, and keeps other exports away from it until the lock is released.
+func (x *exporter) claim() (*flock.Flock, error) {
+	entries, err := os.ReadDir(x.folder)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := x.read(exportMark); err != nil && (len(entries) > 0 || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, fmt.Errorf("%s is neither empty nor the folder of an export: %w", x.folder, err)
+	}
+	lock := flock.New(filepath.Join(x.folder, exportMark), flock.SetFlag(os.O_RDWR|os.O_CREATE))
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		return nil, cmp.Or(err, fmt.Errorf("somebody exports to %s already", x.folder))
+	}
+	run, err := x.read(exportMark)
+	if err == nil && len(run) == 0 {
+		run = []byte(x.log.dir)
+		err = x.root.WriteFile(exportMark, run, 0o644)
+	}
+	if err == nil && string(run) != x.log.dir {
+		err = fmt.Errorf("%s is the folder of another run, %s", x.folder, run)
+	}
+	if err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	return lock, nil
+}
+
+// replace moves a file that was judged out of the way and puts a new one there that holds the fact, if there is one. It never overwrites what
+// somebody has saved meanwhile: that is either moved, and judged later, or an error.
+func (x *exporter) replace(name string, fact json.RawMessage) error {
+	var text bytes.Buffer
+	var fresh string
+	if fact != nil {
+		_ = json.Indent(&text, fact, "", "  ") // it is valid
+		text.WriteByte('\n')
+		if err := x.enter(name, true); err != nil {
+			return err
+		}
+		var err error
+		if fresh, err = x.write(name, text.Bytes()); err != nil {
+			return err
+		}
+		defer x.root.Remove(fresh)
+	}
+	if f, known := x.files[name]; known {
+		spare := x.spare()
+		if err := x.root.Rename(name, spare); err != nil {
+			return err
+		}
+		x.moved[spare] = f
+		x.saves[spare] = time.Now().Add(rest)
+		delete(x.files, name)
+	}
+	if fact == nil {
+		return nil
+	}
+	if err := x.root.Link(fresh, name); err != nil { // a rename would overwrite
+		return err
+	}
+	x.files[name] = exported{name: name, text: text.Bytes(), fact: fact}
+	return nil
+}
+
+// refuse puts the reason and the text beside a file.
+func (x *exporter) refuse(name string, reason error, text []byte) error {
+	if err := x.enter(name, true); err != nil {
+		return err
+	}
+	fresh, err := x.write(name+refusedSuffix, fmt.Appendf(nil, "%v\n\n%s", reason, text))
+	if err != nil {
+		return err
+	}
+	return x.root.Rename(fresh, name+refusedSuffix)
+}
+
+// forgive removes what refuse has put there.
+func (x *exporter) forgive(name string) error {
+	err := x.enter(name, false)
+	if err == nil {
+		err = x.root.Remove(name + refusedSuffix)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// spare returns a name that was never used.
+func (x *exporter) spare() string {
+	x.spares++
+	return fmt.Sprint(exportSpare, x.spares)
+}
+
+// write writes what shall be in a file, under a spare name.
+func (x *exporter) write(name string, text []byte) (spare string, err error) {
+	spare = x.spare()
+	if err := x.root.WriteFile(spare, text, 0o644); err != nil {
+		return "", errors.Join(fmt.Errorf("write %s: %w", name, err), x.root.Remove(spare))
+	}
+	return spare, nil
+}
+
+// read returns what is in a plain file that is not too large.
+func (x *exporter) read(name string) ([]byte, error) {
+	if err := x.enter(name, false); err != nil {
+		return nil, err
+	}
+	for {
+		info, err := x.root.Lstat(name)
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() || info.Size() > maxSave {
+			return nil, fmt.Errorf("%s is not a plain file of at most %d bytes", name, maxSave)
+		}
+		file, err := x.root.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		opened, err := file.Stat()
+		if err == nil && !os.SameFile(info, opened) { // it was replaced in between, perhaps by a link
+			file.Close()
+			continue
+		}
+		raw, readErr := io.ReadAll(file)
+		return raw, errors.Join(err, readErr, file.Close())
+	}
+}
+
+// enter is an error unless all on the way to a file are folders and no links. It can make those that are missing.
+func (x *exporter) enter(name string, create bool) error {
+	for i, c := range name {
+		if c != '/' {
+			continue
+		}
+		if create {
+			if err := x.root.Mkdir(name[:i], 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+		info, err := x.root.Lstat(name[:i])
+		if err == nil && !info.IsDir() {
+			err = fs.ErrNotExist
+			if create {
+				err = fmt.Errorf("%s is not a folder", name[:i])
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileOf returns the name of the file of a fact, and whether it may have one. It is another one for every path.
+func fileOf(path string) (name string, ok bool) {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		var b strings.Builder
+		size := 0 // since the last slash
+		for _, c := range []byte(part) {
+			char := string(rune(c))
+			if !strings.Contains("abcdefghijklmnopqrstuvwxyz0123456789-_", char) {
+				char = fmt.Sprintf("%%%02x", c)
+			}
+			if size+len(char) > maxPiece {
+				b.WriteString("%/")
+				size = 0
+			}
+			b.WriteString(char)
+			size += len(char)
+		}
+		parts[i] = cmp.Or(b.String(), "%")
+	}
+	name = strings.Join(parts, "/") + ".json"
+	return name, len(name) <= maxName && !strings.HasPrefix(path, episodeFacts)
+}
+
+// pathOf returns the path of the fact that a file is of, and whether the file has the one name that fileOf gives it.
+func pathOf(name string) (path string, ok bool) {
+	parts := strings.Split(strings.TrimSuffix(name, ".json"), "/")
+	for i, part := range parts {
+		part, goesOn := strings.CutSuffix(part, "%")
+		if plain, err := url.PathUnescape(part); err == nil {
+			part = plain
+		}
+		path += part
+		if i < len(parts)-1 && (!goesOn || part == "") {
+			path += "/"
+		}
+	}
+	again, ok := fileOf(path)
+	return path, ok && again == name
+}
+
+// isFactFile says whether the file may be one of a fact; all others are left alone.
+func isFactFile(name string) bool {
+	hidden := strings.HasPrefix(name, ".") || strings.Contains(name, "/.")
+	return !hidden && strings.HasSuffix(name, ".json") && len(path.Base(name)) <= maxPiece+len(".json")
+}

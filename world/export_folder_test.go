@@ -1,0 +1,321 @@
+package world
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestHostileFactsStayInTheFolder(t *testing.T) {
+	hostile := []string{
+		"", "/", "..", "../..", "../outside", "/etc/passwd", "a", "a/b", "a.json/b", "A", "a\x00b", ".vitrine-export", ".vitrine-1", "a.json.refused",
+		strings.Repeat("x", 1000), strings.Repeat("x/", 300), "é", "run", "run/seed", strings.Repeat("y", 3000),
+	}
+	var pairs []any
+	for i, path := range hostile {
+		pairs = append(pairs, path, i)
+	}
+	top := t.TempDir()
+	e := &exhibit{t: t, dir: t.TempDir(), folder: filepath.Join(top, "facts"), calls: make(chan string, 1000)}
+	e.store = openStore(t, e.dir)
+	e.commit(Event{Kind: "begin", Set: facts(pairs...)})
+	e.start()
+	e.await("all files", func() bool { return e.shows(e.state()) })
+	for i, path := range hostile {
+		if name, ok := fileOf(path); ok {
+			e.save(name, fmt.Sprint(1000+i))
+			e.wantCalls(fmt.Sprint(path, "=", 1000+i))
+		}
+	}
+	if entries, err := os.ReadDir(top); err != nil || len(entries) != 1 {
+		t.Errorf("beside the folder there is %v, error %v", entries, err)
+	}
+}
+
+func TestNoLinkIsFollowed(t *testing.T) {
+	e := exhibitOf(t, "a", 1, "lake/tons", 100)
+	outside := filepath.Join(t.TempDir(), "outside.json")
+	if err := os.WriteFile(outside, []byte("5"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	e.sh(`ln -s ` + outside + ` new.json; ln -s lake/tons.json inner.json; ln -sf ` + outside + ` a.json; ln -s lake pond; mkfifo pipe.json`)
+	for _, name := range []string{"new.json", "inner.json", "a.json", "pipe.json"} {
+		e.awaitRefused(name, name+" is not a plain file", "")
+	}
+	e.commit(Event{Kind: "x", Set: facts("a", 2, "lake/tons", 99)})
+	e.awaitText("lake/tons.json", "99\n")
+	e.wantCalls()
+	if raw, err := os.ReadFile(outside); err != nil || string(raw) != "5" {
+		t.Errorf("the file outside holds %q, error %v", raw, err)
+	}
+	e.sh(`rm a.json`)
+	e.awaitText("a.json", "2\n")
+	e.awaitGone("a.json.refused")
+	e.commit(Event{Kind: "x", Set: facts("pond/tons", 1)})
+	if err := e.ended(); err == nil || err.Error() != "export facts: pond is not a folder" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// ended returns the error with which the export ends by itself.
+func (e *exhibit) ended() error {
+	late := time.AfterFunc(time.Minute, func() { panic("waited in vain for the export to end") })
+	defer late.Stop()
+	return e.end()
+}
+
+func TestFolderInPlaceOfAFileIsRefused(t *testing.T) {
+	e := exhibitOf(t, "a", 1)
+	e.sh(`rm a.json; mkdir a.json`)
+	e.awaitRefused("a.json", "a.json is not a plain file", "")
+	e.commit(Event{Kind: "x", Set: facts("a", 2)})
+	e.sh(`printf 5 > a.json/b.json`)
+	e.awaitRefused("a.json/b.json", "the file of the fact", "5")
+	e.sh(`rm -r a.json`)
+	e.awaitText("a.json", "2\n")
+	e.awaitGone("a.json.refused")
+	e.wantCalls()
+}
+
+func TestUnreadableFileIsRefused(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("the superuser can read everything")
+	}
+	e := exhibitOf(t, "a", 1)
+	e.sh(`printf 5 > x; chmod 0 x; mv x a.json`)
+	e.awaitRefused("a.json", "openat a.json: permission denied", "")
+}
+
+func TestHugeFileIsRefused(t *testing.T) {
+	e := exhibitOf(t, "a", 1)
+	e.sh(`truncate -s 17M a.json`)
+	e.awaitRefused("a.json", "a.json is not a plain file of at most 16777216 bytes", "")
+	e.save("a.json", "2")
+	e.awaitGone("a.json.refused")
+	e.wantCalls("a=2")
+}
+
+func TestExportTakesOnlyAFolderOfItsOwn(t *testing.T) {
+	e := exhibitOf(t, "a", 1)
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "thesis.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other, _, _ := sample(t)
+	file := filepath.Join(foreign, "thesis.txt")
+	for name, c := range map[string]struct{ dir, folder, want string }{
+		"foreign":         {e.dir, foreign, "is neither empty nor the folder of an export"},
+		"in use":          {e.dir, e.folder, "somebody exports to " + e.folder + " already"},
+		"a file":          {e.dir, file, file + ": not a directory"},
+		"no run":          {filepath.Join(foreign, "none"), t.TempDir(), "none: no such file"},
+		"the run's own":   {other, other, "is neither empty nor the folder of an export"},
+		"below a file":    {e.dir, filepath.Join(file, "x"), file + ": not a directory"},
+		"a link for mark": {e.dir, linked(t, exportMark), "is neither empty nor the folder of an export: .vitrine-export is not a plain file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := Export(t.Context(), c.dir, c.folder, nil)
+			if err == nil || !strings.HasPrefix(err.Error(), "export facts: ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+	if err := e.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Export(t.Context(), other, e.folder, nil); err == nil || !strings.HasSuffix(err.Error(), e.folder+" is the folder of another run, "+e.dir) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// linked returns a folder in which name is a link to a file elsewhere.
+func linked(t *testing.T, name string) string {
+	folder := t.TempDir()
+	if err := os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), filepath.Join(folder, name)); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func TestNextExportShowsTheFactsAndKeepsWhatDiffers(t *testing.T) {
+	e := exhibitOf(t, "same", 1, "edited", 1, "changed", 1, "deleted", 1, "lost", 1)
+	if err := e.stop(); err != nil {
+		t.Fatal(err)
+	}
+	e.commit(Event{Kind: "x", Set: facts("changed", 2), Del: []string{"deleted"}})
+	e.sh(`printf 1.0 > same.json; printf 5 > edited.json; printf 6 > new.json; rm lost.json; printf x > .vitrine-77`)
+	e.start()
+	const reason = "it was saved while nobody exported, or the fact has changed since"
+	e.awaitText("lost.json", "1\n")
+	e.awaitText("edited.json", "1\n")
+	e.awaitRefused("edited.json", reason, "5")
+	e.awaitText("changed.json", "2\n")
+	e.awaitRefused("changed.json", reason, "1\n")
+	e.awaitGone("deleted.json")
+	e.awaitRefused("deleted.json", reason, "1\n")
+	e.awaitGone("new.json")
+	e.awaitRefused("new.json", reason, "6")
+	e.awaitGone(".vitrine-77")
+	e.wantFiles("changed.json", "changed.json.refused", "deleted.json.refused", "edited.json", "edited.json.refused", "lost.json", "new.json.refused", "same.json")
+	if got := e.text("same.json"); got != "1.0" {
+		t.Errorf("same.json is %q", got)
+	}
+	e.save("new.json", "6")
+	e.awaitGone("new.json.refused")
+	e.wantCalls("new=6")
+}
+
+func TestExportEndsWhenTheLogIsSealed(t *testing.T) {
+	e := exhibitOf(t, "a", 1)
+	if err := e.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Seal(e.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.ended(); err != nil {
+		t.Error(err)
+	}
+	e.wantFiles("a.json")
+	other := &exhibit{t: t, dir: e.dir, folder: t.TempDir()} // one that is sealed already
+	other.start()
+	if err := other.ended(); err != nil {
+		t.Error(err)
+	}
+	other.wantFiles("a.json")
+	if entries, err := os.ReadDir(other.folder); err != nil || len(entries) != 2 {
+		t.Errorf("the folder holds %v, error %v", entries, err)
+	}
+}
+
+func TestSaveThatIsNotOverAtTheEndIsRefused(t *testing.T) {
+	e := exhibitOf(t, "a", 1, "b", 1)
+	e.save("a.json", "2")
+	if err := e.stop(); err != nil { // so soon that nobody can have noticed, or soon after
+		t.Fatal(err)
+	}
+	select {
+	case call := <-e.calls:
+		t.Skip("the end came late, after", call)
+	default:
+	}
+	if got := e.text("a.json"); got != "2" {
+		t.Errorf("a.json is %q", got)
+	}
+	e.start()
+	e.awaitText("a.json", "1\n")
+	e.awaitRefused("a.json", "it was saved while nobody exported", "2")
+}
+
+func TestSetThatIsCalledOffIsRefused(t *testing.T) {
+	dir, folder := t.TempDir(), t.TempDir()
+	store := openStore(t, dir)
+	commitAll(t, store, Event{Kind: "begin", Set: facts("a", 1)})
+	e := &exhibit{t: t, dir: dir, folder: folder, store: store}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { // ends with ctx
+		ended <- Export(ctx, dir, folder, func(ctx context.Context, _ string, _ json.RawMessage) error {
+			e.save("b.json", "3") // not over when the export ends
+			cancel()
+			return ctx.Err()
+		})
+	}()
+	e.awaitText("a.json", "1\n")
+	e.save("a.json", "2")
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	e.awaitRefused("a.json", "context canceled", "2")
+	if got := e.text("b.json"); got != "3" {
+		t.Errorf("b.json is %q", got)
+	}
+}
+
+func TestExportReportsWhatGoesWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm func(e *exhibit) error
+		want func(error) bool
+	}{
+		"log damaged": {func(e *exhibit) error { return appendTo(e.store.path, "nonsense\n") }, isDamage},
+		"log removed": {func(e *exhibit) error { return os.Remove(e.store.path) }, isGone},
+		"run removed": {func(e *exhibit) error { return os.RemoveAll(e.dir) }, isGone},
+		"folder gone": {func(e *exhibit) error { return os.RemoveAll(e.folder) }, isGone},
+		"no room for the reason": {func(e *exhibit) error {
+			return errors.Join(os.MkdirAll(filepath.Join(e.folder, "a.json.refused", "x"), 0o755), os.WriteFile(filepath.Join(e.folder, "a.json"), nil, 0o644))
+		}, func(err error) bool { return strings.Contains(err.Error(), "a.json.refused") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := exhibitOf(t, "a", 1)
+			if err := c.harm(e); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.ended(); err == nil || !c.want(err) || !strings.HasPrefix(err.Error(), "export facts: ") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// The test binary is also a process that may write no file greater than 5000 bytes.
+func TestFullDiskIsAnErrorThatNamesTheFile(t *testing.T) {
+	const fullVar = "WORLD_TEST_FULL"
+	if dir, ok := os.LookupEnv(fullVar); ok {
+		if err := limit(5000); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println(Export(t.Context(), dir, filepath.Join(dir, "facts"), nil))
+		return
+	}
+	dir := t.TempDir()
+	commitAll(t, openStore(t, dir), Event{Kind: "begin", Set: facts("a", 1, "large", strings.Repeat("x", 10_000), "z", 1)})
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), fullVar+"="+dir)
+	out, err := cmd.Output()
+	if err != nil || !strings.HasPrefix(string(out), "export facts: write large.json: ") || !strings.Contains(string(out), "file too large") {
+		t.Fatalf("error %v: %s", err, out)
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "facts")); err != nil || len(entries) != 2 {
+		t.Errorf("the folder holds %v, error %v", entries, err)
+	}
+}
+
+// So many things happen in the folder while a save is being committed that the system does not list them all.
+func TestSaveAmongTooManyChangesIsCommitted(t *testing.T) {
+	e := exhibitOf(t, "a", 1, "b", 1)
+	busy, done := make(chan bool), make(chan bool)
+	var once sync.Once
+	e.hook = func(string) {
+		once.Do(func() {
+			busy <- true
+			<-done
+		})
+	}
+	e.save("a.json", "2")
+	<-busy
+	for i := range 40_000 {
+		if err := syscall.Truncate(filepath.Join(e.folder, []string{"a.json", "b.json"}[i%2]), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.sh("mkdir deep; printf 7 > deep/new.json")
+	e.save("b.json", "3")
+	close(done)
+	e.await("the saves", func() bool {
+		st := e.state()
+		_, ok := st.Fact("deep/new")
+		b, _ := st.Fact("b")
+		return ok && string(b) == "3"
+	})
+}
