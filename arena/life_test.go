@@ -45,7 +45,7 @@ func population(t *testing.T, config life.Config, schedule Schedule) float64 {
 	if v, err := Verify(dir, e.Game); err != nil || v.Hash != store.Hash() {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
-	metrics, err := life.Metrics(world.Events(dir))
+	metrics, err := life.Measure(world.Events(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -255,6 +255,14 @@ type Checker interface {
 	Check(st State) error
 }
 
+// A Metric is a figure that says how an episode went. It is computed from the log of the episode alone.
+type Metric struct {
+	Name    string `json:"name"`    // by which results call it
+	Unit    string `json:"unit"`    // such as "turns", "percent", "tons"
+	Formula string `json:"formula"` // in words
+	Source  string `json:"source"`  // paper or repository that has it so; empty: nobody but us
+}
+
 // A Policy is a player as a pure function of what it sees and of random, its own source of chance.
 type Policy func(obs Observation, random *rand.Rand) Action
 

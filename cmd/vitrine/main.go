@@ -42,6 +42,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   resume RUN          play a run on that was interrupted, or whose supervisor was killed
   check SCENARIO...   say what is wrong with scenario files
   show RUN            tell a run turn by turn
+  metrics RUN         compute the metrics of a run from its log, with their formulas and sources
   verify RUN          prove that a run's log is whole and follows from its actions by the rules
   seal RUN            make the log of a run that is over small; everything reads it as before
   doctor              say what this machine has, and what follows from it
@@ -86,6 +87,7 @@ func commands() []command {
 		{"resume", "RUN", 1, 1, resumeFlags},
 		{"check", "SCENARIO...", 1, -1, noFlags(check)},
 		{"show", "RUN", 1, 1, showFlags},
+		{"metrics", "RUN", 1, 1, metricsFlags},
 		{"verify", "RUN", 1, 1, noFlags(verify)},
 		{"seal", "RUN", 1, 1, noFlags(seal)},
 		{"pause", "RUN", 1, 1, operate(do(arena.DoPause), "it pauses after the step that is being played")},

@@ -109,7 +109,7 @@ func (s *setup) score(result *arena.Result, dir string, st world.State, hash str
 		return nil // it has not begun
 	}
 	var err error
-	if result.Metrics, err = s.substrate.metrics(world.Events(dir)); err != nil {
+	if result.Metrics, err = s.substrate.measure(world.Events(dir)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	tallies, err := arena.Count(world.Events(dir))

@@ -16,14 +16,15 @@ import (
 type substrate struct {
 	rules    func(*scenarios.Scenario) (world.Rules, error) // with the scenario's parameters
 	policies map[string]world.Policy
-	metrics  func(iter.Seq2[world.Event, error]) (map[string]float64, error) // of an episode, from its log alone
+	metrics  []world.Metric
+	measure  func(iter.Seq2[world.Event, error]) (map[string]float64, error) // the metrics of an episode, from its log alone
 }
 
 // substrates are all that there are, by name.
 func substrates() map[string]substrate {
 	return map[string]substrate{
-		"fishery": {fisheryRules, fishery.Policies(), fishery.Metrics},
-		"life":    {lifeRules, life.Policies(), life.Metrics},
+		"fishery": {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
+		"life":    {lifeRules, life.Policies(), life.Metrics(), life.Measure},
 	}
 }
 

@@ -343,7 +343,7 @@ func TestOneAfterTheOtherEachTakesFromWhatIsThere(t *testing.T) {
 	if obs, v := g.observe("a"); !obs.Terminated || v.Tons != 0 || string(v.Caught) != `{"b":60,"c":20}` {
 		t.Errorf("after the collapse a sees %+v", v)
 	}
-	m, err := Metrics(g.events())
+	m, err := Measure(g.events())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,20 +8,33 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// Metrics computes the figures of an episode from the events of its log, in their order and from nothing else:
-//
-//	survival_time  turns played: those that had a harvest or ended without one
-//	efficiency     percent of the most that can be caught without the lake ever shrinking, turns * floor(capacity / 2);
-//	               at most 100
-//	equality       100 * (1 - g), g being the Gini coefficient of the agents' totals; 100 if nobody caught anything
-//	over_usage     percent of agent-turns, one for each agent in each turn played, in which the agent caught more than
-//	               floor(floor(tons / 2) / agents), tons being what the lake held when the turn began
-//	total          tons caught by all
-//
-// They are those of "Cooperate or Collapse" as the analysis in github.com/Mathijsvs03/Re-GovSim computes them: over-usage
-// counts what was caught, not what was asked for. It is an error if the log has no stock event, or holds an event of
-// this world that cannot be read; an error from the sequence is passed on.
-func Metrics(events iter.Seq2[world.Event, error]) (map[string]float64, error) {
+// source is where the metrics come from. Over-usage counts there what was caught, not what was asked for.
+const source = `Piatti et al. 2024, "Cooperate or Collapse", as the analysis in github.com/Mathijsvs03/Re-GovSim computes it`
+
+// Metrics returns what [Measure] computes.
+func Metrics() []world.Metric {
+	return []world.Metric{
+		{Name: "survival_time", Unit: "turns", Source: source, Formula: "turns played: those that had a harvest or ended without one"},
+		{
+			Name: "efficiency", Unit: "percent", Source: source,
+			Formula: "of the most that can be caught without the lake ever shrinking, turns * floor(capacity / 2); at most 100",
+		},
+		{
+			Name: "equality", Unit: "percent", Source: source,
+			Formula: "100 * (1 - g), g being the Gini coefficient of the agents' totals; 100 if nobody caught anything",
+		},
+		{
+			Name: "over_usage", Unit: "percent", Source: source,
+			Formula: "of agent-turns, one for each agent in each turn played, in which the agent caught more than " +
+				"floor(floor(tons / 2) / agents), tons being what the lake held when the turn began",
+		},
+		{Name: "total", Unit: "tons", Source: source, Formula: "caught by all"},
+	}
+}
+
+// Measure computes the [Metrics] of an episode from the events of its log, in their order and from nothing else. It is an error if
+// the log has no stock event, or holds an event of this world that cannot be read; an error from the sequence is passed on.
+func Measure(events iter.Seq2[world.Event, error]) (map[string]float64, error) {
 	var t tally
 	for ev, err := range events {
 		if err != nil {

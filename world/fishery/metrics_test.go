@@ -15,7 +15,7 @@ func TestMetricsOfAnEpisodeWithoutFish(t *testing.T) {
 		g.endTurn()
 	}
 	g.endTurn() // nobody acts
-	m, err := Metrics(g.events())
+	m, err := Measure(g.events())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestMetricsOfAnEpisodeWithoutFish(t *testing.T) {
 // The one ton of the smallest lake is more than can be caught without the lake shrinking: efficiency is no more than 100.
 func TestMetricsOfAnEpisodeThatHasOnlyBegun(t *testing.T) {
 	g := newGame(t, Config{Capacity: 1, Collapse: 0, Turns: 1}, 1, "a")
-	m, err := Metrics(g.events())
+	m, err := Measure(g.events())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestMetricsOfAnEpisodeThatHasOnlyBegun(t *testing.T) {
 		t.Error(err)
 	}
 	g.step(asks([]string{"a"}, []int{1})...)
-	m, err = Metrics(g.events())
+	m, err = Measure(g.events())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestMetricsOfAnEpisodeThatHasOnlyBegun(t *testing.T) {
 func TestMetricsRefuseALogThatIsNoFisherys(t *testing.T) {
 	broken := errors.New("line 7 is damaged")
 	g := newGame(t, Default(), 1, seats...)
-	if _, err := Metrics(sequence(g.log, broken)); !errors.Is(err, broken) {
+	if _, err := Measure(sequence(g.log, broken)); !errors.Is(err, broken) {
 		t.Errorf("an error of the log became %v", err)
 	}
 	for name, log := range map[string][]world.Event{
@@ -63,7 +63,7 @@ func TestMetricsRefuseALogThatIsNoFisherys(t *testing.T) {
 		"stock of six": {{Kind: kindStock, Data: json.RawMessage(`6`)}},
 		"lake of text": append(g.log[:len(g.log):len(g.log)], world.Event{Kind: kindLake, Data: json.RawMessage(`"x"`)}),
 	} {
-		if m, err := Metrics(sequence(log, nil)); err == nil {
+		if m, err := Measure(sequence(log, nil)); err == nil {
 			t.Errorf("%s: the metrics are %v", name, m)
 		}
 	}
@@ -75,7 +75,7 @@ func TestOverUsageCountsWhatWasCaughtNotWhatWasAskedFor(t *testing.T) {
 	for seed := range uint64(20) {
 		g := newGame(t, Config{Capacity: 10, Collapse: 5, Turns: 12}, seed, seats...)
 		g.step(asks(seats, []int{10, 10, 10, 10, 10})...)
-		m, err := Metrics(g.events())
+		m, err := Measure(g.events())
 		if err != nil {
 			t.Fatal(err)
 		}

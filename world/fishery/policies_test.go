@@ -15,7 +15,7 @@ func play(t *testing.T, config Config, policy string) map[string]float64 {
 		for _, name := range seats {
 			obs, _ := g.observe(name)
 			if obs.Terminated {
-				m, err := Metrics(g.events())
+				m, err := Measure(g.events())
 				if err != nil {
 					t.Fatal(err)
 				}

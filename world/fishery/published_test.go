@@ -167,7 +167,7 @@ func TestPublishedMetricsFollowFromALog(t *testing.T) {
 		if obs, _ := g.observe("a"); obs.Terminated {
 			ended++
 		}
-		m, err := Metrics(g.events())
+		m, err := Measure(g.events())
 		if err != nil {
 			t.Fatal(err)
 		}

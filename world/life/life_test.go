@@ -251,13 +251,13 @@ func TestABoardThatCannotBeIsAnError(t *testing.T) {
 func TestThePopulationIsThatOfTheEnd(t *testing.T) {
 	g := newGame(t, Config{Side: 8, Columns: 2, Pattern: "random", Turns: 20}, 4)
 	for range 21 {
-		metrics, err := Metrics(sequence(g.log))
+		metrics, err := Measure(sequence(g.log))
 		if err != nil || metrics["population"] != float64(len(g.cells())) || len(metrics) != 1 {
 			t.Fatalf("the metrics are %v, %v; want a population of %d", metrics, err, len(g.cells()))
 		}
 		g.turn()
 	}
-	if _, err := Metrics(sequence(nil)); err == nil {
+	if _, err := Measure(sequence(nil)); err == nil {
 		t.Error("no error without a board")
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// Metrics computes the figures of an episode from the events of its log, and from nothing else:
-//
-//	population  live cells on the whole board at the end
-//
-// It is an error if the log has no board event, or holds an event of this world that cannot be read; an error from the sequence
-// is passed on.
-func Metrics(events iter.Seq2[world.Event, error]) (map[string]float64, error) {
+// Metrics returns what [Measure] computes.
+func Metrics() []world.Metric {
+	return []world.Metric{{Name: "population", Unit: "cells", Formula: "live cells on the whole board at the end", Source: "Conway's Game of Life"}}
+}
+
+// Measure computes the [Metrics] of an episode from the events of its log, and from nothing else. It is an error if the log has no board
+// event, or holds an event of this world that cannot be read; an error from the sequence is passed on.
+func Measure(events iter.Seq2[world.Event, error]) (map[string]float64, error) {
 	laid := false
 	population := make(map[string]int) // by agent
 	for ev, err := range events {
