@@ -2,7 +2,7 @@
 # test  install what the tests need, then run all of them
 # lint  the checks that need no run
 # fuzz  every fuzz target for FUZZTIME
-# kill  the store while KILLS of the processes that use it are killed
+# kill  the processes that use the store, and supervisors of runs that then go on, KILLS of each
 # bench the benchmarks, with how they compare with the least programs that do the same
 
 GO       ?= go
@@ -41,6 +41,7 @@ fuzz:
 
 kill:
 	VITRINE_TEST_KILLS=$(KILLS) $(GO) test -run '^TestStoreIsLinearizable' -count 1 -timeout 0 -v ./world
+	VITRINE_TEST_KILLS=$(KILLS) $(GO) test -run '^TestARunThatIsKilledAtRandom' -count 1 -timeout 0 -v ./cmd/vitrine
 
 bench:
 	$(GO) test -run '^$$' -bench . -timeout 30m ./...

@@ -90,7 +90,8 @@ func (s *Store) settle() error {
 // Calls decide in the order in which they come. Those that wait at the same time share one write and one sync: each is a commit of its
 // own, decided on the state after the one before it, and all of them return when all are on the disk.
 //
-// Commit fills in Seq, Turn, More and Time of the events. It is an error if an event has JSON that is not valid. If ctx ends before
+// Commit fills in Seq, Turn, More and Time of the events, whose JSON nobody may change from then on. It is an error if an event has
+// JSON that is not valid. If ctx ends before
 // it is the call's turn, the error is ctx.Err() wrapped. Events that the disk does not take are taken back, and so are all that were to
 // share their write: all of these calls return the error. Where even that fails, and after a failed sync, which leaves nobody knowing what
 // is on the disk, the store refuses all further commits. With every error the state returned is the one without the events.

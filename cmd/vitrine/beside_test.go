@@ -3,9 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // A companion is a command that works beside a run, and ends at the latest with the test.
@@ -39,6 +44,25 @@ func (p program) begin(t *testing.T, args ...string) *companion {
 	return c
 }
 
+// prints waits until the companion prints a text.
+func (c *companion) prints(t *testing.T, text string) {
+	t.Helper()
+	var seen []string
+	for timeout := time.After(patience); ; {
+		select {
+		case line, ok := <-c.lines:
+			if seen = append(seen, line); strings.Contains(line, text) {
+				return
+			}
+			if !ok {
+				t.Fatalf("it ends without %q: %q", text, seen)
+			}
+		case <-timeout:
+			t.Fatalf("it does not print %q: %q", text, seen)
+		}
+	}
+}
+
 // count waits for the end of the companion and returns how many lines it has printed.
 func (c *companion) count(t *testing.T) int {
 	t.Helper()
@@ -60,5 +84,29 @@ func (p program) does(t *testing.T, args ...string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), string(p), args...).CombinedOutput(); err != nil {
 		t.Errorf("%v: %v: %s", args, err, bytes.TrimSpace(out))
+	}
+}
+
+// waitFor waits until there is a file.
+func waitFor(t *testing.T, path string) {
+	t.Helper()
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Close()
+	for timeout := time.After(patience); ; {
+		dir := filepath.Dir(path)
+		for watcher.Add(dir) != nil { // it is not there yet
+			dir = filepath.Dir(dir)
+		}
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		select {
+		case <-watcher.Events:
+		case <-timeout:
+			t.Fatalf("there is no %s", path)
+		}
 	}
 }

@@ -228,8 +228,21 @@ func (p program) playWhileOthersAreThere(t *testing.T) {
 	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL)
 	r.reaches(t, 2)
 	m.waitHeld(t)
+	folder := filepath.Join(t.TempDir(), "facts")
+	export := p.begin(t, "world", "export", r.dir, folder)
 	follower := p.begin(t, "world", "log", r.dir, "--follow", "--json")
 	r.refusesAnother(t)
+	export.prints(t, "are files in")
+	fact := filepath.Join(folder, "lake", "capacity.json")
+	waitFor(t, fact)
+	if err := os.WriteFile(fact, []byte("200\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	export.prints(t, "lake/capacity is 200")
+	if err := os.WriteFile(filepath.Join(folder, "lake", "tons.json"), []byte("-5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, filepath.Join(folder, "lake", "tons.json.refused"))
 	p.does(t, "tell", r.dir, "a", "a storm is coming")
 	p.does(t, "pause", r.dir)
 	m.release()
@@ -246,12 +259,12 @@ func (p program) playWhileOthersAreThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{"lake/collapse": "6"} {
+	for path, want := range map[string]string{"lake/capacity": "200", "lake/collapse": "6"} {
 		if got, _ := st.Fact(path); string(got) != want {
 			t.Errorf("%s is %s, want %s", path, got, want)
 		}
 	}
-	if commands := r.events(t, arena.KindOperator); len(commands) != 5 {
+	if commands := r.events(t, arena.KindOperator); len(commands) != 6 {
 		t.Errorf("the operator's events are %s", world.JSON(commands))
 	}
 	if len(filesWith(arena.AgentDir(r.dir, "a"), "a storm is coming")) == 0 {

@@ -62,10 +62,10 @@ func talkers(t *testing.T, path string) {
 	}
 }
 
-// kills returns how many supervisors are killed; VITRINE_KILLS names another number for a long test.
+// kills returns how many supervisors are killed; VITRINE_TEST_KILLS names another number for a long test.
 func kills(t *testing.T) int {
 	t.Helper()
-	if s := os.Getenv("VITRINE_KILLS"); s != "" {
+	if s := os.Getenv("VITRINE_TEST_KILLS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			t.Fatal(err)

@@ -59,6 +59,7 @@ While a run is being played, from any other terminal:
   world set RUN PATH VALUE  give a fact a value, as JSON; the rules may refuse
   world delete RUN PATH     make a fact go; the rules may refuse
   world log RUN             print the log, event by event; --follow goes on with what happens
+  world export RUN DIR      keep the facts as files in DIR; each that is saved is set, or refused beside it
 
 "vitrine COMMAND --help" lists the flags of a command. Every command takes --json.
 `
@@ -99,6 +100,7 @@ func commands() []command {
 		{"world set", "RUN PATH VALUE", 3, 3, noFlags(worldSet)},
 		{"world delete", "RUN PATH", 2, 2, noFlags(worldDelete)},
 		{"world log", "RUN", 1, 1, worldLogFlags},
+		{"world export", "RUN DIR", 2, 2, noFlags(worldExport)},
 		{"doctor", "", 0, 0, noFlags(doctor)},
 		{"version", "", 0, 0, noFlags(printVersion)},
 	}

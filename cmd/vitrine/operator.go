@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 
@@ -154,4 +155,25 @@ func worldLogFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (a
 		}
 		return nil, ctx.Err()
 	}
+}
+
+// worldExport keeps the facts of a run as files.
+func worldExport(ctx context.Context, a *app, args []string) (any, error) {
+	dir := args[0]
+	if _, _, err := openRun(dir); err != nil {
+		return nil, err
+	}
+	a.tell("the facts of %s are files in %s now; save one to change it, Ctrl-C to end", dir, args[1])
+	err := world.Export(ctx, dir, args[1], func(ctx context.Context, path string, value json.RawMessage) error {
+		done, err := intervene(ctx, dir, arena.Command{Do: arena.DoSet, Path: path, Value: value})
+		var refused *arena.RefusedError
+		switch {
+		case errors.As(err, &refused):
+			a.tell("%s", printable(fmt.Sprintf("%s: %v", path, err)))
+		case err == nil:
+			fmt.Fprintln(a.out, printable(fmt.Sprintf("%s is %s (event %d, in turn %d)", path, value, done.Seq, done.Turn)))
+		}
+		return err
+	})
+	return struct{}{}, err
 }
