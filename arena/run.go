@@ -31,6 +31,7 @@ type Manifest struct {
 	Source        string          `json:"source"`                   // the whole file
 	SHA256        string          `json:"sha256"`                   // of the file, in hexadecimal
 	Set           []string        `json:"set"`                      // what was set over it, as path=value
+	Files         []FileManifest  `json:"files,omitempty"`          // that the scenario names beside it, sorted by path
 	Seed          uint64          `json:"seed"`                     //
 	Model         string          `json:"model"`                    // "offline" with the offline model, empty without any
 	Agents        []AgentManifest `json:"agents"`                   // in seat order
@@ -50,6 +51,14 @@ type AgentManifest struct {
 	Kind   string `json:"kind"`
 	Model  string `json:"model,omitempty"`  // that it asked for
 	Policy string `json:"policy,omitempty"` // of a scripted agent, or of the offline model in its place
+}
+
+// A FileManifest is a file beside a scenario that the scenario names.
+type FileManifest struct {
+	Path   string `json:"path"`             // from the scenario's folder, with slashes
+	SHA256 string `json:"sha256"`           // of its content, in hexadecimal
+	Text   string `json:"text,omitempty"`   // its content, if that is UTF-8
+	Base64 []byte `json:"base64,omitempty"` // its content, if it is not
 }
 
 // A Result is how a run went: result.json in the run's folder, and what "run --json" prints.

@@ -15,7 +15,7 @@ func (s *Scenario) contradictions() Errors {
 		phases = append(phases, p.Name)
 	}
 	return slices.Concat(
-		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(agents), s.reserved(),
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(),
 		s.unphased(), s.unrotated(), s.undefaulted())
 }
 
@@ -51,8 +51,9 @@ func (s *Scenario) reserved() (errs Errors) {
 // operator is the name of whoever intervenes in a run from outside, as package world has it.
 const operator = "operator"
 
-// strangers returns a mistake for each name in a phase that no agent has.
-func (s *Scenario) strangers(agents []string) (errs Errors) {
+// strangers returns a mistake for each name in a phase that neither an agent nor a group has.
+func (s *Scenario) strangers() (errs Errors) {
+	agents := s.names()
 	for i, p := range s.Phases {
 		for k, name := range p.Agents {
 			if name != "" && !slices.Contains(agents, name) {

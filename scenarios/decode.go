@@ -47,6 +47,9 @@ func (d *decoder) table(n *node, at string, v reflect.Value, open bool, skip []s
 		switch {
 		case child != nil:
 			d.value(child, path(at, key), value, spec)
+		case spec.optional:
+		case spec.def != "":
+			d.value(&node{val: overrideValue(spec.def)}, path(at, key), value, spec)
 		case field.Type.Kind() == reflect.Struct:
 			d.value(emptyTable(n), path(at, key), value, spec) // so that what it must have is missed
 		case spec.required:
@@ -190,7 +193,7 @@ func (d *decoder) list(n *node, at string, v reflect.Value, spec spec) {
 	spec.min, spec.max = "", "" // they count the entries
 	v.Set(reflect.MakeSlice(v.Type(), len(n.list), len(n.list)))
 	for i, entry := range n.list {
-		d.value(entry, path(at, strconv.Itoa(i)), v.Index(i), spec)
+		d.value(entry, path(at, strconv.Itoa(n.written(i))), v.Index(i), spec)
 	}
 }
 

@@ -21,12 +21,14 @@ type document struct {
 
 // A node is one value of a document. It is a table, a list, or a scalar.
 type node struct {
-	key int    // offset in the source of its key; of a list's entry, of its value
-	at  int    // offset of its value; of a table or list with headers, of the first one
-	set string // the override that it comes from; then key and at mean nothing
+	key   int    // offset in the source of its key; of a list's entry, of its value
+	at    int    // offset of its value; of a table or list with headers, of the first one
+	set   string // the override that it comes from; then key and at mean nothing
+	group string // of a member of a group of agents: its name
 
 	table map[string]*node // nil: no table
 	list  []*node          // nil: no list
+	of    []int            // of a list with members of groups in it: the index that each entry has in the file
 	val   any              // string, bool, int64, float64 or time.Time
 }
 
@@ -140,8 +142,19 @@ func (n *node) index(key string) int {
 	return -1
 }
 
-// names returns the names of the entries of a list, empty where there is none.
+// written returns the index that an entry of a list has in the file.
+func (n *node) written(i int) int {
+	if n.of != nil {
+		return n.of[i]
+	}
+	return i
+}
+
+// names returns the names of the entries of a list, empty where there is none; nothing of what is no list.
 func (n *node) names() []string {
+	if n == nil {
+		return nil
+	}
 	names := make([]string, len(n.list))
 	for i, entry := range n.list {
 		if name := entry.table["name"]; name != nil {

@@ -23,7 +23,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
 }
 
-// Errors are all mistakes of a file, in its order, and then those of the overrides. There is at least one.
+// Errors are all mistakes of a file, in its order, then those of files beside it, and then those of the overrides. There is at least one.
 type Errors []*Error
 
 // Error gives one line for each mistake, without the hints.
@@ -35,16 +35,28 @@ func (errs Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted returns the mistakes in their order, or nil if there are none.
+// sorted returns the mistakes in their order, each once, or nil if there are none.
 func (errs Errors) sorted() error {
 	if len(errs) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(errs, func(a, b *Error) int {
-		if (a.Line == 0) != (b.Line == 0) {
-			return cmp.Compare(b.Line, a.Line)
+	seen := make(map[Error]bool) // the members of a group have all its mistakes
+	errs = slices.DeleteFunc(slices.Clone(errs), func(e *Error) bool {
+		was := seen[*e]
+		seen[*e] = true
+		return was
+	})
+	rank := make(map[string]int) // of files, in the order in which they come
+	for _, e := range errs {
+		if _, ok := rank[e.File]; !ok {
+			rank[e.File] = len(rank)
 		}
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	}
+	slices.SortStableFunc(errs, func(a, b *Error) int {
+		if a.Line == 0 || b.Line == 0 { // overrides
+			return cmp.Compare(min(1, b.Line), min(1, a.Line))
+		}
+		return cmp.Or(cmp.Compare(rank[a.File], rank[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
 	return errs
 }

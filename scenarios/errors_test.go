@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, prompt, rules, limits, messages, phases and agents`},
+		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, thinking, tools, prompt, prompt_file, rules, limits, messages, phases and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -113,8 +113,41 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 				"x.toml:7:3: agents.0.tools.2 must be Read, Write, Edit, Glob or Grep, not \"read\"|did you mean \"Read\"?\n" +
 				`x.toml:8:12: agents.0.thinking must be 0 or at least 1024, not 5`,
 		},
+
+		// Groups, and prompts.
+		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 0\n", `x.toml:4:9: agents.0.count must be at least 1, not 0`},
+		{
+			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 4\nthinking = 5\nkindd = \"claude\"\n[[agents]]\nname = \"b\"\nmodel = 1\n",
+			"x.toml:5:12: agents.0.thinking must be 0 or at least 1024, not 5\nx.toml:6:1: unknown key \"kindd\"|did you mean \"kind\"?\n" +
+				`x.toml:9:9: agents.1.model must be a string, not the number 1`,
+		},
+		{
+			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 3\n[[agents]]\nname = \"a2\"\n",
+			`x.toml:6:8: duplicate agent name "a2", first on line 3`,
+		},
+		{
+			"rules.name = \"r\"\n[[agents]]\nname = \"" + strings.Repeat("a", 32) + "\"\ncount = 1\n",
+			`x.toml:3:8: agents.0.name must match ^[a-z][a-z0-9_-]{0,31}$, not be "` + strings.Repeat("a", 32) + `1"|` + nameHint,
+		},
+		{"rules.name = \"r\"\n[[agents]]\nname = \"A\"\ncount = 2\n", `x.toml:3:8: agents.0.name must match ^[a-z][a-z0-9_-]{0,31}$, not be "A"|` + nameHint},
+		{
+			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 999\n[[agents]]\nname = \"b\"\n[[agents]]\nname = \"c\"\n",
+			`x.toml:2:1: agents must have at most 1000 in it, not 1001|a group counts as many as its count`,
+		},
+		{
+			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 2\n[[phases]]\nname = \"p\"\nagents = [\"a\", \"a2\", \"a3\"]\n",
+			`x.toml:7:22: no agent "a3" in the scenario|did you mean "a1"?`,
+		},
+		{head + "prompt_file = \"../x.md\"\n", `x.toml:3:15: prompt_file must be a path below the scenario's folder, not "../x.md"|write it like "prompts/fisher.md"`},
+		{head + "prompt_file = \"/etc/passwd\"\n", `x.toml:3:15: prompt_file must be a path below the scenario's folder, not "/etc/passwd"|write it like "prompts/fisher.md"`},
+		{head + "prompt_file = \"x.md\"\nprompt = \"x\"\n", `x.toml:3:15: prompt_file says the prompt, and so does prompt|leave one of them out`},
+		{head + "prompt_file = \"x.md\"\n", `x.toml:3:15: there is no file "x.md" beside the scenario`},
+		{
+			"rules.name = \"r\"\nprompt = \"You are {role}.\"\n[[agents]]\nname = \"a\"\nrole = \"poor\"\n[[agents]]\nname = \"b\"\ncount = 2\n",
+			`x.toml:6:1: the prompt says {role}, and this agent has none|write role = "..."`,
+		},
 	} {
-		_, err := Parse("x.toml", []byte(c.src), nil)
+		_, err := Parse("x.toml", []byte(c.src), nil, nil)
 		if got := withHints(err); got != c.want {
 			t.Errorf("%.200q\n got %s\nwant %s", c.src, got, c.want)
 		}
@@ -145,7 +178,7 @@ func TestMistakesOfOverridesNameTheOverride(t *testing.T) {
 		"rules={ capacity = 1 }": `--set rules={ capacity = 1 }: missing key "rules.name"`,
 		"prompt=" + strings.Repeat("[", 80) + strings.Repeat("]", 80): ``,
 	} {
-		_, err := Parse("x.toml", []byte("seed = 1\nagents = [{ name = \"a\" }, { name = \"bob\" }]\nrules.name = \"r\"\n"), []string{set})
+		_, err := Parse("x.toml", []byte("seed = 1\nagents = [{ name = \"a\" }, { name = \"bob\" }]\nrules.name = \"r\"\n"), []string{set}, nil)
 		if got := withHints(err); got != want {
 			t.Errorf("--set %s\n got %s\nwant %s", set, got, want)
 		}
@@ -182,7 +215,7 @@ payoffs = [[3, 0], [5, 1.5]]
 ports = [{ name = "x" }, { name = "y" }]
 `
 	src = strings.Replace(src, "rules.name = \"r\"\n", "", 1) + "name = \"r\"\n"
-	s, err := Parse("x.toml", []byte(src), []string{"rules.mode=calm"})
+	s, err := Parse("x.toml", []byte(src), []string{"rules.mode=calm"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +230,7 @@ ports = [{ name = "x" }, { name = "y" }]
 }
 
 func TestParametersThatAreNotGivenKeepTheirDefault(t *testing.T) {
-	s, err := Parse("x.toml", []byte(head), nil)
+	s, err := Parse("x.toml", []byte(head), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +242,7 @@ func TestParametersThatAreNotGivenKeepTheirDefault(t *testing.T) {
 
 func TestMistakesInAPromptSayWhereAndWhat(t *testing.T) {
 	src := "prompt = \"\"\"\nfirst {rules.open}\n{rules.capacty} {name} {x}\n\"\"\"\nagents = [{ name = \"a\", prompt = \"{rules.}\" }]\nrules.name = \"r\"\n"
-	s, err := Parse("x.toml", []byte(src), nil)
+	s, err := Parse("x.toml", []byte(src), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,11 +259,28 @@ x.toml:5:35: prompt says {rules.}, but the rules have no ""|there are capacity a
 	}
 }
 
+func TestMistakesInAPromptFileSayWhereInIt(t *testing.T) {
+	src := "prompt_file = \"p/all.md\"\nrules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 2\nprompt_file = \"p/a.md\"\n"
+	files := Files{"p/all.md": []byte("{rules.capacity}\n {rules.capacty} {rules.capacty}\n"), "p/a.md": []byte("\xff"), "other": nil}
+	s, err := Parse("dir/x.toml", []byte(src), nil, files)
+	if got, want := withHints(err), `dir/x.toml:6:15: p/a.md is no text|a prompt is UTF-8, without NUL characters`; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	params := struct {
+		Capacity int `toml:"capacity"`
+	}{}
+	want := "dir/p/all.md:2:2: prompt says {rules.capacty}, but the rules have no \"capacty\"|did you mean \"capacity\"?\n" +
+		"dir/p/all.md:2:18: prompt says {rules.capacty}, but the rules have no \"capacty\"|did you mean \"capacity\"?"
+	if got := withHints(s.DecodeRules(&params)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestMistakesInTheParametersSayWhereAndWhat(t *testing.T) {
 	src := "agents = [{ name = \"a\" }]\n[rules]\nname = \"r\"\n" +
 		"capacty = 1\ncapacity = 0\ngrowth = nan\nmode = \"stomy\"\nopen = 1\nseason = \"25h\"\npayoffs = [[1], [2], [3]]\n" +
 		"ports = [{}]\nfleet.boats = 256\n"
-	s, err := Parse("x.toml", []byte(src), []string{"rules.capcity=50"})
+	s, err := Parse("x.toml", []byte(src), []string{"rules.capcity=50"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +305,7 @@ x.toml:12:15: rules.fleet.boats must be a smaller number than 256
 
 func TestTheMistakesOfAllReadersAreOneList(t *testing.T) {
 	src := "seed = -1\nagents = [{ name = \"a\", policy = \"p\" }]\n[rules]\nname = \"fishry\"\nfish = 1\n"
-	s, err := Parse("x.toml", []byte(src), nil)
+	s, err := Parse("x.toml", []byte(src), nil, nil)
 	all := Join(
 		s.Error("rules.name", `unknown rules "fishry"`, `did you mean "fishery"?`),
 		err, nil,
@@ -330,10 +380,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(head+"[limits]\nact = 3\ntime = \"x\"\n"), "rules.x={a=[1]}")
 	f.Add([]byte("rules = 1\n[[agents]]\ntools = [1]\n"), "agents.0=1")
 	f.Fuzz(func(t *testing.T, src []byte, set string) {
-		s, err := Parse("x.toml", src, []string{set})
+		s, err := Parse("x.toml", src, []string{set}, nil)
 		if s != nil {
 			err = Join(err, s.DecodeRules(&lake{}))
-			again, first := Parse(s.File, s.Source, s.Set)
+			again, first := Parse(s.File, s.Source, s.Set, s.Files)
 			if withHints(err) != withHints(Join(first, again.DecodeRules(&lake{}))) {
 				t.Error("the same file has other mistakes the second time")
 			}

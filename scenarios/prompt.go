@@ -4,37 +4,42 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// tell gives each agent its prompt: the scenario's, a blank line and its own, with its name in it.
-func (s *Scenario) tell() {
+// tell gives each agent its prompt: the scenario's, a blank line and its own, with what is in braces filled in. It returns a mistake for each
+// agent that is told its role and has none.
+func (s *Scenario) tell() (errs Errors) {
 	for i := range s.Agents {
 		a := &s.Agents[i]
-		prompt := strings.TrimSpace(s.Prompt) + "\n\n" + strings.TrimSpace(a.Prompt)
-		a.Prompt = strings.ReplaceAll(strings.TrimSpace(prompt), "{name}", a.Name)
+		prompt := strings.TrimSpace(strings.TrimSpace(s.Prompt) + "\n\n" + strings.TrimSpace(a.Prompt))
+		if a.Role == "" && strings.Contains(prompt, "{role}") {
+			errs = append(errs, s.Error(fmt.Sprintf("agents.%d", i), "the prompt says {role}, and this agent has none", `write role = "..."`))
+		}
+		a.Prompt = strings.NewReplacer("{name}", a.Name, "{role}", a.Role, "{agents}", strconv.Itoa(len(s.Agents))).Replace(prompt)
 	}
+	return errs
 }
+
+var placeholder = regexp.MustCompile(`\{rules\.([^{}\s]*)\}`)
 
 // tellRules puts the parameters that the struct behind v holds into the prompts, each for its {rules.key}. It returns a mistake for
 // each key that is none of them.
 func (s *Scenario) tellRules(v any) (errs Errors) {
 	params := parameters(v)
 	known := slices.Sorted(maps.Keys(params))
-	placeholder := regexp.MustCompile(`\{rules\.([^{}\s]*)\}`)
-	for _, prompt := range s.prompts() {
-		text, _ := prompt.val.(string)
-		for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
-			if _, ok := params[found[1]]; !ok {
-				at := prompt.at
-				if ahead := bytes.Index(s.doc.src[min(at, len(s.doc.src)):], []byte(found[0])); ahead > 0 {
-					at += ahead
-				}
-				msg := fmt.Sprintf("prompt says %s, but the rules have no %q", found[0], found[1])
-				errs = append(errs, s.doc.mistake(prompt, at, msg, Suggest(found[1], known)))
+	for _, table := range s.tellers() {
+		text, mistake := s.prompt(table)
+		for _, found := range placeholder.FindAllStringSubmatchIndex(text, -1) {
+			key := text[found[2]:found[3]]
+			if _, ok := params[key]; !ok {
+				msg := fmt.Sprintf("prompt says %s, but the rules have no %q", text[found[0]:found[1]], key)
+				errs = append(errs, mistake(found[0], msg, Suggest(key, known)))
 			}
 		}
 	}
@@ -47,19 +52,34 @@ func (s *Scenario) tellRules(v any) (errs Errors) {
 	return errs
 }
 
-// prompts returns the prompts that the document says.
-func (s *Scenario) prompts() []*node {
+// tellers returns the tables that may have a prompt.
+func (s *Scenario) tellers() []*node {
 	tables := []*node{s.doc.root}
 	if agents := s.doc.root.child("agents"); agents != nil {
 		tables = append(tables, agents.list...)
 	}
-	var prompts []*node
-	for _, table := range tables {
-		if prompt := table.table["prompt"]; prompt != nil {
-			prompts = append(prompts, prompt)
-		}
+	return tables
+}
+
+// prompt returns the prompt of a table as it is written, empty if there is none, and what makes a mistake at an offset in it.
+func (s *Scenario) prompt(table *node) (text string, mistake func(offset int, msg, hint string) *Error) {
+	if n := table.table["prompt_file"]; n != nil {
+		name, _ := n.val.(string)
+		file := &document{file: filepath.Join(filepath.Dir(s.File), name), src: s.Files[name]}
+		return string(file.src), file.mistakeAt
 	}
-	return prompts
+	n := table.table["prompt"]
+	if n == nil {
+		return "", nil
+	}
+	text, _ = n.val.(string)
+	return text, func(offset int, msg, hint string) *Error {
+		at := n.at
+		if ahead := bytes.Index(s.doc.src[min(at, len(s.doc.src)):], []byte(placeholder.FindString(text[offset:]))); ahead > 0 {
+			at += ahead
+		}
+		return s.doc.mistake(n, at, msg, hint)
+	}
 }
 
 // parameters returns the scalars of the struct behind v by their TOML keys, as a prompt says them.

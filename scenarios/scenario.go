@@ -9,29 +9,44 @@
 //	required  "true": the key must be there
 //	min, max  bounds of a number or a duration; of the number of entries of a list
 //	or        a number that is allowed besides
+//	default   what a missing key means, as TOML, or as text without quotes
 //	enum      the allowed values, separated by commas; of a list: of each of its entries
 //	pattern   a regular expression that a string matches; of a list: that each of its entries matches
 //	hint      what to tell whoever got it wrong
 //	open      "true": a table whose other keys are somebody else's
+//	optional  "true": a table that may be missing, and then has no defaults
+//	doc       what it is, for editors and their users
 //
 // Durations are strings such as "90s" or "1h30m". All keys of [rules] but its name are parameters of those rules, which this
 // package does not know: [Scenario.DecodeRules] reads them into a struct of the caller with the same tags.
 //
+// # Groups
+//
+// A table [[agents]] with name = "fisher" and count = 3 is a group of three agents in a row: fisher1, fisher2 and fisher3. A phase that names
+// the group means all of them.
+//
 // # Prompts
 //
-// In a prompt {name} is the agent's name and {rules.capacity} is the capacity that the rules have, so that a prompt stays true
-// when a parameter is overridden or left to its default. All other braces are text.
+// In a prompt {name} is the agent's name, {role} its role, {agents} the number of all agents, and {rules.capacity} the capacity that the rules
+// have, so that a prompt stays true when a parameter is overridden or left to its default. All other braces are text. A prompt
+// may stand in a file of its own.
+//
+// # Files beside the scenario
+//
+// Files that a scenario names lie in its folder or below it. Paths have slashes, and no "..". A link must not lead out of the folder.
+// A scenario has at most 1000 of them, of 8 MiB together.
 //
 // # Overrides
 //
 // A value can be set from outside with "dotted.path=value", as in "rules.capacity=50" or "agents.a.policy=greedy", where
 // an entry of a list is named by its name, or by its index from 0. The value is read as TOML and, if it is none, as a string.
+// A group is named as a whole, as in "agents.fisher.count=5", or one of its members, as in "agents.fisher2.policy=greedy", which comes after.
 //
 // # Mistakes
 //
 // All mistakes of a file are found at once. They are [Errors], each with the line and the column of the key or value that is
 // wrong; the TOML library gives positions for mistakes of syntax only, so a scanner of this package finds all others. What a
-// file says, together with its overrides, is a function of the file's name, its bytes and the overrides, and of nothing else.
+// file says, together with its overrides, is a function of the file's name, its bytes, the overrides and the files that it names, and of nothing else.
 package scenarios
 
 import (
@@ -43,7 +58,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Schedules: how the agents of a turn take their steps.
@@ -67,87 +81,10 @@ const (
 	Out       = "out"     // its part in the episode is over
 )
 
-// A Scenario is one scenario file, with its overrides applied and its defaults filled in.
-type Scenario struct {
-	// Name is the base name of the file where the file does not say it.
-	Name        string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" hint:"small letters, digits and -; the file's own name stands in for a missing one"`
-	Description string `toml:"description"`
-	Seed        uint64 `toml:"seed" min:"0"`
-	Schedule    string `toml:"schedule" enum:"parallel,sequential,shuffled,free"`
-	Rotate      bool   `toml:"rotate"` // each turn of a sequential schedule begins one seat later than the one before
-	Model       string `toml:"model"`  // default for all agents; empty: up to who runs the scenario
-	Prompt      string `toml:"prompt"` // as written; Agent.Prompt is what an agent is told
-
-	Rules    Rules    `toml:"rules" open:"true"`
-	Limits   Limits   `toml:"limits"`
-	Messages Messages `toml:"messages"`
-	Phases   []Phase  `toml:"phases" max:"100"` // of each turn, in their order; empty: a turn is one
-	Agents   []Agent  `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent"`
-
-	File   string   // name of the file, as given to Parse
-	Source []byte   // the file as it was read
-	Set    []string // the overrides; Parse(File, Source, Set) gives this scenario again
-
-	doc *document
-}
-
-// Rules names the rules of a scenario. [Scenario.DecodeRules] gives their parameters.
-type Rules struct {
-	Name string `toml:"name" required:"true"`
-}
-
-// Limits bound an episode, and say what happens to an agent that does not keep to them.
-type Limits struct {
-	Turns     int           `toml:"turns" min:"1"` // hard limit
-	Time      time.Duration `toml:"time" min:"1ms"`
-	Act       time.Duration `toml:"act" min:"1ms"`                      // clock of one act
-	Overtime  time.Duration `toml:"overtime" min:"0s"`                  // of one agent in the whole episode, for acts that take longer
-	OnTimeout string        `toml:"on_timeout" enum:"pass,default,out"` // it is late
-	OnInvalid string        `toml:"on_invalid" enum:"pass,default,out"` // it did nothing, or nothing legal
-	OnError   string        `toml:"on_error" enum:"pass,default,out"`   // it could not act this once
-	Default   Default       `toml:"default"`
-}
-
-// A Default is the action that is played where a consequence says so.
-type Default struct {
-	Action string         `toml:"action"`
-	Args   map[string]any `toml:"args"`
-}
-
-// Messages lets agents talk to each other by the action "say". Where the file has no such table all is 0 and they cannot.
-type Messages struct {
-	Turn   int `toml:"turn" min:"1" max:"1000"`    // messages of one agent in one turn
-	Length int `toml:"length" min:"1" max:"10000"` // characters of one message
-}
-
-// A Phase is a named part of a turn. What it does not say itself is filled in from its scenario.
-type Phase struct {
-	Name     string        `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a small letter, then small letters, digits, _ and -; at most 32"`
-	Schedule string        `toml:"schedule" enum:"parallel,sequential,shuffled"`
-	Actions  []string      `toml:"actions"`       // names of those that are legal in it; empty: all that the rules allow
-	Act      time.Duration `toml:"act" min:"1ms"` // clock of one act
-	Agents   []string      `toml:"agents"`        // names of those who take part; empty: everybody
-}
-
-// An Agent is one player. What it does not say itself is filled in from its scenario.
-type Agent struct {
-	Name string `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a small letter, then small letters, digits, _ and -; at most 32"`
-	Kind string `toml:"kind" enum:"claude,scripted"`
-	// Policy is what the agent plays when it is scripted, or what the offline model plays for it. It may be empty.
-	Policy string `toml:"policy"`
-	Model  string `toml:"model"`
-	// Prompt is all that the agent is told: the scenario's prompt, a blank line and its own.
-	Prompt string `toml:"prompt"`
-	// Tools are the built-in tools of Claude Code that it may use.
-	Tools []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep"`
-	// Thinking is its budget in tokens; 0: it does not think.
-	Thinking int `toml:"thinking" or:"0" min:"1024" max:"1000000"`
-}
-
 // maxSize is the size of the largest scenario file, in bytes.
 const maxSize = 1 << 20
 
-// Load reads the scenario file at path; see [Parse].
+// Load reads the scenario file at path, and the files beside it that it names; see [Parse].
 func Load(path string, set []string) (*Scenario, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -158,52 +95,63 @@ func Load(path string, set []string) (*Scenario, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read scenario: %w", err)
 	}
-	return Parse(path, src, set)
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("read scenario: %w", err)
+	}
+	defer dir.Close()
+	return parse(path, src, set, disk{dir})
 }
 
-// Parse reads the scenario in src with the overrides in set; file is its name in messages. An error is [Errors]. Unless the
-// syntax is wrong, the scenario comes with the error, so that the caller can look for the mistakes that Parse cannot
-// know, such as those of DecodeRules, and report them all at once with [Join].
-func Parse(file string, src []byte, set []string) (*Scenario, error) {
-	doc, mistake := parseDocument(file, bytes.Clone(src))
+// Parse reads the scenario in src with the overrides in set; file is its name in messages, and beside has the files that it names. An error
+// is [Errors]. Unless the syntax is wrong, the scenario comes with the error, so that the caller can look for the mistakes that Parse
+// cannot know, such as those of DecodeRules, and report them all at once with [Join].
+func Parse(file string, src []byte, set []string, beside Files) (*Scenario, error) {
+	return parse(file, bytes.Clone(src), set, beside)
+}
+
+func parse(file string, src []byte, set []string, from source) (*Scenario, error) {
+	doc, mistake := parseDocument(file, src)
 	if mistake != nil {
 		return nil, Errors{mistake}
 	}
-	s := &Scenario{
-		Schedule: Parallel,
-		Limits: Limits{
-			Turns: 1000, Time: time.Hour, Act: 2 * time.Minute,
-			OnTimeout: Pass, OnInvalid: Pass, OnError: Pass,
-		},
-		File: file, Source: doc.src, Set: slices.Clone(set), doc: doc,
-	}
-	var errs Errors
-	for _, override := range set {
-		if mistake := doc.override(override); mistake != nil {
-			errs = append(errs, mistake)
-		}
-	}
+	errs := doc.overrideAll(set)
 	if doc.root.child("name") == nil {
 		doc.root.table["name"] = &node{val: strings.TrimSuffix(filepath.Base(file), ".toml")}
 	}
-	if doc.root.child("messages") != nil {
-		s.Messages = Messages{Turn: 3, Length: 500}
-	}
+	s := &Scenario{File: file, Source: doc.src, Set: slices.Clone(set), doc: doc}
 	errs = append(errs, doc.decode(doc.root, "", s)...)
+	errs = append(errs, s.contradictions()...)
+	errs = append(errs, s.read(from)...)
+	s.inherit()
+	errs = append(errs, s.tell()...)
+	return s, errs.sorted()
+}
+
+// inherit fills in what phases and agents do not say themselves.
+func (s *Scenario) inherit() {
 	for i := range s.Phases {
 		p := &s.Phases[i]
 		p.Schedule = cmp.Or(p.Schedule, s.Schedule)
 		p.Act = cmp.Or(p.Act, s.Limits.Act)
+		p.Agents = s.members(p.Agents)
 	}
-	errs = append(errs, s.contradictions()...)
 	for i := range s.Agents {
-		a := &s.Agents[i]
-		a.Kind = cmp.Or(a.Kind, Claude)
-		a.Model = cmp.Or(a.Model, s.Model)
+		a, says := &s.Agents[i], s.agentNode(i)
+		if says.child("model") == nil {
+			a.Model = s.Model
+		}
+		if says.child("thinking") == nil {
+			a.Thinking = s.Thinking
+		}
+		if says.child("tools") == nil {
+			a.Tools = s.Tools
+		}
 	}
-	s.tell()
-	return s, errs.sorted()
 }
+
+// agentNode returns the table of an agent.
+func (s *Scenario) agentNode(i int) *node { return s.doc.root.child("agents").list[i] }
 
 // DecodeRules reads the parameters of the rules into the struct that v points to, by its tags, which the package comment
 // explains. What the file does not say stays as it is. Fields may be strings, bools, numbers, durations, structs with the

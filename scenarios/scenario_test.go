@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -60,7 +61,7 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 }
 
 func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
-	s, err := Parse("some/where/my-lake.toml", []byte(least), nil)
+	s, err := Parse("some/where/my-lake.toml", []byte(least), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ model = "small"
 prompt = " Only {name}. \n"
 tools = ["Read", "Grep"]
 thinking = 1024
-`), nil)
+`), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +113,162 @@ thinking = 1024
 	}
 }
 
+func TestAGroupIsAsManyAgents(t *testing.T) {
+	src := `
+model = "big"
+thinking = 2048
+tools = ["Read"]
+prompt = "{name} of {agents}, {role}."
+rules.name = "r"
+[[agents]]
+name = "first"
+role = "one"
+thinking = 0
+tools = []
+[[agents]]
+name = "wolf"
+count = 3
+policy = "howl"
+role = "of many"
+[[phases]]
+name = "night"
+agents = ["wolf", "first"]
+`
+	first := Agent{Name: "first", Kind: Claude, Role: "one", Model: "big", Tools: []string{}, Prompt: "first of 4, one."}
+	wolf := func(name string) Agent {
+		return Agent{
+			Name: name, Count: 3, Kind: Claude, Policy: "howl", Role: "of many", Model: "big", Thinking: 2048, Tools: []string{"Read"},
+			Prompt: name + " of 4, of many.",
+		}
+	}
+	wolf2 := wolf("wolf2")
+	wolf2.Role, wolf2.Model, wolf2.Prompt = "the second", "small", "wolf2 of 4, the second."
+	s, err := Parse("x.toml", []byte(src), []string{"agents.wolf2.role=the second", "agents.wolf.count=3", "agents.wolf2.model=small"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Agent{first, wolf("wolf1"), wolf2, wolf("wolf3")}; !reflect.DeepEqual(s.Agents, want) {
+		t.Errorf("got  %+v\nwant %+v", s.Agents, want)
+	}
+	if got := strings.Join(s.Phases[0].Agents, " "); got != "wolf1 wolf2 wolf3 first" {
+		t.Errorf("the phase has %s", got)
+	}
+	if e := s.Error("agents.3.policy", "", ""); e.Line != 15 {
+		t.Errorf("the policy of wolf3 is on line %d, want 15", e.Line)
+	}
+}
+
+func TestTheSizeOfAGroupCanBeSet(t *testing.T) {
+	src := "rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 2\n[[agents]]\nname = \"b\"\n"
+	for _, c := range []struct{ set, want string }{
+		{"agents.a.count=1", "a1 b"},
+		{"agents.a.count=3", "a1 a2 a3 b"},
+		{"agents.0.count=3", "a1 a2 a3 b"},
+		{"agents.b.count=2", "a1 a2 b1 b2"},
+		{"agents.a.name=c", "c1 c2 b"},
+		{"agents.a2.name=c", "a1 c b"},
+		{`agents=[{name="x", count=2}]`, "x1 x2"},
+	} {
+		s, err := Parse("x.toml", []byte(src), []string{c.set}, nil)
+		if err != nil {
+			t.Errorf("--set %s: %v", c.set, err)
+			continue
+		}
+		var names []string
+		for _, a := range s.Agents {
+			names = append(names, a.Name)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("--set %s: got %s, want %s", c.set, got, c.want)
+		}
+	}
+	for set, want := range map[string]string{
+		"agents.a3.policy=p": `--set agents.a3.policy=p: agents has no entry "a3"`,
+		"agents.a2.count=3":  `--set agents.a2.count=3: agents.a2 is one member of a group`,
+		"agents.2.policy=p":  `--set agents.2.policy=p: agents has no entry "2"`, // there are two tables
+	} {
+		if _, err := Parse("x.toml", []byte(src), []string{set}, nil); message(err) != want {
+			t.Errorf("got %q, want %q", message(err), want)
+		}
+	}
+}
+
+func TestPromptsStandInFilesOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"x.toml":       "prompt_file = \"all.md\"\nrules.name = \"r\"\nagents = [{ name = \"a\", count = 2, prompt_file = \"prompts/a.md\" }]\n",
+		"all.md":       "All: {name}.\n",
+		"prompts/a.md": " Some: {rules.capacity}.",
+	} {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Load(filepath.Join(dir, "x.toml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(s.File, s.Source, s.Set, s.Files) // the files that are there by now do not matter
+	if err != nil || !reflect.DeepEqual(s, again) {
+		t.Errorf("got  %+v (%v)\nwant %+v", again, err, s)
+	}
+	params := struct {
+		Capacity int `toml:"capacity"`
+	}{7}
+	if err := s.DecodeRules(&params); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Agents[1].Prompt, "All: a2.\n\nSome: 7."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if len(s.Files) != 2 {
+		t.Errorf("the scenario names %d files, want 2", len(s.Files))
+	}
+}
+
+func TestFilesThatLieElsewhereAreRefused(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+	for file, text := range map[string]string{
+		outside: "a secret", filepath.Join(dir, "prompt.md"): "x", filepath.Join(dir, "large"): strings.Repeat("x", maxFiles+1),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(
+		os.Symlink(outside, filepath.Join(dir, "link")), os.Symlink("prompt.md", filepath.Join(dir, "inside")),
+		os.Mkdir(filepath.Join(dir, "folder"), 0o700), syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"prompt.md": "",
+		"inside":    "",
+		"link":      "read link: path escapes from parent",
+		"folder":    "read folder: it is no file",
+		"pipe":      "read pipe: it is no file",
+		"promt.md":  `there is no file "promt.md" beside the scenario|did you mean "prompt.md"?`,
+		"none/x":    `there is no file "none/x" beside the scenario`,
+		"large":     "with large the files of the scenario have more than 8388608 bytes",
+	} {
+		file := filepath.Join(dir, "x.toml")
+		if err := os.WriteFile(file, []byte(least+"prompt_file = \""+name+"\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(file, nil)
+		if want != "" {
+			want = file + ":3:15: " + want
+		}
+		if got := withHints(err); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestAPhaseHasWhatItSaysAndTheRestFromItsScenario(t *testing.T) {
 	s, err := Parse("x.toml", []byte(least+`
 schedule = "sequential"
@@ -124,7 +281,7 @@ schedule = "shuffled"
 actions = ["yes", "no"]
 act = "5s"
 agents = ["a"]
-`), []string{"phases.vote.act=6s"})
+`), []string{"phases.vote.act=6s"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +300,7 @@ func TestADefaultActionHasAnyArguments(t *testing.T) {
 overtime = "30s"
 on_timeout = "default"
 default = { action = "move", args = { to = [1, 2.5], gently = true, how = { word = "so" } } }
-`), nil)
+`), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +317,7 @@ func TestPlaceholdersInAPromptBecomeValues(t *testing.T) {
 prompt = "{name}: {rules.capacity} tons, {rules.growth} times, {rules.open}, {rules.word}; {\"tons\": n} {} {names}"
 rules = { name = "r", capacity = 100, growth = 1.5, word = "{name}" }
 agents = [{ name = "a", prompt = "{rules.season}" }]
-`), []string{"rules.capacity=50"})
+`), []string{"rules.capacity=50"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +361,7 @@ func TestOverridesSetValues(t *testing.T) {
 		{[]string{"prompt=1\nb=2"}, func(s *Scenario) any { return s.Prompt }, "1\nb=2"},
 		{[]string{"name=other"}, func(s *Scenario) any { return s.Name }, "other"},
 	} {
-		s, err := Parse("x.toml", []byte(src), c.set)
+		s, err := Parse("x.toml", []byte(src), c.set, nil)
 		if err != nil {
 			t.Errorf("--set %q: %v", c.set, err)
 			continue
@@ -216,7 +373,7 @@ func TestOverridesSetValues(t *testing.T) {
 }
 
 func TestAnOverrideMendsAMistakeOfTheFile(t *testing.T) {
-	s, err := Parse("x.toml", []byte(least+"seed = 'x'\n"), []string{"seed=4"})
+	s, err := Parse("x.toml", []byte(least+"seed = 'x'\n"), []string{"seed=4"}, nil)
 	if err != nil || s.Seed != 4 {
 		t.Errorf("seed is %d, error is %v", s.Seed, err)
 	}
@@ -235,7 +392,7 @@ func TestSourceAndOverridesGiveTheScenarioAgain(t *testing.T) {
 	if string(s.Source) != string(src) || !reflect.DeepEqual(s.Set, set) {
 		t.Errorf("source or overrides were changed: %q", s.Set)
 	}
-	again, err := Parse(s.File, s.Source, s.Set)
+	again, err := Parse(s.File, s.Source, s.Set, s.Files)
 	if err != nil || !reflect.DeepEqual(s, again) {
 		t.Errorf("got  %+v (%v)\nwant %+v", again, err, s)
 	}
@@ -243,7 +400,7 @@ func TestSourceAndOverridesGiveTheScenarioAgain(t *testing.T) {
 
 func TestParseKeepsNothingOfItsArguments(t *testing.T) {
 	src, set := []byte(least), []string{"seed=1"}
-	s, err := Parse("x.toml", src, set)
+	s, err := Parse("x.toml", src, set, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +443,7 @@ func TestMoreThanAThousandAgentsAreRefused(t *testing.T) {
 	for i := range 1001 {
 		src.WriteString("[[agents]]\nname = \"a" + strings.Repeat("x", i%20) + "\"\n")
 	}
-	_, err := Parse("x.toml", []byte(src.String()), nil)
+	_, err := Parse("x.toml", []byte(src.String()), nil, nil)
 	if got, want := message(err), "x.toml:2:1: agents must have at most 1000 in it, not 1001"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

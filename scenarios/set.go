@@ -2,8 +2,54 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
+
+// overrideAll puts overrides into the tree, and members in the place of each group of agents. What is about a member comes after what is
+// about its group.
+func (d *document) overrideAll(sets []string) (errs Errors) {
+	var late []string
+	for _, set := range sets {
+		if list, name := d.root.child("agents"), agentOf(set); name != "" && list != nil && list.list != nil && list.child(name) == nil {
+			late = append(late, set)
+		} else if mistake := d.override(set); mistake != nil {
+			errs = append(errs, mistake)
+		}
+	}
+	groups := d.root.child("agents").names()
+	if mistake := d.expand(); mistake != nil {
+		errs = append(errs, mistake)
+	}
+	for _, set := range late {
+		name, members := agentOf(set), d.root.child("agents").names()
+		mistake := &Error{File: "--set " + set}
+		switch {
+		case !slices.Contains(members, name):
+			mistake.Msg = fmt.Sprintf("agents has no entry %q", name)
+			mistake.Hint = Suggest(name, slices.Compact(slices.Sorted(slices.Values(slices.Concat(groups, members)))))
+		case strings.HasPrefix(set, "agents."+name+".count="):
+			mistake.Msg, mistake.Hint = fmt.Sprintf("agents.%s is one member of a group", name), "set the count of the group"
+		default:
+			mistake = d.override(set)
+		}
+		if mistake != nil {
+			errs = append(errs, mistake)
+		}
+	}
+	return errs
+}
+
+// agentOf returns the name or the index of the agent that an override is about, empty if it is about none.
+func agentOf(set string) string {
+	dotted, _, _ := strings.Cut(set, "=")
+	keys := strings.Split(dotted, ".")
+	if len(keys) < 2 || keys[0] != "agents" {
+		return ""
+	}
+	return keys[1]
+}
 
 // override puts one "dotted.path=value" into the tree.
 func (d *document) override(set string) *Error {
@@ -33,8 +79,8 @@ func overrideValue(text string) any {
 	return text
 }
 
-// put returns n with a value at the keys below it; at is the path to n, for messages. It makes the tables that are missing.
-// If there is no such place, n is returned as it was, and why.
+// put returns n with a value at the keys below it; at is the path to n, for messages. It makes the tables that are missing. n itself stays as
+// it is, for it may be in several places. If there is no such place, n is returned, and why.
 func (n *node) put(keys []string, at string, value *node) (_ *node, msg, hint string) {
 	if len(keys) == 0 {
 		return value, "", ""
@@ -54,10 +100,15 @@ func (n *node) put(keys []string, at string, value *node) (_ *node, msg, hint st
 	child, msg, hint = child.put(keys[1:], path(at, key), value)
 	switch {
 	case msg != "":
+		return n, msg, hint
 	case n.list != nil:
-		n.list[index] = child
-	default:
-		n.table[key] = child
+		changed := *n
+		changed.list = slices.Clone(n.list)
+		changed.list[index] = child
+		return &changed, "", ""
 	}
-	return n, msg, hint
+	changed := *n
+	changed.table = maps.Clone(n.table)
+	changed.table[key] = child
+	return &changed, "", ""
 }

@@ -9,18 +9,20 @@ import (
 
 // A spec is what the tags of a field say of its value.
 type spec struct {
-	required, open bool
-	min, max, or   string
-	enum           []string
-	pattern, hint  string
+	required, open, optional bool
+	min, max, or             string
+	enum                     []string
+	pattern, hint            string
+	def, doc                 string
 }
 
 // specOf reads the tags of a field.
 func specOf(tag reflect.StructTag) spec {
 	s := spec{
-		required: tag.Get("required") == "true", open: tag.Get("open") == "true",
+		required: tag.Get("required") == "true", open: tag.Get("open") == "true", optional: tag.Get("optional") == "true",
 		min: tag.Get("min"), max: tag.Get("max"), or: tag.Get("or"),
 		pattern: tag.Get("pattern"), hint: tag.Get("hint"),
+		def: tag.Get("default"), doc: tag.Get("doc"),
 	}
 	if enum := tag.Get("enum"); enum != "" {
 		s.enum = strings.Split(enum, ",")

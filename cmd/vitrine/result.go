@@ -54,7 +54,7 @@ func (r *runner) modelName() string {
 func (r *runner) manifest(start time.Time) arena.Manifest {
 	m := arena.Manifest{
 		Vitrine: version, Scenario: r.Name, File: filepath.Base(r.File), Source: string(r.Source), SHA256: sum(r.Source),
-		Set: append([]string{}, r.Set...), Seed: r.Seed, Model: r.modelName(), Isolation: "no processes",
+		Set: append([]string{}, r.Set...), Files: keepFiles(r.Files), Seed: r.Seed, Model: r.modelName(), Isolation: "no processes",
 		Supervisor: os.Getpid(), Start: start.UTC(),
 	}
 	for _, a := range r.Agents {

@@ -30,7 +30,7 @@ func load(path string, set []string) (*setup, error) {
 
 // reload reads a run's scenario again, from its manifest.
 func reload(m arena.Manifest) (*setup, error) {
-	s, err := scenarios.Parse(m.File, []byte(m.Source), m.Set)
+	s, err := scenarios.Parse(m.File, []byte(m.Source), m.Set, manifestFiles(m))
 	return complete(s, err)
 }
 

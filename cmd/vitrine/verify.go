@@ -67,7 +67,7 @@ func (s *setup) agrees(m arena.Manifest) error {
 			return fmt.Errorf("agents.%d.name is %q, should be %q", i, m.Agents[i].Name, a.Name)
 		}
 	}
-	return nil
+	return s.agreeFiles(m)
 }
 
 // proves says where a result speaks of something else than the log from which it came. What models and processes used is in no log.

@@ -1,0 +1,141 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	slash "path"
+	"strings"
+	"unicode/utf8"
+)
+
+// Files are the contents of files beside a scenario by their paths from its folder, with slashes.
+type Files map[string][]byte
+
+// maxFiles is how large all files of a scenario may be together, in bytes.
+const maxFiles = 8 << 20
+
+// A source is where the files beside a scenario come from. It is given valid paths only.
+type source interface {
+	// file returns the content of a file, at most a byte more than most. There is none: [fs.ErrNotExist].
+	file(path string, most int) ([]byte, error)
+	// names returns what is in a folder, for hints.
+	names(folder string) []string
+}
+
+// A disk is the folder of a scenario.
+type disk struct{ dir *os.Root }
+
+func (d disk) file(path string, most int) ([]byte, error) {
+	if info, err := d.dir.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no file")
+	}
+	f, err := d.dir.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, int64(most)+1))
+}
+
+func (d disk) names(folder string) (names []string) {
+	entries, _ := fs.ReadDir(d.dir.FS(), folder) // without it there is no hint
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+func (f Files) file(path string, _ int) ([]byte, error) {
+	raw, ok := f[path]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return raw, nil
+}
+
+func (f Files) names(string) []string { return nil }
+
+// size returns how many bytes there are.
+func (f Files) size() (n int) {
+	for _, raw := range f { // order does not matter
+		n += len(raw)
+	}
+	return n
+}
+
+// read reads the files that the scenario names.
+func (s *Scenario) read(from source) (errs Errors) {
+	errs = s.readPrompt(from, "", &s.Prompt, s.PromptFile)
+	for i := range s.Agents {
+		a := &s.Agents[i]
+		errs = append(errs, s.readPrompt(from, fmt.Sprintf("agents.%d", i), &a.Prompt, a.PromptFile)...)
+	}
+	return errs
+}
+
+// readPrompt reads a prompt of the table at a path from its file, if it has one.
+func (s *Scenario) readPrompt(from source, at string, prompt *string, file string) Errors {
+	key := path(at, "prompt_file")
+	switch {
+	case file == "":
+		return nil
+	case *prompt != "":
+		return Errors{s.Error(key, "prompt_file says the prompt, and so does prompt", "leave one of them out")}
+	}
+	raw, mistake := s.beside(from, key, file)
+	if mistake != nil {
+		return Errors{mistake}
+	}
+	if !utf8.Valid(raw) || strings.ContainsRune(string(raw), 0) {
+		return Errors{s.Error(key, fmt.Sprintf("%s is no text", file), "a prompt is UTF-8, without NUL characters")}
+	}
+	*prompt = string(raw)
+	return nil
+}
+
+// beside returns the content of a file beside the scenario, which the value at the path at names.
+func (s *Scenario) beside(from source, at, name string) ([]byte, *Error) {
+	if !fs.ValidPath(name) || name == "." || strings.Contains(name, `\`) {
+		return nil, s.Error(at, fmt.Sprintf("%s must be a path below the scenario's folder, not %q", at, name), `write it like "prompts/fisher.md"`)
+	}
+	if raw, ok := s.Files[name]; ok {
+		return raw, nil
+	}
+	room := maxFiles - s.Files.size()
+	raw, err := from.file(name, room)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, s.Error(at, fmt.Sprintf("there is no file %q beside the scenario", name), nearest(from, name))
+	case err != nil:
+		return nil, s.Error(at, fmt.Sprintf("read %s: %s", name, cause(err)), "")
+	case len(raw) > room:
+		return nil, s.Error(at, fmt.Sprintf("with %s the files of the scenario have more than %d bytes", name, maxFiles), "")
+	}
+	if s.Files == nil {
+		s.Files = make(Files)
+	}
+	s.Files[name] = raw
+	return raw, nil
+}
+
+// nearest returns a hint for a file that is not there.
+func nearest(from source, name string) string {
+	hint := Suggest(slash.Base(name), from.names(slash.Dir(name)))
+	if !strings.HasPrefix(hint, "did") {
+		return ""
+	}
+	return hint
+}
+
+// cause returns what is wrong with a file, without its path.
+func cause(err error) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}

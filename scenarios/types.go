@@ -1,0 +1,84 @@
+package scenarios
+
+import "time"
+
+// A Scenario is one scenario file, with its overrides applied and its defaults filled in. The package comment explains the tags of its keys.
+type Scenario struct {
+	Name        string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" hint:"small letters, digits and -; the file's own name stands in for a missing one" doc:"What results call it; by default the name of the file."`
+	Description string `toml:"description" doc:"What it is, for people."`
+	Seed        uint64 `toml:"seed" default:"0" doc:"Of all chance in the world; another seed is another episode."`
+	Schedule    string `toml:"schedule" enum:"parallel,sequential,shuffled,free" default:"parallel" doc:"All agents at once; one after the other in the order of their tables; in an order drawn for each turn; or each whenever it is ready."`
+	Rotate      bool   `toml:"rotate" default:"false" doc:"Each turn of a sequential schedule begins one seat later than the one before."`
+
+	// What follows is for all agents. Prompt is as written; Agent.Prompt is what an agent is told.
+	Model      string   `toml:"model" doc:"Model of all agents; by default up to who runs the scenario."`
+	Thinking   int      `toml:"thinking" or:"0" min:"1024" max:"1000000" default:"0" doc:"Tokens that each agent may think before it answers; 0: it does not think."`
+	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"Built-in tools of Claude Code that all agents may use, in their own work folders only."`
+	Prompt     string   `toml:"prompt" doc:"What all agents are told at the start. {name}, {role}, {agents} (their number) and {rules.KEY} are filled in."`
+	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
+
+	Rules    Rules    `toml:"rules" open:"true" doc:"The law of the world. All keys but the name are parameters of those rules."`
+	Limits   Limits   `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
+	Messages Messages `toml:"messages" optional:"true" doc:"Lets agents talk to each other by the action \"say\"; without this table they cannot."`
+	Phases   []Phase  `toml:"phases" max:"100" doc:"Parts of each turn, in their order; without any a turn is one."`
+	Agents   []Agent  `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent" doc:"The players, in seat order."`
+
+	File   string   // name of the file, as given to Parse
+	Source []byte   // the file as it was read
+	Set    []string // the overrides
+	Files  Files    // what the scenario names beside it; Parse(File, Source, Set, Files) gives this scenario again
+
+	doc *document
+}
+
+// Rules names the rules of a scenario. [Scenario.DecodeRules] gives their parameters.
+type Rules struct {
+	Name string `toml:"name" required:"true" doc:"Which rules."`
+}
+
+// Limits bound an episode, and say what happens to an agent that does not keep to them.
+type Limits struct {
+	Turns     int           `toml:"turns" min:"1" default:"1000" doc:"The episode ends after so many turns, whatever the rules say."`
+	Time      time.Duration `toml:"time" min:"1ms" default:"1h" doc:"Clock of the whole episode."`
+	Act       time.Duration `toml:"act" min:"1ms" default:"2m" doc:"Clock of one act of one agent."`
+	Overtime  time.Duration `toml:"overtime" min:"0s" default:"0s" doc:"Of each agent in the whole episode, for acts that take longer."`
+	OnTimeout string        `toml:"on_timeout" enum:"pass,default,out" default:"pass" doc:"When it is late: it passes this once, the default action is done in its place, or its part is over."`
+	OnInvalid string        `toml:"on_invalid" enum:"pass,default,out" default:"pass" doc:"When it did nothing, or nothing legal."`
+	OnError   string        `toml:"on_error" enum:"pass,default,out" default:"pass" doc:"When it could not act this once; a dead process is out in any case."`
+	Default   Default       `toml:"default" doc:"The action that \"default\" means."`
+}
+
+// A Default is the action that is played where a consequence says so.
+type Default struct {
+	Action string         `toml:"action" doc:"Its name."`
+	Args   map[string]any `toml:"args" doc:"Its arguments."`
+}
+
+// Messages lets agents talk to each other by the action "say". Where the file has no such table all is 0 and they cannot.
+type Messages struct {
+	Turn   int `toml:"turn" min:"1" max:"1000" default:"3" doc:"Messages of one agent in one turn, at most."`
+	Length int `toml:"length" min:"1" max:"10000" default:"500" doc:"Characters of one message, at most."`
+}
+
+// A Phase is a named part of a turn. What it does not say itself is filled in from its scenario.
+type Phase struct {
+	Name     string        `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a small letter, then small letters, digits, _ and -; at most 32" doc:"What the rules know it by."`
+	Schedule string        `toml:"schedule" enum:"parallel,sequential,shuffled" doc:"By default the scenario's."`
+	Actions  []string      `toml:"actions" doc:"Names of the actions that are legal in it; empty: all that the rules allow."`
+	Act      time.Duration `toml:"act" min:"1ms" doc:"Clock of one act; by default that of [limits]."`
+	Agents   []string      `toml:"agents" doc:"Who takes part, by the names of agents or groups; empty: everybody."`
+}
+
+// An Agent is one player. What it does not say itself is filled in from its scenario. A group of them is as many agents.
+type Agent struct {
+	Name       string   `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a small letter, then small letters, digits, _ and -; at most 32" doc:"What the world knows it by; with a count, the beginning of the names of its members."`
+	Count      int      `toml:"count" min:"1" max:"1000" doc:"Makes a group of so many agents that differ in nothing but their names: NAME1, NAME2 and so on."`
+	Kind       string   `toml:"kind" enum:"claude,scripted" default:"claude" doc:"A Claude Code process, or one that plays its policy without any process."`
+	Policy     string   `toml:"policy" doc:"What a scripted agent plays, or the offline model in place of a real one; by default \"random\"."`
+	Role       string   `toml:"role" doc:"Fills in {role} in its prompt."`
+	Model      string   `toml:"model" doc:"By default the scenario's."`
+	Thinking   int      `toml:"thinking" or:"0" min:"1024" max:"1000000" doc:"By default the scenario's."`
+	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"In place of the scenario's."`
+	Prompt     string   `toml:"prompt" doc:"What it is told besides the scenario's prompt, after a blank line."`
+	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
+}
