@@ -86,6 +86,7 @@ type exported struct {
 	text    []byte          // what was written there, or judged
 	fact    json.RawMessage // what the fact was then; nil: there was none
 	refused bool
+	written time.Time // if it was refused: saved again it is judged again, but not because one heard of the save twice
 }
 
 func export(ctx context.Context, dir, folder string, set func(context.Context, string, json.RawMessage) error) error {
@@ -338,6 +339,10 @@ func (x *exporter) show() error {
 // settle judges what was saved in a file, or in one that was moved since.
 func (x *exporter) settle(ctx context.Context, name string) error {
 	delete(x.saves, name)
+	var written time.Time
+	if info, err := x.root.Lstat(name); err == nil { // before it is read: what is saved in between is judged again
+		written = info.ModTime()
+	}
 	raw, err := x.read(name)
 	if f, moved := x.moved[name]; moved {
 		delete(x.moved, name)
@@ -366,10 +371,12 @@ func (x *exporter) settle(ctx context.Context, name string) error {
 		fact, _ := x.state.Fact(path)
 		x.files[name] = exported{name: name, fact: fact, refused: true}
 		return x.refuse(name, err, nil)
-	case known && !f.refused && bytes.Equal(raw, f.text):
+	case known && bytes.Equal(raw, f.text) && (!f.refused || written.Equal(f.written)):
 		return nil
 	}
-	x.files[name], err = x.judge(ctx, f, raw)
+	f, err = x.judge(ctx, f, raw)
+	f.written = written
+	x.files[name] = f
 	return err
 }
 

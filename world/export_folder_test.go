@@ -19,7 +19,7 @@ import (
 func TestHostileFactsStayInTheFolder(t *testing.T) {
 	hostile := []string{
 		"", "/", "..", "../..", "../outside", "/etc/passwd", "a", "a/b", "a.json/b", "A", "a\x00b", ".vitrine-export", ".vitrine-1", "a.json.refused",
-		strings.Repeat("x", 1000), strings.Repeat("x/", 300), "é", "run", "run/seed", strings.Repeat("y", 3000),
+		strings.Repeat("x", 1000), strings.Repeat("x/", 100), "é", "run", "run/seed", strings.Repeat("y", 3000),
 	}
 	var pairs []any
 	for i, path := range hostile {

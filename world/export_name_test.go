@@ -2,7 +2,6 @@ package world
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -61,8 +60,6 @@ func TestFactsHaveFileNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
-var safePart = regexp.MustCompile(`^[a-z0-9_%-]{1,201}$`)
-
 // checkName fails unless the name of a fact leads back to it, and nowhere out of the folder, nor to any file that is not a fact's.
 func checkName(t *testing.T, path string) {
 	t.Helper()
@@ -75,7 +72,7 @@ func checkName(t *testing.T, path string) {
 		t.Errorf("the file of %q is %q", path, name)
 	}
 	for part := range strings.SplitSeq(strings.TrimSuffix(name, ".json"), "/") {
-		if !safePart.MatchString(part) {
+		if part == "" || len(part) > 201 || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789_-%") != "" {
 			t.Errorf("the file of %q is %q, in which %q is not safe", path, name, part)
 		}
 	}

@@ -265,15 +265,26 @@ func TestFilesFollowTheFactsOfAnyProcess(t *testing.T) {
 	e.wantFiles()
 
 	bank := &exhibit{t: t, dir: t.TempDir(), folder: t.TempDir()}
-	bank.start()                                           // before there is a log
-	p := start(t, "bank", bank.dir, "other", "150", "100") // enough for a keyframe
+	bank.start() // before there is a log
+	p := start(t, "bank", bank.dir, "other", "50", "10")
 	if err := p.Wait(); err != nil {
 		t.Fatal(err, p.stderr.String())
 	}
 	bank.await("the files of the other process", func() bool { return bank.shows(bank.state()) })
-	late := &exhibit{t: t, dir: bank.dir, folder: t.TempDir()}
-	late.start()
-	late.await("the files of a later export", func() bool { return late.shows(late.state()) })
+}
+
+func TestExportOfALongLogBeginsWithAKeyframe(t *testing.T) {
+	e := &exhibit{t: t, dir: t.TempDir(), folder: t.TempDir()}
+	e.store = openStore(t, e.dir)
+	e.commit(Event{Kind: "begin", Set: facts("old", 1)})
+	for i := range 50 {
+		e.commit(Event{Kind: "x", Set: facts("large", fmt.Sprint(i, strings.Repeat("x", 2000)))})
+	}
+	if _, err := os.Stat(filepath.Join(e.dir, keyframesName)); err != nil {
+		t.Fatal(err)
+	}
+	e.start()
+	e.await("the files", func() bool { return e.shows(e.state()) })
 }
 
 func TestSaveIsCommittedOnce(t *testing.T) {
