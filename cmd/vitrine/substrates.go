@@ -10,6 +10,7 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/fishery"
 	"github.com/vitrine-sim/vitrine/world/life"
+	"github.com/vitrine-sim/vitrine/world/werewolf"
 )
 
 // A substrate is a world without its players: rules that a scenario can name, and what belongs to them.
@@ -23,8 +24,9 @@ type substrate struct {
 // substrates are all that there are, by name.
 func substrates() map[string]substrate {
 	return map[string]substrate{
-		"fishery": {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
-		"life":    {lifeRules, life.Policies(), life.Metrics(), life.Measure},
+		"fishery":  {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
+		"life":     {lifeRules, life.Policies(), life.Metrics(), life.Measure},
+		"werewolf": {werewolfRules, werewolf.Policies(), werewolf.Metrics(), werewolf.Measure},
 	}
 }
 
@@ -52,6 +54,35 @@ func lifeRules(s *scenarios.Scenario) (world.Rules, error) {
 	rules, err := life.New(config)
 	if err != nil {
 		return nil, s.Error("rules", err.Error(), "")
+	}
+	return rules, nil
+}
+
+func werewolfRules(s *scenarios.Scenario) (world.Rules, error) {
+	config := werewolf.Default()
+	if err := s.DecodeRules(&config); err != nil {
+		return nil, err
+	}
+	rules, err := werewolf.New(config)
+	if err != nil {
+		return nil, s.Error("rules", err.Error(), "")
+	}
+	names := make([]string, len(s.Agents))
+	for i, a := range s.Agents {
+		names[i] = a.Name
+	}
+	if _, err := rules.Reset(s.Seed, names); err != nil {
+		return nil, s.Error("rules.wolves", err.Error(), "have more agents, or fewer wolves")
+	}
+	const hint = "the votes of one step are the ballot, so all must vote in the same one"
+	if len(s.Phases) == 0 && s.Schedule != scenarios.Parallel {
+		return nil, s.Error("schedule", fmt.Sprintf("werewolf needs the schedule %q or phases", scenarios.Parallel), hint)
+	}
+	for i, p := range s.Phases {
+		if (p.Name == werewolf.PhaseVote || p.Name == werewolf.PhaseNight) && p.Schedule != scenarios.Parallel {
+			path := fmt.Sprintf("phases.%d.schedule", i)
+			return nil, s.Error(path, fmt.Sprintf("the phase %q of werewolf needs the schedule %q", p.Name, scenarios.Parallel), hint)
+		}
 	}
 	return rules, nil
 }
