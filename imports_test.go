@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"agents/agentstest": {"agents", "world"},
 	"agents/claude":     {"agents", "world", "github.com/modelcontextprotocol/go-sdk"},
 	"agents/gateway":    {"world"},
+	"agents/lines":      {"agents", "world"},
 	"agents/scripted":   {"agents", "world"},
 	"scenarios":         {"github.com/BurntSushi/toml"},
 	"world":             {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "github.com/klauspost/compress"},

@@ -1,0 +1,175 @@
+// Package lines is agents that speak JSON lines: any program, as a child process, and whoever takes a seat from a terminal.
+//
+// # The protocol
+//
+// Each observation is a line to the agent, with a number of its own:
+//
+//	{"id":1,"observation":{"agent":"a","turn":0,"view":{...},"actions":[{"name":"fish","description":"...","schema":{...}}],"reward":0,"terminated":false}}
+//
+// The agent answers with a line of at most 64 kB that has the same id; "pass" is always legal:
+//
+//	{"id":1,"action":"fish","args":{"tons":5}}
+//
+// Whether an action is legal the rules say, in the next observation ("refused"). An answer to another observation than the newest one,
+// because it is late or the second, has no effect, and neither has a line that is no answer; the agent is told with a line
+//
+//	{"id":1,"refused":"too late: the newest observation is 2"}
+//
+// and may answer the newest observation still. At the end of the episode the agent's input ends.
+package lines
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// maxLine is the longest line in bytes that an agent can say. Rules want a few numbers or a speech, not a file.
+const maxLine = 64 << 10
+
+// Fenced is told of each action that had no effect because it was no answer to the newest observation, and why. Any goroutine may call it
+// until the agent is closed. It may be nil.
+type Fenced func(action world.Action, reason string)
+
+// A question is a line to an agent.
+type question struct {
+	ID          int64              `json:"id"`
+	Observation *world.Observation `json:"observation,omitempty"`
+	Refused     string             `json:"refused,omitempty"`
+}
+
+// An answer is a line from an agent.
+type answer struct {
+	ID     int64           `json:"id"`
+	Action string          `json:"action"`
+	Args   json.RawMessage `json:"args"`
+}
+
+// A desk is where the one observation that waits for an answer lies.
+type desk struct {
+	fenced Fenced
+
+	mu       sync.Mutex
+	id       int64             // of the newest observation
+	waiting  []byte            // its line, as long as there is no answer
+	answered chan world.Action // has room for the answer
+}
+
+func newDesk(fenced Fenced) *desk {
+	if fenced == nil {
+		fenced = func(world.Action, string) {}
+	}
+	return &desk{fenced: fenced, answered: make(chan world.Action, 1)}
+}
+
+// lay lays an observation on the desk and returns its line.
+func (d *desk) lay(obs world.Observation) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.id++
+	d.waiting = line(question{ID: d.id, Observation: &obs})
+	return d.waiting
+}
+
+// lying returns the line of the observation that waits for an answer; nil if none does.
+func (d *desk) lying() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waiting
+}
+
+// clear takes the observation away: what is answered from now on comes too late.
+func (d *desk) clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = nil
+	select {
+	case <-d.answered: // it came while nobody waited for it any more
+	default:
+	}
+}
+
+// take takes a line that an agent says, and returns what is to be said about it; nil: nothing.
+func (d *desk) take(raw []byte) []byte {
+	var a answer
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return line(question{ID: d.newest(), Refused: "this is no answer: " + err.Error()})
+	}
+	if a.Action == "" {
+		return line(question{ID: a.ID, Refused: `"action" is missing`})
+	}
+	action := world.Action{Name: a.Action, Args: a.Args}
+	reason := d.put(a.ID, action)
+	if reason == "" {
+		return nil
+	}
+	d.fenced(action, reason)
+	return line(question{ID: a.ID, Refused: reason})
+}
+
+func (d *desk) newest() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.id
+}
+
+// put gives the answer to an observation, or says why it is none.
+func (d *desk) put(id int64, action world.Action) (reason string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case id > d.id:
+		return fmt.Sprintf("there is no observation %d yet", id)
+	case id < d.id:
+		return fmt.Sprintf("too late: the newest observation is %d", d.id)
+	case d.waiting == nil:
+		return "too late, or the second answer to one observation"
+	}
+	d.waiting = nil
+	d.answered <- action
+	return ""
+}
+
+// await waits for the answer. When dead is closed first the error is errDead.
+func (d *desk) await(ctx context.Context, dead <-chan struct{}) (world.Action, error) {
+	defer d.clear()
+	select {
+	case action := <-d.answered:
+		return action, nil
+	case <-ctx.Done():
+		return world.Action{}, ctx.Err()
+	case <-dead:
+		return world.Action{}, errDead
+	}
+}
+
+var errDead = errors.New("it is gone")
+
+// line returns a document as a line.
+func line(v any) []byte { return append(world.JSON(v), '\n') }
+
+// read hands on each line of r, without its newline, until r ends. Of a line that is too long nothing is handed on but its beginning, which
+// is no JSON.
+func read(r io.Reader, hand func(raw []byte)) {
+	in := bufio.NewReaderSize(r, maxLine)
+	for {
+		raw, err := in.ReadSlice('\n')
+		long := errors.Is(err, bufio.ErrBufferFull)
+		if kept := bytes.TrimSpace(raw); len(kept) > 0 && (err == nil || long) {
+			hand(kept)
+		}
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = in.ReadSlice('\n')
+		}
+		if err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,299 @@
+package lines
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/agentstest"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// Started with this variable, the test binary is a program that plays the part of that name.
+const part = "VITRINE_TEST_PART"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(part); name != "" {
+		play(name)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// play is a program that answers each observation, but for what its part is.
+func play(name string) {
+	out := bufio.NewWriter(os.Stdout)
+	said := func(format string, args ...any) {
+		fmt.Fprintf(out, format+"\n", args...)
+		out.Flush()
+	}
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 1<<20)
+	if name == "deaf" {
+		select {}
+	}
+	for in.Scan() {
+		var q question
+		if err := json.Unmarshal(in.Bytes(), &q); err != nil {
+			panic(err)
+		}
+		if q.Refused != "" {
+			fmt.Fprintln(os.Stderr, "refused:", q.Refused)
+			continue
+		}
+		turn := q.Observation.Turn
+		switch {
+		case name == "late" && turn == 0:
+			continue // until the next one
+		case name == "late" && turn == 1:
+			said(`{"id":%d,"action":"fish","args":{"tons":99}}`, q.ID-1)
+		case name == "twice":
+			said(`{"id":%d,"action":"fish","args":{"tons":%d}}`, q.ID, turn)
+		case name == "clumsy":
+			said(`what?`)
+			said(`{"id":%d}`, q.ID)
+			said(`{"id":%d,"action":"fish","args":{"text":"%s"}}`, q.ID, strings.Repeat("x", 2*maxLine))
+			said(`{"id":%d,"action":"fish"}`, q.ID+5)
+		case name == "crash" && turn == 1:
+			fmt.Fprintln(os.Stderr, "out of ink")
+			os.Exit(3)
+		}
+		said(`{"id":%d,"action":"fish","args":{"tons":%d}}`, q.ID, turn)
+	}
+}
+
+// start starts a program in a part, and keeps what of it was fenced.
+func start(t *testing.T, name string) (*Program, func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var fenced []string
+	p, err := Start(Config{
+		Command: []string{os.Args[0]}, Dir: t.TempDir(), Env: []string{part + "=" + name},
+		Fenced: func(a world.Action, reason string) {
+			mu.Lock()
+			defer mu.Unlock()
+			fenced = append(fenced, fmt.Sprintf("%s %s: %s", a.Name, a.Args, reason))
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return fenced
+	}
+}
+
+func observation(turn int) world.Observation {
+	return world.Observation{Agent: "a", Turn: turn, View: world.JSON(map[string]int{"tons": 100}), Actions: []world.ActionSpec{{Name: "fish"}}}
+}
+
+// acts demands that the agent does this.
+func acts(t *testing.T, a agents.Agent, turn int, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	action, err := a.Act(ctx, observation(turn))
+	if got := fmt.Sprintf("%s %s", action.Name, action.Args); err != nil || got != want {
+		t.Fatalf("in turn %d it does %s, %v; want %s", turn, got, err, want)
+	}
+}
+
+func TestProgramIsAnAgent(t *testing.T) {
+	agentstest.TestAgent(t, observation(0), func() agents.Agent {
+		p, _ := start(t, "good")
+		return p
+	})
+}
+
+func TestSeatIsAnAgent(t *testing.T) {
+	agentstest.TestAgent(t, observation(0), func() agents.Agent {
+		dir := t.TempDir()
+		s, err := Listen(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := dial(t, dir)
+		go answerAll(conn)
+		return s
+	})
+}
+
+func dial(t *testing.T, dir string) net.Conn {
+	t.Helper()
+	conn, err := Dial(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// answerAll answers until the seat is closed.
+func answerAll(conn net.Conn) {
+	read(conn, func(raw []byte) {
+		var q question
+		if json.Unmarshal(raw, &q) == nil && q.Observation != nil {
+			fmt.Fprintf(conn, `{"id":%d,"action":"fish","args":{"tons":%d}}`+"\n", q.ID, q.Observation.Turn)
+		}
+	})
+}
+
+func TestAnAnswerThatIsLateOrTheSecondHasNoEffect(t *testing.T) {
+	p, fenced := start(t, "late")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.Act(ctx, observation(0)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the error is %v", err)
+	}
+	acts(t, p, 1, `fish {"tons":1}`)
+	if _, err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := fenced(); len(got) != 1 || got[0] != `fish {"tons":99}: too late: the newest observation is 2` {
+		t.Errorf("fenced: %q", got)
+	}
+
+	p, fenced = start(t, "twice")
+	for turn := range 3 {
+		acts(t, p, turn, fmt.Sprintf(`fish {"tons":%d}`, turn))
+	}
+	if _, err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, f := range fenced() {
+		if !strings.Contains(f, "too late") {
+			t.Errorf("fenced: %q", f)
+		}
+	}
+	if n := len(fenced()); n != 3 {
+		t.Errorf("%d are fenced: %q", n, fenced())
+	}
+}
+
+func TestWhatIsNoAnswerIsToldAndTheNextOneCounts(t *testing.T) {
+	p, fenced := start(t, "clumsy")
+	acts(t, p, 0, `fish {"tons":0}`)
+	acts(t, p, 1, `fish {"tons":1}`)
+	if _, err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	told := tail(p.stderr.Name())
+	for _, want := range []string{"this is no answer", `"action" is missing`, "there is no observation 6 yet"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("it is not told %q: %s", want, told)
+		}
+	}
+	if got := fenced(); len(got) != 2 {
+		t.Errorf("fenced: %q", got)
+	}
+}
+
+func TestAProgramThatCrashesIsDeadWithItsLastWords(t *testing.T) {
+	p, _ := start(t, "crash")
+	acts(t, p, 0, `fish {"tons":0}`)
+	_, err := p.Act(t.Context(), observation(1))
+	if dead := (*agents.DeadError)(nil); !errors.As(err, &dead) || dead.Reason != "exit status 3" || dead.Detail != "out of ink" {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAProgramThatDoesNotReadIsLate(t *testing.T) {
+	p, _ := start(t, "deaf")
+	obs := observation(0)
+	obs.View = world.JSON(strings.Repeat("x", 1<<20)) // more than the pipe holds
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := p.Act(ctx, obs); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAProgramThatIsNotThereDoesNotStart(t *testing.T) {
+	for _, command := range [][]string{nil, {"/none/such"}} {
+		if p, err := Start(Config{Command: command, Dir: t.TempDir()}); err == nil {
+			_, _ = p.Close()
+			t.Errorf("%q starts", command)
+		}
+	}
+}
+
+func TestASeatCanBeLeftAndTakenAgainButNotByTwo(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Listen(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := dial(t, dir)
+	acting := make(chan error, 1)
+	go func() {
+		action, err := s.Act(t.Context(), observation(7))
+		if err == nil && string(action.Args) != `{"tons":7}` {
+			err = fmt.Errorf("it does %s", action.Args)
+		}
+		acting <- err
+	}()
+	lines := bufio.NewScanner(first)
+	if !lines.Scan() || !strings.Contains(lines.Text(), `"turn":7`) {
+		t.Fatalf("the first sees %q, %v", lines.Text(), lines.Err())
+	}
+	second := dial(t, dir)
+	if lines := bufio.NewScanner(second); !lines.Scan() || !strings.Contains(lines.Text(), "somebody has this seat already") {
+		t.Errorf("the second sees %q", lines.Text())
+	}
+	first.Close()
+	for { // until the seat knows that the first has left
+		third := dial(t, dir)
+		lines := bufio.NewScanner(third)
+		if !lines.Scan() {
+			t.Fatal(lines.Err())
+		}
+		if strings.Contains(lines.Text(), `"turn":7`) {
+			fmt.Fprintln(third, `{"id":1,"action":"fish","args":{"tons":7}}`)
+			break
+		}
+	}
+	if err := <-acting; err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if conn, err := Dial(t.Context(), dir); err == nil {
+		conn.Close()
+		t.Error("somebody listens at a seat that is closed")
+	}
+}
+
+func FuzzTake(f *testing.F) {
+	for _, seed := range []string{`{"id":1,"action":"fish"}`, `{"id":0}`, `[]`, `{"id":1e400,"action":1}`, "", "\xff"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d := newDesk(nil)
+		d.lay(observation(0))
+		reply := d.take(raw)
+		if reply != nil && !json.Valid(reply) {
+			t.Errorf("the reply is %q", reply)
+		}
+		if answered := len(d.answered) > 0; answered == (reply != nil) {
+			t.Errorf("answered: %v, and the reply is %q", answered, reply)
+		}
+	})
+}

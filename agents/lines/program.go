@@ -1,0 +1,129 @@
+package lines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+const (
+	stopGrace  = 3 * time.Second // before each signal
+	writeLimit = 10 * time.Second
+)
+
+// A Config says how to run a program as an agent. Its folder gets these: work/, where it runs; home/ and tmp/, its HOME and TMPDIR; and
+// stderr.log.
+type Config struct {
+	Command []string // the program and its arguments
+	Dir     string   // the agent's folder, absolute; made if it is not there
+	Env     []string // besides PATH, HOME and TMPDIR, as NAME=value
+	Fenced  Fenced
+}
+
+// A Program is a child process as an agent. It implements [agents.Agent].
+type Program struct {
+	desk    *desk
+	process *agents.Process
+	stderr  *os.File
+	writing sync.Mutex
+}
+
+var _ agents.Agent = (*Program)(nil)
+
+// Start starts the program. That it runs is all that is known of it then.
+func Start(cfg Config) (*Program, error) {
+	if len(cfg.Command) == 0 {
+		return nil, errors.New("start program: no command")
+	}
+	work, home, tmp := filepath.Join(cfg.Dir, "work"), filepath.Join(cfg.Dir, "home"), filepath.Join(cfg.Dir, "tmp")
+	for _, dir := range []string{work, home, tmp} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("start program: %w", err)
+		}
+	}
+	stderr, err := os.OpenFile(filepath.Join(cfg.Dir, "stderr.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("start program: %w", err)
+	}
+	cmd := exec.Command(cfg.Command[0], cfg.Command[1:]...)
+	cmd.Dir, cmd.Stderr = work, stderr
+	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + tmp}, cfg.Env...)
+	process, err := agents.StartProcess(cmd)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start program: %w", err), stderr.Close())
+	}
+	p := &Program{desk: newDesk(cfg.Fenced), process: process, stderr: stderr}
+	go read(process.Stdout, func(raw []byte) { // ends with the process's output
+		if reply := p.desk.take(raw); reply != nil {
+			_ = p.write(reply) // one that cannot hear it shows at the next observation
+		}
+	})
+	return p, nil
+}
+
+// Act implements [agents.Agent].
+func (p *Program) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
+	if err := ctx.Err(); err != nil {
+		return world.Action{}, err
+	}
+	written := make(chan error, 1)
+	question := p.desk.lay(obs)
+	go func() { written <- p.write(question) }() // ends after writeLimit at the latest
+	action, err := p.desk.await(ctx, p.process.Done())
+	if !errors.Is(err, errDead) {
+		return action, err
+	}
+	reason := p.process.Exit()
+	if err := <-written; err != nil && !errors.Is(err, os.ErrClosed) && !strings.Contains(err.Error(), "broken pipe") {
+		reason += "; " + err.Error()
+	}
+	return world.Action{}, &agents.DeadError{Reason: reason, Detail: tail(p.stderr.Name())}
+}
+
+// write says a line to the program. One that does not read is ended.
+func (p *Program) write(line []byte) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	err := p.process.Stdin.SetWriteDeadline(time.Now().Add(writeLimit))
+	if err == nil {
+		_, err = p.process.Stdin.Write(line)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.process.Kill()
+		err = fmt.Errorf("it does not read: %w", err)
+	}
+	return err
+}
+
+// PID returns the process id.
+func (p *Program) PID() int { return p.process.PID() }
+
+// Close implements [agents.Agent].
+func (p *Program) Close() (agents.Usage, error) {
+	err := p.process.Stop(stopGrace)
+	return agents.Usage{PeakMemory: p.process.PeakMemory()}, errors.Join(err, p.stderr.Close())
+}
+
+// tail returns the last lines of a file, at most 2 kB; empty if it cannot be read.
+func tail(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > 2048 {
+		_, _ = f.Seek(-2048, io.SeekEnd)
+	}
+	text, _ := io.ReadAll(f)
+	return strings.TrimSpace(string(text))
+}

@@ -1,0 +1,165 @@
+package lines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// socketName is the socket in a seat's folder where it can be taken.
+const socketName = "seat.sock"
+
+// A Seat is an agent that somebody plays who connects to it, speaks the protocol there, and may leave and come back. While nobody is there an
+// act waits, until its time is up. It implements [agents.Agent].
+type Seat struct {
+	desk     *desk
+	listener net.Listener
+	link     string // short path of the socket's folder
+	serving  sync.WaitGroup
+
+	mu     sync.Mutex
+	taken  net.Conn // whoever plays it; nil: nobody
+	closed bool
+}
+
+var _ agents.Agent = (*Seat)(nil)
+
+// Listen opens the seat whose folder is dir, absolute; it is made if it is not there.
+func Listen(dir string, fenced Fenced) (*Seat, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open seat: %w", err)
+	}
+	link, path, err := shorten(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open seat: %w", err)
+	}
+	_ = os.Remove(path) // what a killed supervisor has left
+	listener, err := net.Listen("unix", path)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open seat: %w", err), os.RemoveAll(link))
+	}
+	s := &Seat{desk: newDesk(fenced), listener: listener, link: link}
+	s.serving.Go(s.serve)
+	return s, nil
+}
+
+// shorten returns a path of the socket in dir that the kernel takes, which has at most 108 bytes, and the folder that makes it short.
+func shorten(dir string) (link, path string, err error) {
+	link, err = os.MkdirTemp("", "seat")
+	if err != nil {
+		return "", "", err
+	}
+	if err := os.Symlink(dir, filepath.Join(link, "s")); err != nil {
+		return "", "", errors.Join(err, os.RemoveAll(link))
+	}
+	return link, filepath.Join(link, "s", socketName), nil
+}
+
+// serve lets one after the other take the seat, until the listener is closed.
+func (s *Seat) serve() {
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		waiting, ok := s.take(conn)
+		if !ok {
+			_ = say(conn, line(question{Refused: "somebody has this seat already"}))
+			conn.Close()
+			continue
+		}
+		s.serving.Go(func() { s.play(conn, waiting) })
+	}
+}
+
+// take gives somebody the seat, if it is free, and returns the line of the observation that waits there.
+func (s *Seat) take(conn net.Conn) (waiting []byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken != nil || s.closed {
+		return nil, false
+	}
+	s.taken = conn
+	return s.desk.lying(), true
+}
+
+// play listens to whoever has the seat, until they leave.
+func (s *Seat) play(conn net.Conn, waiting []byte) {
+	if waiting != nil {
+		_ = say(conn, waiting)
+	}
+	read(conn, func(raw []byte) {
+		if reply := s.desk.take(raw); reply != nil {
+			_ = say(conn, reply)
+		}
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken = nil
+	conn.Close()
+}
+
+// say writes a line. Whoever does not read it loses the seat.
+func say(conn net.Conn, line []byte) error {
+	err := conn.SetWriteDeadline(time.Now().Add(writeLimit))
+	if err == nil {
+		_, err = conn.Write(line)
+	}
+	if err != nil {
+		conn.Close()
+	}
+	return err
+}
+
+// Act implements [agents.Agent].
+func (s *Seat) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
+	if err := ctx.Err(); err != nil {
+		return world.Action{}, err
+	}
+	s.mu.Lock() // either take gets this line, or Act gets who took the seat
+	question := s.desk.lay(obs)
+	conn := s.taken
+	s.mu.Unlock()
+	if conn != nil {
+		go func() { _ = say(conn, question) }() // ends after writeLimit at the latest
+	}
+	return s.desk.await(ctx, nil)
+}
+
+// Close implements [agents.Agent].
+func (s *Seat) Close() (agents.Usage, error) {
+	s.mu.Lock()
+	s.closed = true
+	if s.taken != nil {
+		s.taken.Close()
+	}
+	s.mu.Unlock()
+	err := errors.Join(s.listener.Close(), os.RemoveAll(s.link))
+	s.serving.Wait()
+	return agents.Usage{}, err
+}
+
+// Dial takes the seat whose folder is dir. Nobody listening there is an error.
+func Dial(ctx context.Context, dir string) (net.Conn, error) {
+	link, path, err := shorten(dir)
+	if err != nil {
+		return nil, fmt.Errorf("take seat: %w", err)
+	}
+	defer os.RemoveAll(link)
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("take seat: %w", err)
+	}
+	return conn, nil
+}
