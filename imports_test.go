@@ -15,7 +15,12 @@ const module = "github.com/vitrine-sim/vitrine"
 // allowed says which packages of ours and of other modules a package may import, apart from the standard library. Every arrow points
 // one way: cmd -> arena -> agents -> world, and each module from outside has one package that knows it.
 var allowed = map[string][]string{
-	"cmd/vitrine":       {"agents", "agents/claude", "agents/gateway", "agents/scripted", "arena", "scenarios", "world", "world/fishery", "world/life", "world/werewolf"},
+	"cmd/vitrine": {
+		"agents", "agents/claude", "agents/gateway", "agents/lines", "agents/scripted", "arena", "scenarios", "world",
+		"world/fishery",
+		"world/life",
+		"world/werewolf",
+	},
 	"arena":             {"agents", "world"},
 	"agents":            {"world"},
 	"agents/agentstest": {"agents", "world"},

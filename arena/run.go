@@ -51,6 +51,8 @@ type AgentManifest struct {
 	Kind   string `json:"kind"`
 	Model  string `json:"model,omitempty"`  // that it asked for
 	Policy string `json:"policy,omitempty"` // of a scripted agent, or of the offline model in its place
+
+	Command []string `json:"command,omitempty"` // of a program, with whole paths
 }
 
 // A FileManifest is a file beside a scenario that the scenario names.

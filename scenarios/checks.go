@@ -15,7 +15,7 @@ func (s *Scenario) contradictions() Errors {
 		phases = append(phases, p.Name)
 	}
 	return slices.Concat(
-		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(),
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(),
 		s.unphased(), s.unrotated(), s.undefaulted())
 }
 
@@ -32,6 +32,22 @@ func (s *Scenario) duplicates(thing string, names []string) (errs Errors) {
 			errs = append(errs, s.doc.mistake(n, n.at, msg, ""))
 		default:
 			first[name] = n
+		}
+	}
+	return errs
+}
+
+// programs returns a mistake for each agent that should have a program and has none, or the other way round.
+func (s *Scenario) programs() (errs Errors) {
+	for i, a := range s.Agents {
+		at := fmt.Sprintf("agents.%d", i)
+		switch {
+		case a.Kind == Exec && len(a.Command) == 0:
+			errs = append(errs, s.Error(at+".kind", "an agent of kind \"exec\" needs a command", `write it like command = ["python3", "./player.py"]`))
+		case a.Kind != Exec && len(a.Command) > 0:
+			errs = append(errs, s.Error(at+".command", "a command is for an agent of kind \"exec\"", `write kind = "exec"`))
+		case a.Kind != Exec && a.Gateway:
+			errs = append(errs, s.Error(at+".gateway", "the gateway is for an agent of kind \"exec\"", "Claude Code has it anyway"))
 		}
 	}
 	return errs

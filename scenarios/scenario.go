@@ -72,6 +72,8 @@ const (
 const (
 	Claude   = "claude"   // a Claude Code process
 	Scripted = "scripted" // a written policy
+	Exec     = "exec"     // any program that speaks JSON lines, see package lines
+	Human    = "human"    // whoever takes the seat from a terminal
 )
 
 // Consequences for an agent that does not act as it should.

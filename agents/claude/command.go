@@ -44,11 +44,6 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 		"CLAUDE_CONFIG_DIR=" + filepath.Join(home, ".claude"),
 		"TMPDIR=" + tmp,
 		"CLAUDE_CODE_TMPDIR=" + tmp,
-		// The model is reached through the gateway's socket. Its path is relative to the working directory, because the path of a
-		// unix socket has at most 108 bytes.
-		"ANTHROPIC_BASE_URL=http://gateway",
-		"ANTHROPIC_UNIX_SOCKET=" + filepath.Join("..", socketName),
-		"ANTHROPIC_AUTH_TOKEN=" + cfg.Token,
 		"MAX_THINKING_TOKENS=" + strconv.Itoa(cfg.Thinking),
 		// An act is held open until everybody has acted.
 		"MCP_TOOL_TIMEOUT=604800000",
@@ -63,7 +58,18 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 		"CLAUDE_CODE_DISABLE_ATTACHMENTS=1",
 		"DISABLE_AUTOUPDATER=1",
 	}
+	cmd.Env = append(cmd.Env, GatewayEnv(cfg.Token)...)
 	return cmd, stderr, nil
+}
+
+// GatewayEnv returns the variables by which Claude Code finds the gateway at [Socket] of its agent's folder, when it runs in a folder of that.
+func GatewayEnv(token string) []string {
+	return []string{
+		// The path is relative to the working directory, because the path of a unix socket has at most 108 bytes.
+		"ANTHROPIC_BASE_URL=http://gateway",
+		"ANTHROPIC_UNIX_SOCKET=" + filepath.Join("..", socketName),
+		"ANTHROPIC_AUTH_TOKEN=" + token,
+	}
 }
 
 func arguments(cfg Config, prompt string) []string {

@@ -56,8 +56,10 @@ func Listen(dir string, fenced Fenced) (*Seat, error) {
 
 // shorten returns a path of the socket in dir that the kernel takes, which has at most 108 bytes, and the folder that makes it short.
 func shorten(dir string) (link, path string, err error) {
-	link, err = os.MkdirTemp("", "seat")
-	if err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", "", err
+	}
+	if link, err = os.MkdirTemp("", "seat"); err != nil {
 		return "", "", err
 	}
 	if err := os.Symlink(dir, filepath.Join(link, "s")); err != nil {

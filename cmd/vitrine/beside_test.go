@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,9 +91,16 @@ func (p program) does(t *testing.T, args ...string) {
 // waitFor waits until there is a file.
 func waitFor(t *testing.T, path string) {
 	t.Helper()
+	if err := appears(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// appears returns when there is a file.
+func appears(path string) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer watcher.Close()
 	for timeout := time.After(patience); ; {
@@ -101,12 +109,12 @@ func waitFor(t *testing.T, path string) {
 			dir = filepath.Dir(dir)
 		}
 		if _, err := os.Stat(path); err == nil {
-			return
+			return nil
 		}
 		select {
 		case <-watcher.Events:
 		case <-timeout:
-			t.Fatalf("there is no %s", path)
+			return fmt.Errorf("there is no %s", path)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -20,7 +19,7 @@ const (
 
 // admit refuses more Claude Code processes than the machine's memory carries once they are grown.
 func (r *runner) admit() error {
-	n := r.count(scenarios.Claude)
+	n := r.modelled()
 	free, err := availableMemory()
 	if err != nil {
 		return fmt.Errorf("read available memory: %w", err)

@@ -50,6 +50,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
 
 While a run is being played, from any other terminal:
 
+  play RUN SEAT       play a seat whose agent is "human" by hand; with --json as JSON lines
   pause RUN           nobody acts any more after the step that is being played
   step RUN            play one step of a paused run, or one turn with --turn
   continue RUN        play a paused run on
@@ -91,6 +92,7 @@ func commands() []command {
 		{"metrics", "RUN", 1, 1, metricsFlags},
 		{"verify", "RUN", 1, 1, noFlags(verify)},
 		{"seal", "RUN", 1, 1, noFlags(seal)},
+		{"play", "RUN SEAT", 2, 2, playFlags},
 		{"pause", "RUN", 1, 1, operate(do(arena.DoPause), "it pauses after the step that is being played")},
 		{"step", "RUN", 1, 1, stepFlags},
 		{"continue", "RUN", 1, 1, operate(do(arena.DoContinue), "it goes on")},

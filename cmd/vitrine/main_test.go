@@ -36,6 +36,7 @@ var update = flag.Bool("update", false, "write what the scripts print into their
 //	flip FILE LINE             flip one bit in the middle of a line
 //	cut FILE BYTES             cut off the end of a file
 //	hold RUN                   hold the lease of a run until the script ends
+//	await FILE                 wait until there is a file
 //	crowd N FILE               write a scenario with N agents
 //	[!] within DIR TEXT        a file below the folder holds the text
 //	[!] control FILE           the text holds a control character other than a line break
@@ -67,7 +68,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "shape": writeShape, "mask": mask, "flip": flip, "cut": cut, "hold": hold, "crowd": crowd,
-			"within": within, "control": control, "replace": replace,
+			"within": within, "control": control, "replace": replace, "await": await,
 		},
 	})
 }
@@ -150,6 +151,8 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(lease.Release()) })
 }
+
+func await(ts *testscript.TestScript, _ bool, args []string) { ts.Check(appears(ts.MkAbs(args[0]))) }
 
 func crowd(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])

@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -25,6 +29,9 @@ func (r *runner) cast() error {
 		if a.Model == "" {
 			a.Model = defaultModel
 		}
+	}
+	if err := r.locateCommands(); err != nil {
+		return err
 	}
 	switch {
 	case r.actions != "" && r.policy != replayPolicy:
@@ -89,6 +96,45 @@ func (r *runner) count(kind string) int {
 		}
 	}
 	return n
+}
+
+// isModelled says whether an agent has a model.
+func isModelled(a scenarios.Agent) bool {
+	return a.Kind == scenarios.Claude || a.Kind == scenarios.Exec && a.Gateway
+}
+
+// modelled returns how many agents have a model.
+func (r *runner) modelled() int {
+	n := 0
+	for _, a := range r.Agents {
+		if isModelled(a) {
+			n++
+		}
+	}
+	return n
+}
+
+// locateCommands makes the paths in the commands of programs whole, which begin in the folder of the scenario file.
+func (r *runner) locateCommands() error {
+	for i := range r.Agents {
+		command := slices.Clone(r.Agents[i].Command)
+		for k, word := range command {
+			if strings.HasPrefix(word, "./") || strings.HasPrefix(word, "../") {
+				path, err := filepath.Abs(filepath.Join(filepath.Dir(r.File), word))
+				if err != nil {
+					return err
+				}
+				command[k] = path
+			}
+		}
+		if len(command) > 0 && r.Agents[i].Kind == scenarios.Exec {
+			if _, err := exec.LookPath(command[0]); err != nil {
+				return r.Error(fmt.Sprintf("agents.%d.command", i), err.Error(), "a program on PATH, or its path from the scenario file, beginning with ./")
+			}
+		}
+		r.Agents[i].Command = command
+	}
+	return nil
 }
 
 // played returns how many recorded actions were played.

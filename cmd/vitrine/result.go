@@ -37,14 +37,14 @@ func versions() versionInfo {
 // modelName returns the name of the model in the manifest and the result.
 func (r *runner) modelName() string {
 	switch {
-	case r.count(scenarios.Claude) == 0:
+	case r.modelled() == 0:
 		return ""
 	case r.offline:
 		return offlineModel
 	}
 	var names []string
 	for _, a := range r.Agents {
-		if a.Kind == scenarios.Claude && !slices.Contains(names, a.Model) {
+		if isModelled(a) && !slices.Contains(names, a.Model) {
 			names = append(names, a.Model)
 		}
 	}
@@ -59,18 +59,21 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 	}
 	for _, a := range r.Agents {
 		p := arena.AgentManifest{Name: a.Name, Kind: a.Kind, Policy: a.Policy}
-		if a.Kind == scenarios.Claude {
-			p.Model = a.Model
+		switch {
+		case isModelled(a):
+			p.Model, p.Command = a.Model, a.Command
 			if !r.offline {
 				p.Policy = ""
 			}
+		case a.Kind != scenarios.Scripted:
+			p.Policy, p.Command = "", a.Command
 		}
 		m.Agents = append(m.Agents, p)
 	}
 	if r.recording != nil {
 		m.Actions, m.ActionsSHA256 = r.actions, sum(r.actionsRaw)
 	}
-	if r.count(scenarios.Claude) > 0 {
+	if r.modelled() > 0 {
 		if !r.offline {
 			m.Endpoint = r.baseURL
 		}

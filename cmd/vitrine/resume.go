@@ -47,7 +47,7 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 		return nil, err
 	}
 	for i, a := range m.Agents { // what the command line made of them
-		r.Agents[i].Kind, r.Agents[i].Model, r.Agents[i].Policy = a.Kind, a.Model, a.Policy
+		r.Agents[i].Kind, r.Agents[i].Model, r.Agents[i].Policy, r.Agents[i].Command = a.Kind, a.Model, a.Policy, a.Command
 	}
 	r.resumed = &m
 	r.offline = m.Model == offlineModel

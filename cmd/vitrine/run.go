@@ -18,7 +18,6 @@ import (
 	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/arena"
-	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -104,7 +103,7 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 
 // prepare finds what agents that are Claude Code need.
 func (r *runner) prepare(ctx context.Context) error {
-	if r.count(scenarios.Claude) == 0 {
+	if r.modelled() == 0 {
 		return nil
 	}
 	err := r.admit()

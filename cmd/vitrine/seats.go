@@ -12,6 +12,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
+	"github.com/vitrine-sim/vitrine/agents/lines"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -53,17 +54,72 @@ func (r *runner) seats() ([]arena.Seat, error) {
 	var seats []arena.Seat
 	for _, a := range r.Agents {
 		seat := arena.Seat{Name: a.Name}
-		if a.Kind == scenarios.Claude {
-			var err error
-			if seat, err = r.claudeCode(gw, a); err != nil {
-				return nil, err
-			}
-		} else {
+		var err error
+		switch a.Kind {
+		case scenarios.Claude:
+			seat, err = r.claudeCode(gw, a)
+		case scenarios.Exec:
+			seat, err = r.program(gw, a)
+		case scenarios.Human:
+			seat.Start = r.human(a)
+		default:
 			seat.Start = r.scripted(a)
+		}
+		if err != nil {
+			return nil, err
 		}
 		seats = append(seats, seat)
 	}
 	return seats, nil
+}
+
+// human returns how to open a seat for whoever takes it.
+func (r *runner) human(a scenarios.Agent) func(context.Context, arena.Fenced) (agents.Agent, error) {
+	return func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
+		r.tell("%s is played by hand: %s play %s %s", a.Name, self(), relative(r.dir), a.Name)
+		return lines.Listen(arena.AgentDir(r.dir, a.Name), func(action world.Action, reason string) { fenced(action.Name, reason) })
+	}
+}
+
+// program returns the seat of a program, with a gateway if it wants one.
+func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, error) {
+	dir := arena.AgentDir(r.dir, a.Name)
+	cfg := lines.Config{Command: a.Command, Dir: dir}
+	seat := arena.Seat{Name: a.Name}
+	if a.Gateway {
+		token, endpoint, err := r.open(gw, a.Name)
+		if err != nil {
+			return seat, err
+		}
+		cfg.Env = append(claude.GatewayEnv(token), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
+		seat.Meter = meter(endpoint)
+	}
+	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
+		cfg.Fenced = func(action world.Action, reason string) { fenced(action.Name, reason) }
+		return lines.Start(cfg)
+	}
+	return seat, nil
+}
+
+// open opens the gateway of an agent in its private folder, and returns the token that the agent needs there.
+func (r *runner) open(gw *gateway.Gateway, agent string) (token string, endpoint *gateway.Endpoint, err error) {
+	dir := arena.AgentDir(r.dir, agent)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	token = rand.Text()
+	if endpoint, err = gw.Open(agent, claude.Socket(dir), token); err == nil {
+		r.endpoints[agent] = endpoint
+	}
+	return token, endpoint, err
+}
+
+// meter returns what tells what an agent has used of its model.
+func meter(endpoint *gateway.Endpoint) func() arena.Metered {
+	return func() arena.Metered {
+		used := endpoint.Usage()
+		return arena.Metered{ModelRequests: used.Requests, TokensIn: used.TokensIn, TokensOut: used.TokensOut}
+	}
 }
 
 // scripted returns how to start an agent that follows a policy or repeats what was recorded.
@@ -82,15 +138,10 @@ func (r *runner) scripted(a scenarios.Agent) func(context.Context, arena.Fenced)
 // claudeCode opens the gateway of an agent in its private folder, and returns its seat.
 func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, error) {
 	dir := arena.AgentDir(r.dir, a.Name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return arena.Seat{}, err
-	}
-	token := rand.Text()
-	endpoint, err := gw.Open(a.Name, claude.Socket(dir), token)
+	token, endpoint, err := r.open(gw, a.Name)
 	if err != nil {
 		return arena.Seat{}, err
 	}
-	r.endpoints[a.Name] = endpoint
 	transcript, told, err := r.recall(a)
 	if err != nil {
 		return arena.Seat{}, err
@@ -102,11 +153,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 			Fenced: func(action world.Action, reason string) { fenced(action.Name, reason) },
 		})
 	}
-	meter := func() arena.Metered {
-		used := endpoint.Usage()
-		return arena.Metered{ModelRequests: used.Requests, TokensIn: used.TokensIn, TokensOut: used.TokensOut}
-	}
-	return arena.Seat{Name: a.Name, Start: start, Meter: meter}, nil
+	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint)}, nil
 }
 
 func (r *runner) closeEndpoints() error {
