@@ -29,7 +29,11 @@ func (s *Scenario) duplicates(thing string, names []string) (errs Errors) {
 		case name == "": // a mistake of its own
 		case ok:
 			msg := fmt.Sprintf("duplicate %s name %q, first %s", thing, name, s.doc.where(was))
-			errs = append(errs, s.doc.mistake(n, n.at, msg, ""))
+			hint := "give it another name"
+			if thing == "agent" {
+				hint += "; agents that differ in nothing else are a group with a count"
+			}
+			errs = append(errs, s.doc.mistake(n, n.at, msg, hint))
 		default:
 			first[name] = n
 		}

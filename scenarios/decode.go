@@ -62,9 +62,33 @@ func (d *decoder) table(n *node, at string, v reflect.Value, open bool, skip []s
 	for _, key := range slices.Sorted(maps.Keys(n.table)) {
 		if !slices.Contains(known, key) {
 			child := n.table[key]
-			d.fail(child, child.key, fmt.Sprintf("unknown key %q", key), Suggest(key, known))
+			d.fail(child, child.key, fmt.Sprintf("unknown key %q", key), cmp.Or(elsewhere(v.Type(), key), Suggest(key, known)))
 		}
 	}
+}
+
+// elsewhere returns a hint if a key that a table does not have is one of a table in it.
+func elsewhere(t reflect.Type, key string) string {
+	for field := range t.Fields() {
+		inner, list := field.Type, field.Type.Kind() == reflect.Slice
+		if list {
+			inner = inner.Elem()
+		}
+		at := field.Tag.Get("toml")
+		if inner.Kind() != reflect.Struct || at == "" {
+			continue
+		}
+		for f := range inner.Fields() {
+			switch {
+			case f.Tag.Get("toml") != key:
+			case list:
+				return fmt.Sprintf("it is a key of [[%s]]", at)
+			default:
+				return fmt.Sprintf("it is a key of [%s]", at)
+			}
+		}
+	}
+	return ""
 }
 
 // value copies a value into a variable of any type that a field may have.
@@ -135,7 +159,7 @@ func (d *decoder) duration(n *node, at string, v reflect.Value, spec spec) {
 		return
 	}
 	if want := outside(x, spec, time.ParseDuration); want != "" {
-		d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %s", at, want, s), spec.hint)
+		d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %s", at, want, s), spec.help(v))
 	}
 	v.SetInt(int64(x))
 }
@@ -155,7 +179,7 @@ func (d *decoder) integer(n *node, at string, v reflect.Value, spec spec) {
 	want := outside(x, spec, parse)
 	switch {
 	case want != "":
-		d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %d", at, want, x), spec.hint)
+		d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %d", at, want, x), spec.help(v))
 	case v.CanUint() && !v.OverflowUint(uint64(x)):
 		v.SetUint(uint64(x))
 	case v.CanInt() && !v.OverflowInt(x):
@@ -225,11 +249,29 @@ func (d *decoder) plain(n *node, at string) any {
 }
 
 func (d *decoder) wrongType(n *node, at, want string) {
-	hint := ""
-	if want == "a duration" {
-		hint = durationHint
+	d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %s", at, want, n.describe()), typeHint(n, at, want))
+}
+
+// typeHint says how to write what a value should have been.
+func typeHint(n *node, at, want string) string {
+	text, isText := n.val.(string)
+	switch {
+	case want == "a duration":
+		return durationHint
+	case want == "a string" && n.table == nil && n.list == nil:
+		return "write it in quotes"
+	case want == "a list" && n.table != nil:
+		return fmt.Sprintf("write [[%s]], with two brackets", at)
+	case want == "a list":
+		return `write it in brackets, like ["a", "b"]`
+	case want == "a table" && !strings.Contains(at, "."):
+		return fmt.Sprintf("write [%s], and its keys below it", at)
+	case isText && reflect.TypeOf(overrideValue(text)) != reflect.TypeFor[string]():
+		return "write it without quotes"
+	case want == "true or false":
+		return "write true or false, without quotes"
 	}
-	d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %s", at, want, n.describe()), hint)
+	return ""
 }
 
 func (d *decoder) fail(n *node, offset int, msg, hint string) {

@@ -54,16 +54,36 @@ func parseDocument(file string, src []byte) (*document, *Error) {
 	values, err := unmarshal(src)
 	if syntax := (toml.ParseError{}); errors.As(err, &syntax) {
 		msg := strings.TrimSuffix(strings.ToLower(syntax.Message[:1])+syntax.Message[1:], ".")
-		return nil, d.mistakeAt(syntax.Position.Start+byteOrderMark(src), msg, "")
+		return nil, d.mistakeAt(syntax.Position.Start+byteOrderMark(src), msg, syntaxHint(msg))
 	} else if err != nil {
 		return nil, d.mistakeAt(0, err.Error(), "")
 	}
 	if seen.twice > 0 {
-		return nil, d.mistakeAt(seen.twice, "this key has already been defined", "")
+		return nil, d.mistakeAt(seen.twice, "this key has already been defined", twiceHint)
 	}
 	d.root = seen.root
 	d.root.fill(values)
 	return d, nil
+}
+
+const twiceHint = "leave one of them out"
+
+// syntaxHint returns what to do about a mistake that the TOML library has found.
+func syntaxHint(msg string) string {
+	for _, h := range []struct{ part, hint string }{
+		{"already been defined", twiceHint},
+		{"expected value but found", `write a value behind the =, text in quotes like "..."`},
+		{"strings cannot contain newlines", "close it with a quote, or write a long text between three quotes on each side"},
+		{"unexpected EOF", "something that was opened is not closed"},
+		{"to end table name", "close it with a bracket"},
+		{"expected '.' or '='", "write a key, = and a value"},
+		{"array terminator", "close the list with ], or put a comma between its entries"},
+	} {
+		if strings.Contains(msg, h.part) {
+			return h.hint
+		}
+	}
+	return ""
 }
 
 // unmarshal returns the values in src.

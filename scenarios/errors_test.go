@@ -18,16 +18,16 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		want string // a mistake on each line, its hint behind a |
 	}{
 		// No TOML.
-		{"seed = \n", `x.toml:1:8: expected value but found '\n' instead`},
-		{head + "model = sonnet\n", `x.toml:3:9: expected value but found "sonnet" instead`},
-		{head + "seed = 1\nseed = 2\n", `x.toml:4:1: key 'seed' has already been defined`},
-		{head + "limits.turns = 1\nlimits = 2\n", `x.toml:4:1: this key has already been defined`},
-		{head + "[limits\n", `x.toml:3:8: expected '.' or ']' to end table name, but got '\n' instead`},
-		{head + "prompt = \"\"\"\nabc\n", `x.toml:4:4: unexpected EOF; expected '"""'`},
-		{head + "prompt = \"abc\n", `x.toml:3:14: strings cannot contain newlines`},
+		{"seed = \n", `x.toml:1:8: expected value but found '\n' instead|write a value behind the =, text in quotes like "..."`},
+		{head + "model = sonnet\n", `x.toml:3:9: expected value but found "sonnet" instead|write a value behind the =, text in quotes like "..."`},
+		{head + "seed = 1\nseed = 2\n", `x.toml:4:1: key 'seed' has already been defined|leave one of them out`},
+		{head + "limits.turns = 1\nlimits = 2\n", `x.toml:4:1: this key has already been defined|leave one of them out`},
+		{head + "[limits\n", `x.toml:3:8: expected '.' or ']' to end table name, but got '\n' instead|close it with a bracket`},
+		{head + "prompt = \"\"\"\nabc\n", `x.toml:4:4: unexpected EOF; expected '"""'|something that was opened is not closed`},
+		{head + "prompt = \"abc\n", `x.toml:3:14: strings cannot contain newlines|close it with a quote, or write a long text between three quotes on each side`},
 		{head + "\tseed = 01\n", `x.toml:3:9: invalid integer "01": cannot have leading zeroes`},
 		{head + "seed = 99999999999999999999\n", `x.toml:3:8: 99999999999999999999 is out of range for int64`},
-		{"\uFEFFseed = ?\n", `x.toml:1:8: expected value but found '?' instead`},
+		{"\uFEFFseed = ?\n", `x.toml:1:8: expected value but found '?' instead|write a value behind the =, text in quotes like "..."`},
 		{"seed = 1\nname = \"\xff\"\n", `x.toml:2:9: file is not UTF-8`},
 		{"a = " + strings.Repeat("[", 70), `x.toml:1:69: nested more than 64 deep`},
 
@@ -40,28 +40,28 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
 		{"rules = { name = \"r\" }\nagents = [{ name = \"a\", polcy = 1 }]\n", `x.toml:2:25: unknown key "polcy"|did you mean "policy"?`},
-		{"", "x.toml:1:1: missing key \"rules.name\"\nx.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent"},
-		{"seed = 1\n[[agents]]\nname = \"a\"\n\n  [rules]\ncapacity = 1\n", `x.toml:5:3: missing key "rules.name"`},
+		{"", "x.toml:1:1: missing key \"rules.name\"|write [rules] with a name, such as name = \"fishery\"\nx.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent"},
+		{"seed = 1\n[[agents]]\nname = \"a\"\n\n  [rules]\ncapacity = 1\n", `x.toml:5:3: missing key "rules.name"|write [rules] with a name, such as name = "fishery"`},
 		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\n[[agents]]\n", `x.toml:4:1: missing key "agents.1.name"|` + nameHint},
 
 		// Types.
-		{head + "seed = \"1\"\n", `x.toml:3:8: seed must be a whole number, not the string "1"`},
+		{head + "seed = \"1\"\n", `x.toml:3:8: seed must be a whole number, not the string "1"|write it without quotes`},
 		{head + "seed = 1.0\n", `x.toml:3:8: seed must be a whole number, not the number 1`},
-		{head + "model = 4\n", `x.toml:3:9: model must be a string, not the number 4`},
-		{head + "model = 1979-05-27\n", `x.toml:3:9: model must be a string, not a date or a time`},
-		{head + "limits = true\n", `x.toml:3:10: limits must be a table, not true`},
-		{"agents = \"a\"\nrules.name = \"r\"\n", `x.toml:1:10: agents must be a list, not the string "a"`},
+		{head + "model = 4\n", `x.toml:3:9: model must be a string, not the number 4|write it in quotes`},
+		{head + "model = 1979-05-27\n", `x.toml:3:9: model must be a string, not a date or a time|write it in quotes`},
+		{head + "limits = true\n", `x.toml:3:10: limits must be a table, not true|write [limits], and its keys below it`},
+		{"agents = \"a\"\nrules.name = \"r\"\n", `x.toml:1:10: agents must be a list, not the string "a"|write it in brackets, like ["a", "b"]`},
 		{"agents = [\"a\"]\nrules.name = \"r\"\n", `x.toml:1:11: agents.0 must be a table, not the string "a"`},
-		{"[agents]\nname = \"a\"\n[rules]\nname = \"r\"\n", `x.toml:1:1: agents must be a list, not a table`},
-		{"rules = \"r\"\nagents = [{ name = \"a\" }]\n", `x.toml:1:9: rules must be a table, not the string "r"`},
+		{"[agents]\nname = \"a\"\n[rules]\nname = \"r\"\n", `x.toml:1:1: agents must be a list, not a table|write [[agents]], with two brackets`},
+		{"rules = \"r\"\nagents = [{ name = \"a\" }]\n", `x.toml:1:9: rules must be a table, not the string "r"|write [rules], and its keys below it`},
 		{head + "prompt = []\n", `x.toml:3:10: prompt must be a string, not a list`},
 
 		// Values.
-		{head + "seed = -1\n", `x.toml:3:8: seed must be at least 0, not -1`},
-		{head + "[limits]\nturns = 0\n", `x.toml:4:9: limits.turns must be at least 1, not 0`},
+		{head + "seed = -1\n", `x.toml:3:8: seed must be at least 0, not -1|the default is 0`},
+		{head + "[limits]\nturns = 0\n", `x.toml:4:9: limits.turns must be at least 1, not 0|the default is 1000`},
 		{head + "[limits]\nact = 120\n", `x.toml:4:7: limits.act must be a duration, not the number 120|` + durationHint},
 		{head + "[limits]\nact = \"2 minutes\"\n", `x.toml:4:7: limits.act must be a duration, not "2 minutes"|` + durationHint},
-		{head + "[limits]\ntime = \"-1s\"\n", `x.toml:4:8: limits.time must be at least 1ms, not -1s`},
+		{head + "[limits]\ntime = \"-1s\"\n", `x.toml:4:8: limits.time must be at least 1ms, not -1s|the default is 1h`},
 		{head + "schedule = \"paralel\"\n", `x.toml:3:12: schedule must be parallel, sequential, shuffled or free, not "paralel"|did you mean "parallel"?`},
 		{head + "rotate = true\n", `x.toml:3:10: rotate is for a sequential schedule, and there is none|write schedule = "sequential"`},
 		{head + "limits.on_error = \"explode\"\n", `x.toml:3:19: limits.on_error must be pass, default or out, not "explode"`},
@@ -76,7 +76,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 			"x.toml:3:12: a free schedule has no phases|write parallel, sequential or shuffled, or leave [[phases]] out\n" +
 				`x.toml:4:10: rotate is for a sequential schedule, and there is none|write schedule = "sequential"`,
 		},
-		{head + "limits.overtime = \"-1s\"\n", `x.toml:3:19: limits.overtime must be at least 0s, not -1s`},
+		{head + "limits.overtime = \"-1s\"\n", `x.toml:3:19: limits.overtime must be at least 0s, not -1s|the default is 0s`},
 		{
 			head + "[limits]\non_timeout = \"default\"\non_error = \"default\"\n",
 			"x.toml:4:14: limits.on_timeout asks for a default action, and there is none|" + defaultHint +
@@ -98,14 +98,14 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 			head + "[[phases]]\nname = \"talk\"\nagents = [\"a\",\n\"b\"]\nact = \"0s\"\n[[phases]]\nname = \"talk\"\nschedule = \"paralel\"\n[[phases]]\n",
 			"x.toml:6:1: no agent \"b\" in the scenario|there is only a\n" +
 				"x.toml:7:7: phases.0.act must be at least 1ms, not 0s\n" +
-				"x.toml:9:8: duplicate phase name \"talk\", first on line 4\n" +
+				"x.toml:9:8: duplicate phase name \"talk\", first on line 4|give it another name\n" +
 				"x.toml:10:12: phases.1.schedule must be parallel, sequential or shuffled, not \"paralel\"|did you mean \"parallel\"?\n" +
 				`x.toml:11:1: missing key "phases.2.name"|` + nameHint,
 		},
 
 		// Agents.
 		{"rules.name = \"r\"\n[[agents]]\nname = \"A\"\n", `x.toml:3:8: agents.0.name must match ^[a-z][a-z0-9_-]{0,31}$, not be "A"|` + nameHint},
-		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\n[[agents]]\nname = \"b\"\n[[agents]]\nname = \"a\"\n", `x.toml:7:8: duplicate agent name "a", first on line 3`},
+		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\n[[agents]]\nname = \"b\"\n[[agents]]\nname = \"a\"\n", `x.toml:7:8: duplicate agent name "a", first on line 3|give it another name; agents that differ in nothing else are a group with a count`},
 		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\nkind = \"script\"\n", `x.toml:4:8: agents.0.kind must be claude, scripted, exec or human, not "script"|did you mean "scripted"?`},
 		{
 			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ntools = [\n  \"Read\",\n  \"Bash\",\n  \"read\" ]\nthinking = 5\n",
@@ -119,11 +119,11 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{
 			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 4\nthinking = 5\nkindd = \"claude\"\n[[agents]]\nname = \"b\"\nmodel = 1\n",
 			"x.toml:5:12: agents.0.thinking must be 0 or at least 1024, not 5\nx.toml:6:1: unknown key \"kindd\"|did you mean \"kind\"?\n" +
-				`x.toml:9:9: agents.1.model must be a string, not the number 1`,
+				`x.toml:9:9: agents.1.model must be a string, not the number 1|write it in quotes`,
 		},
 		{
 			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 3\n[[agents]]\nname = \"a2\"\n",
-			`x.toml:6:8: duplicate agent name "a2", first on line 3`,
+			`x.toml:6:8: duplicate agent name "a2", first on line 3|give it another name; agents that differ in nothing else are a group with a count`,
 		},
 		{
 			"rules.name = \"r\"\n[[agents]]\nname = \"" + strings.Repeat("a", 32) + "\"\ncount = 1\n",
@@ -171,11 +171,11 @@ func TestMistakesOfOverridesNameTheOverride(t *testing.T) {
 		"agents.bop.policy=p":    `--set agents.bop.policy=p: agents has no entry "bop"|did you mean "bob"?`,
 		"agents.2.policy=p":      `--set agents.2.policy=p: agents has no entry "2"|there are a and bob`,
 		"agents.-1.policy=p":     `--set agents.-1.policy=p: agents has no entry "-1"|there are a and bob`,
-		"agents.bob.name=a":      `--set agents.bob.name=a: duplicate agent name "a", first on line 2`,
-		"agents.a.name=bob":      `x.toml:2:36: duplicate agent name "bob", first in --set agents.a.name=bob`,
+		"agents.bob.name=a":      `--set agents.bob.name=a: duplicate agent name "a", first on line 2|give it another name; agents that differ in nothing else are a group with a count`,
+		"agents.a.name=bob":      `x.toml:2:36: duplicate agent name "bob", first in --set agents.a.name=bob|give it another name; agents that differ in nothing else are a group with a count`,
 		"agents.a.thinking=1":    `--set agents.a.thinking=1: agents.0.thinking must be 0 or at least 1024, not 1`,
 		"agents.bob={}":          `--set agents.bob={}: missing key "agents.1.name"|` + nameHint,
-		"rules={ capacity = 1 }": `--set rules={ capacity = 1 }: missing key "rules.name"`,
+		"rules={ capacity = 1 }": `--set rules={ capacity = 1 }: missing key "rules.name"|write [rules] with a name, such as name = "fishery"`,
 		"prompt=" + strings.Repeat("[", 80) + strings.Repeat("]", 80): ``,
 	} {
 		_, err := Parse("x.toml", []byte("seed = 1\nagents = [{ name = \"a\" }, { name = \"bob\" }]\nrules.name = \"r\"\n"), []string{set}, nil)
@@ -288,7 +288,7 @@ func TestMistakesInTheParametersSayWhereAndWhat(t *testing.T) {
 x.toml:5:12: rules.capacity must be at least 1, not 0
 x.toml:6:10: rules.growth must be a finite number, not the number NaN
 x.toml:7:8: rules.mode must be calm or stormy, not "stomy"|did you mean "stormy"?
-x.toml:8:8: rules.open must be true or false, not the number 1
+x.toml:8:8: rules.open must be true or false, not the number 1|write true or false, without quotes
 x.toml:9:10: rules.season must be at most 24h, not 25h
 x.toml:10:11: rules.payoffs must have at most 2 in it, not 3
 x.toml:11:10: missing key "rules.ports.0.name"
@@ -315,7 +315,7 @@ func TestTheMistakesOfAllReadersAreOneList(t *testing.T) {
 		s.Error("limits.act", "too short", ""),
 	)
 	want := `x.toml:1:1: too short
-x.toml:1:8: seed must be at least 0, not -1
+x.toml:1:8: seed must be at least 0, not -1|the default is 0
 x.toml:2:11: no model
 x.toml:2:34: unknown policy "p"
 x.toml:4:8: unknown rules "fishry"|did you mean "fishery"?

@@ -30,6 +30,19 @@ func specOf(tag reflect.StructTag) spec {
 	return s
 }
 
+// help returns the hint for whoever got a value wrong; where there is none, what the value is by default, which v holds if no tag says it.
+func (s spec) help(v reflect.Value) string {
+	switch {
+	case s.hint != "":
+		return s.hint
+	case s.def != "":
+		return "the default is " + s.def
+	case !v.IsZero():
+		return fmt.Sprintf("the default is %v", v.Interface())
+	}
+	return ""
+}
+
 // outside says what x should be if it is outside of the spec's bounds, and is empty otherwise.
 func outside[T cmp.Ordered](x T, spec spec, parse func(string) (T, error)) string {
 	low, hasLow := bound(spec.min, parse)

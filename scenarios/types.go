@@ -33,7 +33,7 @@ type Scenario struct {
 
 // Rules names the rules of a scenario. [Scenario.DecodeRules] gives their parameters.
 type Rules struct {
-	Name string `toml:"name" required:"true" doc:"Which rules."`
+	Name string `toml:"name" required:"true" hint:"write [rules] with a name, such as name = \"fishery\"" doc:"Which rules."`
 }
 
 // Limits bound an episode, and say what happens to an agent that does not keep to them.

@@ -41,6 +41,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   run SCENARIO        play a scenario
   resume RUN          play a run on that was interrupted, or whose supervisor was killed
   check SCENARIO...   say what is wrong with scenario files
+  schema              print the JSON Schema of scenario files, for editors
   show RUN            tell a run turn by turn
   metrics RUN         compute the metrics of a run from its log, with their formulas and sources
   verify RUN          prove that a run's log is whole and follows from its actions by the rules
@@ -88,6 +89,7 @@ func commands() []command {
 		{"run", "SCENARIO", 1, 1, runFlags},
 		{"resume", "RUN", 1, 1, resumeFlags},
 		{"check", "SCENARIO...", 1, -1, noFlags(check)},
+		{"schema", "", 0, 0, noFlags(schema)},
 		{"show", "RUN", 1, 1, showFlags},
 		{"metrics", "RUN", 1, 1, metricsFlags},
 		{"verify", "RUN", 1, 1, noFlags(verify)},
