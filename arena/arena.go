@@ -39,6 +39,7 @@ type Episode struct {
 	Overtime time.Duration     // bank of each agent, for the whole episode, from which an act draws that takes longer
 	Time     time.Duration     // clock of the whole episode; it stands still while an operator holds the game
 	Starts   int               // how many agents may be starting at once
+	Paused   bool              // it is held when it has begun
 	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
 }
 

@@ -27,6 +27,7 @@ const (
 // an event, or before other acts of a free-running game, says so: "saw" in its data is the number of the last event that it knew of.
 const (
 	KindOperator = "operator" // an operator intervened; data: a [Command]
+	KindHeld     = "held"     // the game stands still, for an operator wants it to
 	KindFenced   = "fenced"   // an agent acted when nobody had asked it; data: {"action": name, "reason": text, "times": n}
 )
 
@@ -79,7 +80,11 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 	if len(then) > 0 && then[0].Kind == world.KindTurn && openMailbox(st).waits() {
 		sweep(st.Apply(events...), s.live, &then[0])
 	}
-	return append(events, then...), nil
+	events = append(events, then...)
+	if len(events) > 0 {
+		countStep(st, &events[0])
+	}
+	return events, nil
 }
 
 // mark makes an act's event say that the agent has had its messages, and which state it saw, if that is not the one of its step.

@@ -178,7 +178,7 @@ func (g *Game) end(p players, end End) (world.State, End, error) {
 
 // ready returns the state in which the game goes on when no operator holds it any more.
 func (g *Game) ready(p players, st world.State) (world.State, error) {
-	for isHeld(st) && !isStopped(st) {
+	for Held(st) {
 		var err error
 		if st, err = p.later(st); err != nil {
 			return st, err

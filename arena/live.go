@@ -21,6 +21,7 @@ type livePlayers struct {
 	fence   fence
 	refused map[string]string // why an agent's last action had no effect
 	turn    int               // last one that was announced
+	held    bool              // the log says that the game is held
 
 	acting   sync.WaitGroup
 	busy     map[string]bool // who is acting in a free-running game
@@ -87,21 +88,43 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 	}
 }
 
-// later waits for what an operator does next. The clock of the episode stands still meanwhile.
+// later says that the game is held, or else waits for what an operator does next. The clock of the episode stands still meanwhile.
 func (p *livePlayers) later(st world.State) (world.State, error) {
 	p.clock.stop()
 	defer p.clock.start()
+	if !p.held {
+		p.held = true
+		err := p.sayHeld()
+		if err != nil {
+			return st, err
+		}
+	}
 	var events []world.Event
 	for ev, err := range world.Follow(p.ctx, p.Dir, st.Seq) {
 		if err != nil {
 			return st, err
 		}
 		if events = append(events, ev); !ev.More {
-			return st.Apply(events...), nil
+			st = st.Apply(events...)
+			p.held = Held(st)
+			return st, nil
 		}
 	}
 	return st, p.whyLeft()
 }
+
+// sayHeld makes it an event that the game is held, if nobody has let it go on meanwhile.
+func (p *livePlayers) sayHeld() error {
+	_, err := p.Store.Commit(context.WithoutCancel(p.ctx), func(st world.State) ([]world.Event, error) {
+		if !Held(st) {
+			return nil, nil
+		}
+		return []world.Event{heldEvent()}, nil
+	})
+	return err
+}
+
+func heldEvent() world.Event { return world.Event{Kind: KindHeld} }
 
 // glance is how often the arena looks, while agents act, whether an operator wants to end the episode meanwhile. Quick agents pay nothing for it.
 const glance = 200 * time.Millisecond
@@ -170,7 +193,8 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 			return st, err
 		}
 	}
-	return p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {
+	begins := p.Store.State().Seq == 0
+	st, err := p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {
 		events, err := decide(st)
 		for i := range events {
 			p.explain(events[i])
@@ -180,6 +204,10 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 		}
 		return events, err
 	})
+	if err == nil && begins && p.Paused {
+		return p.Intervene(ctx, p.Store, Command{Do: DoPause})
+	}
+	return st, err
 }
 
 // explain keeps what an event has to say to its agent about its last action.

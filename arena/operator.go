@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,12 +15,13 @@ import (
 
 // What an operator can do to a game.
 const (
-	DoSet      = "set"      // a fact gets a value
+	DoSet      = "set"      // a fact gets another value
+	DoAdd      = "add"      // a fact comes into being
 	DoDelete   = "delete"   // a fact goes
 	DoTell     = "tell"     // an agent gets a message
 	DoPause    = "pause"    // nobody acts any more after the step that is being played
-	DoStep     = "step"     // one step is played, then it pauses
-	DoTurn     = "turn"     // it plays on to the end of the turn, then it pauses
+	DoStep     = "step"     // one step more is played, then it pauses
+	DoTurn     = "turn"     // it plays on to the end of a turn more, then it pauses
 	DoContinue = "continue" // the game goes on
 	DoStop     = "stop"     // the episode is truncated; what agents are thinking about is lost
 )
@@ -41,18 +43,44 @@ const (
 	runFacts  = "run/"
 )
 
-// A pausing is what the fact pauseFact holds: the game is held in states after that event and from that turn on.
+// A pausing is what the fact pauseFact holds: the game is held when that turn has begun and no steps are left to be played in it.
 type pausing struct {
-	After int64 `json:"after,omitempty"`
-	Turn  int   `json:"turn,omitempty"`
+	Turn  int `json:"turn"`
+	Steps int `json:"steps"`
+}
+
+// pausingOf returns how the game pauses, and whether it does.
+func pausingOf(st world.State) (p pausing, ok bool) {
+	return p, st.Get(pauseFact, &p) == nil
+}
+
+// facts returns the facts of a game that pauses so.
+func (p pausing) facts() map[string]json.RawMessage {
+	return map[string]json.RawMessage{pauseFact: world.JSON(p)}
+}
+
+// countStep makes the event of a step say that there is one less to be played before the game pauses, if it counts.
+func countStep(st world.State, ev *world.Event) {
+	if p, ok := pausingOf(st); ok && p.Steps > 0 && st.Turn >= p.Turn {
+		p.Steps--
+		if ev.Set == nil {
+			ev.Set = make(map[string]json.RawMessage)
+		}
+		maps.Copy(ev.Set, p.facts())
+	}
 }
 
 // A RefusedError says why an operator's command has no effect.
-type RefusedError struct{ Reason string }
+type RefusedError struct {
+	Reason  string
+	Unknown string // path of the fact that there is not; empty: that is not the reason
+}
 
 func (e *RefusedError) Error() string { return "refused: " + e.Reason }
 
-func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) error {
+	return &RefusedError{Reason: fmt.Sprintf(format, args...)}
+}
 
 // Intervene does what an operator wants, in the game that store holds, from any process and at any time: agents see it in the step after the
 // one that is being played. It returns the state after it. What the game or its rules do not allow is a [*RefusedError].
@@ -74,16 +102,20 @@ func (g *Game) operate(st world.State, c Command) (world.Event, error) {
 	ev := world.Event{Kind: KindOperator, Agent: world.Operator}
 	var err error
 	switch c.Do {
-	case DoSet, DoDelete:
+	case DoSet, DoAdd, DoDelete:
 		err = g.edit(st, c, &ev)
 	case DoTell:
 		ev.Set, err = g.tell(st, c)
 	case DoPause:
-		ev.Set = map[string]json.RawMessage{pauseFact: world.JSON(pausing{})}
+		ev.Set = pausing{}.facts()
 	case DoStep:
-		ev.Set = map[string]json.RawMessage{pauseFact: world.JSON(pausing{After: st.Seq + 1})}
+		p, _ := pausingOf(st)
+		p.Steps++
+		ev.Set = p.facts()
 	case DoTurn:
-		ev.Set = map[string]json.RawMessage{pauseFact: world.JSON(pausing{Turn: st.Turn + 1})}
+		p, _ := pausingOf(st)
+		p.Turn = max(p.Turn, st.Turn) + 1
+		ev.Set = p.facts()
 	case DoContinue:
 		if _, ok := st.Fact(pauseFact); !ok {
 			err = refuse("it is not paused")
@@ -106,14 +138,14 @@ func (g *Game) isOpen(st world.State) error {
 	if st.Seq == 0 {
 		return refuse("the episode has not begun")
 	}
-	if g.isOver(st) {
+	if g.IsOver(st) {
 		return refuse("the episode is over")
 	}
 	return nil
 }
 
-// isOver says whether nobody can act any more.
-func (g *Game) isOver(st world.State) bool {
+// IsOver says whether nobody can act any more in a state of an episode that has begun.
+func (g *Game) IsOver(st world.State) bool {
 	return !slices.ContainsFunc(g.Agents, func(agent string) bool {
 		status, err := statusOf(st, agent)
 		return err == nil && status == StatusActive
@@ -128,14 +160,17 @@ func (g *Game) edit(st world.State, c Command, ev *world.Event) error {
 		return refuse("%q is no path of a fact", c.Path)
 	case strings.HasPrefix(c.Path, runFacts):
 		return refuse("facts under %q are the episode's own", runFacts)
-	case c.Do == DoSet:
+	case exists == (c.Do == DoAdd):
+		if exists {
+			return refuse("there is a fact %q already", c.Path)
+		}
+		return &RefusedError{Reason: fmt.Sprintf("there is no fact %q", c.Path), Unknown: c.Path}
+	case c.Do != DoDelete:
 		value, err := world.Canonical(c.Value)
 		if err != nil {
 			return refuse("the value is not JSON: %v", err)
 		}
 		ev.Set = map[string]json.RawMessage{c.Path: value}
-	case !exists:
-		return refuse("there is no fact %q", c.Path)
 	default:
 		ev.Del = []string{c.Path}
 	}
@@ -185,10 +220,10 @@ func commandOf(ev world.Event) (Command, error) {
 	return c, dec.Decode(&c)
 }
 
-// isHeld says whether an operator holds the game in a state.
-func isHeld(st world.State) bool {
-	var p pausing
-	return st.Get(pauseFact, &p) == nil && st.Seq > p.After && st.Turn >= p.Turn
+// Held says whether an operator holds the game in a state.
+func Held(st world.State) bool {
+	p, ok := pausingOf(st)
+	return ok && p.Steps == 0 && st.Turn >= p.Turn && !isStopped(st)
 }
 
 // isStopped says whether an operator has ended the episode.

@@ -114,6 +114,8 @@ func TestWhatTheRulesOrTheGameDoNotAllowIsRefusedToAnOperator(t *testing.T) {
 		refused(set("run/status/a", `"done"`), "the episode's own")
 		refused(Command{Do: DoDelete, Path: "lake/tons"}, "the rules do not allow it")
 		refused(Command{Do: DoDelete, Path: "lake/ghost"}, "there is no fact")
+		refused(set("lake/ghost", `1`), "there is no fact")
+		refused(Command{Do: DoAdd, Path: "lake/tons", Value: json.RawMessage(`1`)}, "there is a fact")
 		refused(Command{Do: DoTell, To: "zoe", Text: "hello"}, "none of a, b, c, d, e")
 		refused(Command{Do: DoTell, To: "b", Text: "hello"}, "b is out: error")
 		refused(Command{Do: DoTell, To: "a"}, "1 to 10000 characters, not 0")
@@ -191,6 +193,29 @@ func TestAGameThatIsHeldPlaysStepByStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStepsThatAreAskedForAtOnceAreAllPlayed(t *testing.T) {
+	s := newStage(t)
+	s.Schedule, s.Paused = Sequential, true
+	ended := make(chan Outcome)
+	go func() { ended <- s.run() }()
+	s.await(KindHeld, 1)
+	for _, do := range []string{DoTurn, DoStep, DoStep, DoStep} {
+		s.must(Command{Do: do})
+	}
+	s.await(KindHeld, 2)
+	if n := len(of(s.events(), KindAction, "")); n != 8 {
+		t.Errorf("%d acts, want those of a turn and three more", n)
+	}
+	if st, err := world.Now(s.dir); err != nil || !Held(st) {
+		t.Errorf("it is not held: %v", err)
+	}
+	s.must(Command{Do: DoStop})
+	if out := <-ended; out.End != (End{Truncated, "stopped by the operator"}) || out.State.Turn != 1 {
+		t.Errorf("it ends %+v in turn %d", out.End, out.State.Turn)
+	}
+	s.verify()
 }
 
 func TestWhatIsSetWhileTheGameIsHeldIsSeenWhenItGoesOn(t *testing.T) {

@@ -91,7 +91,7 @@ type AgentResult struct {
 }
 
 // ErrExists says that a folder holds a run already, or something else.
-var ErrExists = errors.New("already there")
+var ErrExists = errors.New("there is something already")
 
 // CreateRun makes the folder of a new run, and those above it. An empty folder that is there already will do; anything else is
 // [ErrExists]. After an error nothing is left that was not there before.

@@ -151,7 +151,7 @@ func (r *recordedPlayers) later(world.State) (world.State, error) {
 
 func (r *recordedPlayers) fromOutside() bool {
 	kind := r.unmatched[0].Kind
-	return kind == KindOperator || kind == KindFenced
+	return kind == KindOperator || kind == KindHeld || kind == KindFenced
 }
 
 // outside goes on to the next commit that comes from the game.
@@ -176,7 +176,7 @@ func (r *recordedPlayers) matchOutside() error {
 			return r.mistake(found.Seq, "%v", err)
 		}
 		events = append(events, ev)
-		if found.Kind == KindOperator {
+		if found.Kind != KindFenced {
 			break // it comes alone
 		}
 	}
@@ -193,6 +193,12 @@ func (g *Game) outsider(st world.State, found world.Event) (world.Event, error) 
 			return world.Event{}, err
 		}
 		return g.operate(st, c)
+	}
+	if found.Kind == KindHeld {
+		if !Held(st) {
+			return world.Event{}, errors.New("nobody holds the game here")
+		}
+		return heldEvent(), nil
 	}
 	r, err := fencedOf(found)
 	if err == nil && !slices.Contains(g.Agents, r.agent) {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -48,11 +50,18 @@ func operate(command func(args []string) arena.Command, say string) func(*flag.F
 			return nil, err
 		}
 		fmt.Fprintf(a.out, "%s: %s (event %d, in turn %d)\n", args[0], say, done.Seq, done.Turn)
-		if world.Holder(args[0]) == nil {
-			a.tell("nobody plays this run now; %s resume %s does", self(), args[0])
-		}
+		a.tellIdle(args[0])
 		return done, nil
 	})
+}
+
+// tellIdle says it if nobody plays a run.
+func (a *app) tellIdle(dir string) (idle bool) {
+	idle = world.Holder(dir) == nil
+	if idle {
+		a.tell("nobody plays this run now; %s resume %s does", self(), dir)
+	}
+	return idle
 }
 
 func do(what string) func([]string) arena.Command {
@@ -61,35 +70,102 @@ func do(what string) func([]string) arena.Command {
 
 func tellFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	return operate(func(args []string) arena.Command {
-		return arena.Command{Do: arena.DoTell, To: args[1], Text: args[2]}
+		return arena.Command{Do: arena.DoTell, To: args[1], Text: strings.Join(args[2:], " ")}
 	}, "it reads this when it acts next")(flags)
 }
 
-func stepFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
-	turn := flags.Bool("turn", false, "play on to the end of the turn, and not just one step")
-	return operate(func([]string) arena.Command {
-		if *turn {
-			return arena.Command{Do: arena.DoTurn}
+// A halt is what "pause", "step" and "stop" print with --json.
+type halt struct {
+	change
+	State string `json:"state"` // "paused" or "over", or "asked" where nobody has waited for it
+}
+
+// haltFlags returns a command after which a run stands still, and which waits until it does.
+func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	return func(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+		hurry := flags.Bool("no-wait", false, "do not wait until it is so")
+		turn := new(bool)
+		if what == arena.DoStep {
+			turn = flags.Bool("turn", false, "play on to the end of the turn, and not just one step")
 		}
-		return arena.Command{Do: arena.DoStep}
-	}, "it goes on, and pauses again")(flags)
+		return func(ctx context.Context, a *app, args []string) (any, error) {
+			if *turn {
+				what = arena.DoTurn
+			}
+			done, err := intervene(ctx, args[0], arena.Command{Do: what})
+			if err != nil {
+				return nil, err
+			}
+			h := &halt{*done, "asked"}
+			if idle := a.tellIdle(args[0]); !idle && !*hurry {
+				if err := h.wait(ctx, args[0]); err != nil {
+					return nil, err
+				}
+			}
+			fmt.Fprintf(a.out, "%s: %s (event %d, in turn %d)\n", args[0], h.State, h.Seq, h.Turn)
+			return h, nil
+		}
+	}
+}
+
+// wait waits until the run in dir stands still because of the command.
+func (h *halt) wait(ctx context.Context, dir string) error {
+	for ev, err := range world.Follow(ctx, dir, h.Seq) {
+		if err != nil {
+			return err
+		}
+		state := map[string]string{arena.KindHeld: "paused", arena.KindEnd: "over"}[ev.Kind]
+		if state != "" {
+			h.State, h.Seq, h.Turn = state, ev.Seq, ev.Turn
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+func worldSetFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	add := flags.Bool("new", false, "a fact that there is not yet")
+	return func(ctx context.Context, a *app, args []string) (any, error) { return worldSet(ctx, a, args, *add) }
 }
 
 // worldSet gives a fact a value.
-func worldSet(ctx context.Context, a *app, args []string) (any, error) {
+func worldSet(ctx context.Context, a *app, args []string, add bool) (any, error) {
 	if !json.Valid([]byte(args[2])) {
 		return nil, misuse(fmt.Sprintf("text is JSON in its quotes: '%s'", world.JSON(args[2])), "%s is not JSON", args[2])
 	}
-	command := func(args []string) arena.Command {
-		return arena.Command{Do: arena.DoSet, Path: args[1], Value: json.RawMessage(args[2])}
+	what := arena.DoSet
+	if add {
+		what = arena.DoAdd
 	}
-	return operate(command, args[1]+" is "+args[2])(nil)(ctx, a, args)
+	command := func(args []string) arena.Command {
+		return arena.Command{Do: what, Path: args[1], Value: json.RawMessage(args[2])}
+	}
+	document, err := operate(command, args[1]+" is "+args[2])(nil)(ctx, a, args)
+	return document, nearestFact(args[0], err)
+}
+
+// nearestFact adds to the refusal of a path that is none of a fact which one may have been meant.
+func nearestFact(dir string, err error) error {
+	var refused *arena.RefusedError
+	if !errors.As(err, &refused) || refused.Unknown == "" {
+		return err
+	}
+	st, readErr := world.Now(dir)
+	if readErr != nil {
+		return err
+	}
+	hint := "--new makes one"
+	if nearest := scenarios.Suggest(refused.Unknown, st.Paths("")); strings.HasPrefix(nearest, "did you mean") {
+		hint = nearest + " " + hint
+	}
+	return &failure{code: exitFailed, err: err, hint: hint}
 }
 
 // worldDelete makes a fact go.
 func worldDelete(ctx context.Context, a *app, args []string) (any, error) {
 	command := func(args []string) arena.Command { return arena.Command{Do: arena.DoDelete, Path: args[1]} }
-	return operate(command, args[1]+" is gone")(nil)(ctx, a, args)
+	document, err := operate(command, args[1]+" is gone")(nil)(ctx, a, args)
+	return document, nearestFact(args[0], err)
 }
 
 // worldGet prints facts as they are now.
@@ -105,8 +181,12 @@ func worldGet(_ context.Context, a *app, args []string) (any, error) {
 	if len(args) > 1 {
 		prefix = args[1]
 	}
+	paths := st.Paths(prefix)
+	if _, exact := st.Fact(prefix); exact {
+		paths = []string{prefix}
+	}
 	facts := make(map[string]json.RawMessage)
-	for _, path := range st.Paths(prefix) {
+	for _, path := range paths {
 		facts[path], _ = st.Fact(path)
 		fmt.Fprintf(a.out, "%s %s\n", path, facts[path])
 	}
@@ -157,23 +237,55 @@ func worldLogFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (a
 	}
 }
 
-// worldExport keeps the facts of a run as files.
+// worldExport keeps the facts of a run as files until its episode is over.
 func worldExport(ctx context.Context, a *app, args []string) (any, error) {
 	dir := args[0]
-	if _, _, err := openRun(dir); err != nil {
+	m, _, err := openRun(dir)
+	if err != nil {
 		return nil, err
 	}
-	a.tell("the facts of %s are files in %s now; save one to change it, Ctrl-C to end", dir, args[1])
-	err := world.Export(ctx, dir, args[1], func(ctx context.Context, path string, value json.RawMessage) error {
-		done, err := intervene(ctx, dir, arena.Command{Do: arena.DoSet, Path: path, Value: value})
-		var refused *arena.RefusedError
-		switch {
-		case errors.As(err, &refused):
-			a.tell("%s", printable(fmt.Sprintf("%s: %v", path, err)))
-		case err == nil:
-			fmt.Fprintln(a.out, printable(fmt.Sprintf("%s is %s (event %d, in turn %d)", path, value, done.Seq, done.Turn)))
+	s, err := reload(m)
+	if err != nil {
+		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
+	}
+	game := s.game()
+	st, err := world.Now(dir)
+	if err != nil {
+		return nil, err
+	}
+	if game.IsOver(st) {
+		return nil, misuse(fmt.Sprintf("%s world get %s prints its facts", self(), dir), "%s is over: nobody can change it any more", dir)
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	go func() { // ends with ctx at the latest
+		for ev, err := range world.Follow(ctx, dir, st.Seq) {
+			if err != nil || ev.Kind == arena.KindEnd {
+				end()
+			}
 		}
-		return err
+	}()
+	a.tell("keeping the facts of %s as files in %s until it is over, or until Ctrl-C", dir, args[1])
+	return struct{}{}, world.Export(ctx, dir, args[1], func(ctx context.Context, path string, value json.RawMessage) error {
+		return a.save(ctx, dir, path, value)
 	})
-	return struct{}{}, err
+}
+
+// save sets a fact that a designer has saved, and says what became of it.
+func (a *app) save(ctx context.Context, dir, path string, value json.RawMessage) error {
+	st, err := world.Now(dir)
+	if err != nil {
+		return err
+	}
+	what := arena.DoSet
+	if _, exists := st.Fact(path); !exists {
+		what = arena.DoAdd
+	}
+	done, err := intervene(ctx, dir, arena.Command{Do: what, Path: path, Value: value})
+	if err != nil {
+		a.tell("%s", printable(fmt.Sprintf("%s: %v", path, err)))
+		return err
+	}
+	fmt.Fprintln(a.out, printable(fmt.Sprintf("%s is %s (event %d, in turn %d)", path, value, done.Seq, done.Turn)))
+	return nil
 }

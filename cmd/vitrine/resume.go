@@ -34,9 +34,6 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if result != nil && (result.Status == arena.Terminated || result.Status == arena.Truncated) {
-		return nil, misuse("", "%s is over: %s, %s", dir, result.Status, result.Reason)
-	}
 	if r.setup, err = reload(m); err == nil {
 		err = r.agrees(m)
 	}
@@ -45,6 +42,10 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	}
 	if r.dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
+	}
+	game := r.game()
+	if st, err := world.Now(dir); err == nil && st.Seq > 0 && game.IsOver(st) && result != nil && result.Events == st.Seq {
+		return nil, misuse("", "%s is over: %s, %s", dir, result.Status, result.Reason)
 	}
 	for i, a := range m.Agents { // what the command line made of them
 		r.Agents[i].Kind, r.Agents[i].Model, r.Agents[i].Policy, r.Agents[i].Command = a.Kind, a.Model, a.Policy, a.Command

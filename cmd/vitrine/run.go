@@ -39,6 +39,7 @@ type runner struct {
 	claude  string
 	baseURL string
 	set     []string
+	paused  bool
 
 	*app
 	*setup
@@ -67,6 +68,7 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.StringVar(&r.actions, "actions", "", "the `FILE` of recorded actions for --policy replay, as JSON lines")
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
 	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default $ANTHROPIC_BASE_URL)")
+	flags.BoolVar(&r.paused, "paused", false, "pause before the first step; vitrine step and continue play on")
 	flags.Func("set", "set a value of the scenario, as `path=value`, such as rules.capacity=50; may be repeated", func(s string) error {
 		r.set = append(r.set, s)
 		return nil
@@ -141,7 +143,7 @@ func (r *runner) createDir() error {
 		return err
 	}
 	err = arena.CreateRun(r.dir)
-	if errors.Is(err, arena.ErrExists) {
+	if info, statErr := os.Stat(r.dir); errors.Is(err, arena.ErrExists) && statErr == nil && info.IsDir() {
 		if held := world.Holder(r.dir); held != nil {
 			err = fmt.Errorf("%w: %w", err, held)
 		}
@@ -161,7 +163,10 @@ func unusable(err error) error {
 func (r *runner) play(ctx context.Context) (any, error) {
 	began := time.Now()
 	lease, err := world.Acquire(r.dir)
-	if err != nil {
+	switch {
+	case err != nil && r.resumed != nil:
+		return nil, fmt.Errorf("%s: %w", relative(r.dir), err)
+	case err != nil:
 		return nil, unusable(err)
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
@@ -179,6 +184,9 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	} else {
 		r.tell("playing on in %s, from turn %d", relative(r.dir), store.State().Turn)
 	}
+	if r.paused || arena.Held(store.State()) {
+		r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir))
+	}
 	outcome, err := r.episode(ctx, store)
 	err = errors.Join(err, store.Close())
 	if err != nil && outcome.Status != "" {
@@ -194,7 +202,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	r.summarize(result)
-	if left := r.recording.Len() - r.played(); left > 0 {
+	if left := r.recording.Len() - r.played(); left > 0 && r.resumed == nil {
 		r.tell("%s: %d of %s never came to be played", r.actions, left, plural(r.recording.Len(), "action"))
 	}
 	return result, r.verdict(result)
@@ -225,7 +233,7 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	progress := progress{to: r.app}
 	episode := arena.Episode{
 		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time,
-		Starts: runtime.GOMAXPROCS(0), OnTurn: progress.turn,
+		Starts: runtime.GOMAXPROCS(0), Paused: r.paused, OnTurn: progress.turn,
 	}
 	outcome, err := episode.Run(ctx)
 	progress.done()

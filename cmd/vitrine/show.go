@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -43,8 +44,16 @@ func openRun(dir string) (arena.Manifest, *arena.Result, error) {
 const allTurns = -1
 
 func showFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
-	turn := flags.Int("turn", allTurns, "tell turn `K` only, which takes no longer in a long run; turns count from 0")
-	return func(_ context.Context, a *app, args []string) (any, error) { return show(a, args[0], *turn) }
+	only := allTurns
+	flags.Func("turn", "tell turn `K` only, which takes no longer in a long run; turns count from 0", func(s string) error {
+		turn, err := strconv.ParseUint(s, 10, 31)
+		if err != nil {
+			return errors.New("a turn is a whole number from 0")
+		}
+		only = int(turn)
+		return nil
+	})
+	return func(_ context.Context, a *app, args []string) (any, error) { return show(a, args[0], only) }
 }
 
 // show tells a run turn by turn, or one turn of it.
@@ -56,6 +65,9 @@ func show(a *app, dir string, only int) (any, error) {
 	events := world.Events(dir)
 	if only != allTurns {
 		if _, err := world.StateAt(dir, only); err != nil { // there is no such turn
+			if st, nowErr := world.Now(dir); nowErr == nil && st.Turn < only {
+				err = misuse(fmt.Sprintf("its turns are 0 to %d", st.Turn), "there is no turn %d in %s", only, dir)
+			}
 			return nil, err
 		}
 		events = world.Turn(dir, only)
@@ -64,6 +76,9 @@ func show(a *app, dir string, only int) (any, error) {
 	fmt.Fprintf(a.out, "%s, seed %d, %s, started %s\n", printable(m.Scenario), m.Seed, plural(len(m.Agents), "agent"),
 		m.Start.Local().Format(time.DateTime))
 	turn, standing := -1, "not over: "+whoPlays(dir)
+	if st, err := world.Now(dir); err == nil && arena.Held(st) {
+		standing = "not over: paused by the operator; " + whoPlays(dir)
+	}
 	for ev, err := range events {
 		if err != nil {
 			return nil, err
@@ -140,6 +155,8 @@ func tell(ev world.Event) string {
 		return line
 	case arena.KindOperator:
 		return agent + commanded(data)
+	case arena.KindHeld:
+		return "paused"
 	case world.KindRefusal:
 		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])
 	case arena.KindTimeout, arena.KindInvalid, arena.KindError:
@@ -160,7 +177,7 @@ func tell(ev world.Event) string {
 func commanded(data map[string]json.RawMessage) string {
 	path := word(data["path"])
 	switch what := word(data["do"]); what {
-	case arena.DoSet:
+	case arena.DoSet, arena.DoAdd:
 		return "sets " + path + " to " + string(data["value"])
 	case arena.DoDelete:
 		return "deletes " + path
