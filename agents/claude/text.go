@@ -1,6 +1,7 @@
 package claude
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -25,4 +26,27 @@ var (
 // observationText is an observation as the model reads it.
 func observationText(obs world.Observation) string {
 	return fmt.Sprintf("<observation>\n%s\n</observation>", world.JSON(obs))
+}
+
+// A Shown is what a Claude Code process of ours gives its model to read, besides what Claude Code adds by itself: a line about itself, the
+// date, and the built-in tools that it was granted.
+type Shown struct {
+	System      string `json:"system"` // system prompt
+	Tool        Tool   `json:"tool"`
+	Observation string `json:"observation"` // a message, and later the result of the tool
+}
+
+// A Tool is a tool as the model gets it.
+type Tool struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Schema      json.RawMessage `json:"input_schema"`
+}
+
+// Show returns what the model of an agent with that prompt reads when it is shown an observation.
+func Show(prompt string, obs world.Observation) Shown {
+	return Shown{
+		System: prompt + protocolText, Observation: observationText(obs),
+		Tool: Tool{Name: fullName, Description: actDescription, Schema: json.RawMessage(actSchema)},
+	}
 }

@@ -41,6 +41,8 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   run SCENARIO        play a scenario
   resume RUN          play a run on that was interrupted, or whose supervisor was killed
   check SCENARIO...   say what is wrong with scenario files
+  new NAME            write a commented scenario to begin with, NAME.toml, which runs as it is
+  explain SCENARIO    say what a run will be like: who acts when, what agents get to read, what it costs at worst
   schema              print the JSON Schema of scenario files, for editors
   show RUN            tell a run turn by turn
   metrics RUN         compute the metrics of a run from its log, with their formulas and sources
@@ -89,6 +91,8 @@ func commands() []command {
 		{"run", "SCENARIO", 1, 1, runFlags},
 		{"resume", "RUN", 1, 1, resumeFlags},
 		{"check", "SCENARIO...", 1, -1, noFlags(check)},
+		{"new", "NAME", 1, 1, noFlags(newScenario)},
+		{"explain", "SCENARIO", 1, 1, explainFlags},
 		{"schema", "", 0, 0, noFlags(schema)},
 		{"show", "RUN", 1, 1, showFlags},
 		{"metrics", "RUN", 1, 1, metricsFlags},

@@ -26,9 +26,7 @@ func (r *runner) cast() error {
 		if r.model != "" {
 			a.Model = r.model
 		}
-		if a.Model == "" {
-			a.Model = defaultModel
-		}
+		a.Model = modelOf(*a)
 	}
 	if err := r.locateCommands(); err != nil {
 		return err

@@ -1,0 +1,59 @@
+package arena
+
+import (
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A Preview is how an episode begins, as far as that is certain before anybody has acted.
+type Preview struct {
+	Turns [][]Step            // of each of the first turns, its steps, as long as nobody is out; no steps in a free-running game
+	Seen  []world.Observation // what each agent sees first and may do, in seat order
+}
+
+// A Step is some agents who see the same state and act at once.
+type Step struct {
+	Phase  string   `json:"phase,omitempty"` // empty where turns have no phases
+	Agents []string `json:"agents"`
+}
+
+// Preview returns how an episode of the game begins, with the order of so many turns.
+func (g *Game) Preview(turns int) (Preview, error) {
+	var p Preview
+	events, err := g.opening(world.State{})
+	if err != nil {
+		return p, err
+	}
+	st := world.State{}.Apply(events...)
+	live, seen, err := g.look(st)
+	if err != nil {
+		return p, err
+	}
+	for _, agent := range g.Agents {
+		obs := seen[agent]
+		obs.Agent = agent
+		if phase := g.firstPhase(agent); phase != nil {
+			obs = phase.narrow(obs)
+		}
+		p.Seen = append(p.Seen, obs)
+	}
+	for turn := range min(turns, g.Turns) {
+		var steps []Step
+		if !g.Free {
+			for _, s := range g.steps(turn, live) {
+				steps = append(steps, Step{s.phase.Name, s.agents})
+			}
+		}
+		p.Turns = append(p.Turns, steps)
+	}
+	return p, nil
+}
+
+// firstPhase returns the first phase in which an agent takes part; nil if there is none.
+func (g *Game) firstPhase(agent string) *Phase {
+	for i := range g.Phases {
+		if len(g.Phases[i].present([]string{agent})) > 0 {
+			return &g.Phases[i]
+		}
+	}
+	return nil
+}

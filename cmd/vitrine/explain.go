@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/scenarios"
+)
+
+// An explained is what "explain --json" prints.
+type explained struct {
+	Scenario    string           `json:"scenario"`
+	Description string           `json:"description"`
+	Rules       string           `json:"rules"`
+	Seed        uint64           `json:"seed"`
+	Schedule    string           `json:"schedule"` // of turns without phases
+	Turns       [][]arena.Step   `json:"turns"`    // who acts when in the first turns; each is empty in a free schedule
+	Limits      explainedLimits  `json:"limits"`
+	Agents      []explainedAgent `json:"agents"` // in seat order
+	Likely      cost             `json:"likely"` // one request for each act, up to the limit of turns
+	Worst       cost             `json:"worst"`  // each act reminded once, every message said, every answer as long as it may be
+	Files       []string         `json:"files"`  // beside the scenario
+}
+
+type explainedLimits struct {
+	Turns     int    `json:"turns"`
+	Time      string `json:"time"`
+	Act       string `json:"act"`
+	Overtime  string `json:"overtime"`
+	OnTimeout string `json:"on_timeout"`
+	OnInvalid string `json:"on_invalid"`
+	OnError   string `json:"on_error"`
+}
+
+type explainedAgent struct {
+	Name     string       `json:"name"`
+	Kind     string       `json:"kind"`
+	Model    string       `json:"model,omitempty"`
+	Policy   string       `json:"policy"`
+	Tools    []string     `json:"tools"` // built-in
+	Thinking int          `json:"thinking"`
+	Shown    claude.Shown `json:"shown"` // the very text that it gets at first; a program or a person gets the observation
+}
+
+func explainFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	var set []string
+	flags.Func("set", "set a value of the scenario, as `path=value`; may be repeated", func(s string) error {
+		set = append(set, s)
+		return nil
+	})
+	turns := flags.Int("turns", 3, "of how many turns to print the order, `N`")
+	agent := flags.String("agent", "", "print what the agent `NAME` gets, instead of the first one")
+	return func(_ context.Context, a *app, args []string) (any, error) {
+		s, err := load(args[0], set)
+		if err != nil {
+			return nil, err
+		}
+		doc, err := s.explain(max(0, *turns))
+		if err != nil {
+			return nil, err
+		}
+		shown := 0
+		if *agent != "" {
+			if shown = slices.Index(s.names(), *agent); shown < 0 {
+				return nil, misuse(scenarios.Suggest(*agent, s.names()), "--agent: no agent %q in the scenario", *agent)
+			}
+		}
+		doc.print(a, shown)
+		return doc, nil
+	}
+}
+
+// explain says what a run of the scenario will be like.
+func (s *setup) explain(turns int) (*explained, error) {
+	game := s.game()
+	preview, err := game.Preview(turns)
+	if err != nil {
+		return nil, err
+	}
+	l := s.Limits
+	doc := &explained{
+		Scenario: s.Name, Description: s.Description, Rules: s.Rules.Name, Seed: s.Seed, Schedule: s.Schedule, Turns: preview.Turns,
+		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError},
+		Files:  []string{},
+	}
+	for _, file := range keepFiles(s.Files) {
+		doc.Files = append(doc.Files, file.Path)
+	}
+	for i, a := range s.Agents {
+		shown := claude.Show(a.Prompt, preview.Seen[i])
+		agent := explainedAgent{
+			Name: a.Name, Kind: a.Kind, Policy: a.Policy, Tools: append([]string{}, a.Tools...), Thinking: a.Thinking, Shown: shown,
+		}
+		if isModelled(a) {
+			agent.Model = modelOf(a)
+			acts := s.actsIn(a.Name)
+			doc.Likely = doc.Likely.add(s.likely(shown, acts))
+			doc.Worst = doc.Worst.add(s.worst(shown, acts))
+		}
+		doc.Agents = append(doc.Agents, agent)
+	}
+	return doc, nil
+}
+
+// print tells people.
+func (e *explained) print(a *app, shown int) {
+	fmt.Fprintf(a.out, "%s: %s\nrules %s, seed %d, %s\n", e.Scenario, e.Description, e.Rules, e.Seed, plural(len(e.Agents), "agent"))
+	for _, agent := range e.Agents {
+		fmt.Fprintf(a.out, "  %s\n", agent.line())
+	}
+	fmt.Fprintln(a.out, "\nOrder of turns, while nobody is out:")
+	for turn, steps := range e.Turns {
+		var line []string
+		for _, step := range steps {
+			who := strings.Join(step.Agents, " + ")
+			if step.Phase != "" {
+				who = step.Phase + ": " + who
+			}
+			line = append(line, who)
+		}
+		if len(steps) == 0 {
+			line = []string{"each whenever it is ready"}
+		}
+		fmt.Fprintf(a.out, "  turn %d: %s\n", turn, strings.Join(line, "; then "))
+	}
+	agent := e.Agents[shown]
+	fmt.Fprintf(a.out, "\nWhat %s gets; --agent NAME prints that of another one, and --json that of all.\n\n", agent.Name)
+	fmt.Fprintf(a.out, "system prompt:\n%s\n\n", indent(agent.Shown.System))
+	fmt.Fprintf(a.out, "tool %s: %s\n%s\n\n", agent.Shown.Tool.Name, agent.Shown.Tool.Description, indent(string(agent.Shown.Tool.Schema)))
+	fmt.Fprintf(a.out, "first observation:\n%s\n\n", indent(agent.Shown.Observation))
+	l := e.Limits
+	fmt.Fprintf(a.out, "At most %s and %s in all; %s for an act, and %s of overtime for each agent. When an agent is late: %s; does nothing, or nothing legal: %s; fails this once: %s.\n",
+		plural(l.Turns, "turn"), l.Time, l.Act, l.Overtime, l.OnTimeout, l.OnInvalid, l.OnError)
+	fmt.Fprintf(a.out, "\nUp to the limit of turns, one request for each act: %s\nAt worst:  %s\n%s\n", e.Likely, e.Worst, estimate)
+}
+
+// line says who sits in a seat.
+func (a explainedAgent) line() string {
+	parts := []string{a.Name, a.Kind}
+	if a.Model != "" {
+		parts = append(parts, "model "+a.Model)
+	}
+	parts = append(parts, "policy "+a.Policy)
+	if len(a.Tools) > 0 {
+		parts = append(parts, "tools "+strings.Join(a.Tools, ", "))
+	}
+	if a.Thinking > 0 {
+		parts = append(parts, fmt.Sprintf("thinking %d", a.Thinking))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// indent moves the lines of a text to the right.
+func indent(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		lines = append(lines, strings.TrimRight("    "+printable(line), " "))
+	}
+	return strings.Join(lines, "\n")
+}
