@@ -17,6 +17,7 @@ const module = "github.com/vitrine-sim/vitrine"
 var allowed = map[string][]string{
 	"cmd/vitrine": {
 		"agents", "agents/claude", "agents/gateway", "agents/lines", "agents/scripted", "arena", "scenarios", "world",
+		"world/bazaar",
 		"world/fishery",
 		"world/life",
 		"world/werewolf",
@@ -30,6 +31,7 @@ var allowed = map[string][]string{
 	"agents/scripted":   {"agents", "world"},
 	"scenarios":         {"github.com/BurntSushi/toml"},
 	"world":             {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "github.com/klauspost/compress"},
+	"world/bazaar":      {"world"},
 	"world/fishery":     {"world"},
 	"world/life":        {"world"},
 	"world/werewolf":    {"world"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/bazaar"
 	"github.com/vitrine-sim/vitrine/world/fishery"
 	"github.com/vitrine-sim/vitrine/world/life"
 	"github.com/vitrine-sim/vitrine/world/werewolf"
@@ -24,6 +25,7 @@ type substrate struct {
 // substrates are all that there are, by name.
 func substrates() map[string]substrate {
 	return map[string]substrate{
+		"bazaar":   {bazaarRules, bazaar.Policies(), bazaar.Metrics(), bazaar.Measure},
 		"fishery":  {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
 		"life":     {lifeRules, life.Policies(), life.Metrics(), life.Measure},
 		"werewolf": {werewolfRules, werewolf.Policies(), werewolf.Metrics(), werewolf.Measure},
@@ -83,6 +85,22 @@ func werewolfRules(s *scenarios.Scenario) (world.Rules, error) {
 			path := fmt.Sprintf("phases.%d.schedule", i)
 			return nil, s.Error(path, fmt.Sprintf("the phase %q of werewolf needs the schedule %q", p.Name, scenarios.Parallel), hint)
 		}
+	}
+	return rules, nil
+}
+
+func bazaarRules(s *scenarios.Scenario) (world.Rules, error) {
+	config := bazaar.Default()
+	if err := s.DecodeRules(&config); err != nil {
+		return nil, err
+	}
+	if n := len(s.Agents); n <= config.Buyers {
+		msg := fmt.Sprintf("%s, of which %d are buyers", plural(n, "agent"), config.Buyers)
+		return nil, s.Error("rules.buyers", msg, "the first agents buy and all others sell; somebody must be left to sell")
+	}
+	rules, err := bazaar.New(config)
+	if err != nil {
+		return nil, s.Error("rules", err.Error(), "")
 	}
 	return rules, nil
 }
