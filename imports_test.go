@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"world/fishery":     {"world"},
 	"world/life":        {"world"},
 	"world/werewolf":    {"world"},
+	"world/star":        {"world", "go.starlark.net"},
 	"world/worldtest":   {"world"},
 }
 
