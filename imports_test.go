@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"cmd/vitrine": {
 		"agents", "agents/claude", "agents/gateway", "agents/lines", "agents/scripted", "arena", "scenarios", "world",
 		"world/bazaar",
+		"world/commons",
 		"world/fishery",
 		"world/life",
 		"world/werewolf",
@@ -32,6 +33,7 @@ var allowed = map[string][]string{
 	"scenarios":         {"github.com/BurntSushi/toml"},
 	"world":             {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "github.com/klauspost/compress"},
 	"world/bazaar":      {"world"},
+	"world/commons":     {"world"},
 	"world/fishery":     {"world"},
 	"world/life":        {"world"},
 	"world/werewolf":    {"world"},

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:      *update,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"fishery.toml", "life.toml", "werewolf.toml"} {
+			for _, name := range []string{"cleanup.toml", "fishery.toml", "harvest.toml", "life.toml", "werewolf.toml"} {
 				src, err := os.ReadFile(filepath.Join("..", "..", "scenarios", name))
 				if err == nil {
 					err = os.WriteFile(filepath.Join(env.WorkDir, name), src, 0o600)

@@ -9,6 +9,7 @@ import (
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/bazaar"
+	"github.com/vitrine-sim/vitrine/world/commons"
 	"github.com/vitrine-sim/vitrine/world/fishery"
 	"github.com/vitrine-sim/vitrine/world/life"
 	"github.com/vitrine-sim/vitrine/world/werewolf"
@@ -26,7 +27,9 @@ type substrate struct {
 func substrates() map[string]substrate {
 	return map[string]substrate{
 		"bazaar":   {bazaarRules, bazaar.Policies(), bazaar.Metrics(), bazaar.Measure},
+		"cleanup":  {commonsRules(commons.Cleanup()), commons.Policies(), commons.Metrics(), commons.Measure},
 		"fishery":  {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
+		"harvest":  {commonsRules(commons.Harvest()), commons.Policies(), commons.Metrics(), commons.Measure},
 		"life":     {lifeRules, life.Policies(), life.Metrics(), life.Measure},
 		"werewolf": {werewolfRules, werewolf.Policies(), werewolf.Metrics(), werewolf.Measure},
 	}
@@ -103,6 +106,28 @@ func bazaarRules(s *scenarios.Scenario) (world.Rules, error) {
 		return nil, s.Error("rules", err.Error(), "")
 	}
 	return rules, nil
+}
+
+// commonsRules returns what makes rules of a commons, which has the values of config where a scenario says nothing.
+func commonsRules(config commons.Config) func(*scenarios.Scenario) (world.Rules, error) {
+	return func(s *scenarios.Scenario) (world.Rules, error) {
+		config := config
+		if err := s.DecodeRules(&config); err != nil {
+			return nil, err
+		}
+		rules, err := commons.New(config)
+		if err != nil {
+			return nil, s.Error("rules", err.Error(), "")
+		}
+		names := make([]string, len(s.Agents))
+		for i, a := range s.Agents {
+			names[i] = a.Name
+		}
+		if _, err := rules.Reset(s.Seed, names); err != nil {
+			return nil, s.Error("rules.map", err.Error(), "a spawn point of the map is a P")
+		}
+		return rules, nil
+	}
 }
 
 // randomPolicy is a policy that every substrate has, and what is played when nobody says what. A substrate may know a better
