@@ -56,9 +56,9 @@ func (p *livePlayers) soFar() soFar {
 	return used
 }
 
-// goOn makes the clocks and meters go on from where they were. What came after it by the log's own time counts as used.
-func (p *livePlayers) goOn(was soFar, after time.Duration) {
-	p.clock.used = time.Duration(was.ElapsedMS)*time.Millisecond + after
+// goOn makes the clocks and meters go on from where they were.
+func (p *livePlayers) goOn(was soFar) {
+	p.clock.used = time.Duration(was.ElapsedMS) * time.Millisecond
 	for _, player := range p.cast.players {
 		player.before = was.Model[player.seat.Name]
 		if left, ok := was.OvertimeMS[player.seat.Name]; ok {

@@ -28,6 +28,7 @@ const (
 const (
 	KindOperator = "operator" // an operator intervened; data: a [Command]
 	KindHeld     = "held"     // the game stands still, for an operator wants it to
+	KindResume   = "resume"   // the game goes on in this state: an operator intervened while nobody played it
 	KindFenced   = "fenced"   // an agent acted when nobody had asked it; data: {"action": name, "reason": text, "times": n}
 )
 
@@ -64,7 +65,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 			ev, action = g.consequence(a.kind, a.agent, follows)
 		}
 		ev.Proc = world.JSON(a.proc)
-		mark(&ev, st, a.saw)
+		mark(&ev, st, a)
 		action.Agent = a.agent
 		events, actions = append(events, ev), append(actions, action)
 		asked[a.agent] = a.kind == KindAction
@@ -78,7 +79,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 	events = append(events, followed...)
 	then := slices.Clone(s.then)
 	if len(then) > 0 && then[0].Kind == world.KindTurn && openMailbox(st).waits() {
-		sweep(st.Apply(events...), s.live, &then[0])
+		sweep(st.Apply(events...), g.present(s.live), &then[0])
 	}
 	events = append(events, then...)
 	if len(events) > 0 {
@@ -87,16 +88,18 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 	return events, nil
 }
 
-// mark makes an act's event say that the agent has had its messages, and which state it saw, if that is not the one of its step.
-func mark(ev *world.Event, st world.State, saw int64) {
-	if had := hears(st, ev.Agent, saw); had != nil {
+// mark makes an act's event say that the agent has had its messages, if it has answered, and which state it saw, if that is not the one of its
+// step.
+func mark(ev *world.Event, st world.State, a act) {
+	answered := a.kind == KindAction || a.kind == KindInvalid
+	if had := hears(st, a.agent, a.saw); answered && had != nil {
 		if ev.Set == nil {
 			ev.Set = make(map[string]json.RawMessage)
 		}
 		maps.Copy(ev.Set, had)
 	}
-	if saw != st.Seq {
-		ev.Data = fmt.Appendf(nil, `{"saw":%d,%s`, saw, ev.Data[len("{"):])
+	if a.saw != st.Seq {
+		ev.Data = fmt.Appendf(nil, `{"saw":%d,%s`, a.saw, ev.Data[len("{"):])
 	}
 }
 

@@ -35,10 +35,13 @@ func (f *fence) refuse(agent, action, reason string) {
 	f.refused = append(f.refused, fenced{agent: agent, Action: action, Reason: reason, Times: 1})
 }
 
-// events returns the events of what was refused since it was called last.
-func (f *fence) events() []world.Event {
+// events returns the events of what was refused since it was called last. They wait until the episode has begun.
+func (f *fence) events(st world.State) []world.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if st.Seq == 0 {
+		return nil
+	}
 	var events []world.Event
 	for _, r := range f.refused {
 		events = append(events, r.event())

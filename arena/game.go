@@ -62,9 +62,10 @@ type act struct {
 
 // A proc is what an act's event says of the process that acted: not of the world, and different each time.
 type proc struct {
-	WallMS float64 `json:"wall_ms"`          // time that the act took, in milliseconds
-	Reason string  `json:"reason,omitempty"` // why there is no action
-	Detail string  `json:"detail,omitempty"` // the last that a dead process had to say
+	WallMS    float64 `json:"wall_ms"`              // time that the act took, in milliseconds
+	ElapsedMS int64   `json:"elapsed_ms,omitempty"` // on the clock of the episode when the step was over
+	Reason    string  `json:"reason,omitempty"`     // why there is no action
+	Detail    string  `json:"detail,omitempty"`     // the last that a dead process had to say
 }
 
 // took returns the time that an act took.
@@ -178,7 +179,7 @@ func (g *Game) end(p players, end End) (world.State, End, error) {
 
 // ready returns the state in which the game goes on when no operator holds it any more.
 func (g *Game) ready(p players, st world.State) (world.State, error) {
-	for Held(st) {
+	for Held(st) && !g.IsOver(st) {
 		var err error
 		if st, err = p.later(st); err != nil {
 			return st, err

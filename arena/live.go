@@ -22,6 +22,7 @@ type livePlayers struct {
 	refused map[string]string // why an agent's last action had no effect
 	turn    int               // last one that was announced
 	held    bool              // the log says that the game is held
+	touched bool              // an operator has intervened since the state that agents are about to be shown
 
 	acting   sync.WaitGroup
 	busy     map[string]bool // who is acting in a free-running game
@@ -37,6 +38,9 @@ func newLivePlayers(e *Episode, ctx context.Context, leave context.CancelCauseFu
 }
 
 func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Observation) ([]act, error) {
+	if p.touched {
+		return nil, p.lookAgain()
+	}
 	p.announce(st)
 	defer p.listen(st)()
 	acts := make([]act, len(observations))
@@ -49,15 +53,21 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	if p.ctx.Err() != nil {
 		return nil, p.whyLeft()
 	}
+	if len(acts) > 0 {
+		acts[0].proc.ElapsedMS = p.clock.elapsed().Milliseconds()
+	}
 	return acts, nil
 }
 
 // next lets everybody act who is not acting yet, and returns what comes first. Nobody begins before all have started, so that it is no
 // advantage to start early.
 func (p *livePlayers) next(st world.State, observations []world.Observation) (act, error) {
+	if p.touched {
+		return act{}, p.lookAgain()
+	}
 	p.announce(st)
-	p.cast.wait()
 	defer p.listen(st)()
+	p.cast.wait()
 	live := make(map[string]bool)
 	for _, obs := range observations {
 		live[obs.Agent] = true
@@ -79,6 +89,7 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 				return act{}, p.whyLeft()
 			}
 			p.busy[a.agent] = false
+			a.proc.ElapsedMS = p.clock.elapsed().Milliseconds()
 			if live[a.agent] { // else the rules have ended its part meanwhile
 				return a, nil
 			}
@@ -119,12 +130,22 @@ func (p *livePlayers) sayHeld() error {
 		if !Held(st) {
 			return nil, nil
 		}
-		return []world.Event{heldEvent()}, nil
+		return []world.Event{{Kind: KindHeld}}, nil
 	})
 	return err
 }
 
-func heldEvent() world.Event { return world.Event{Kind: KindHeld} }
+// lookAgain makes agents see what an operator has done while nobody was shown anything.
+func (p *livePlayers) lookAgain() error {
+	p.touched = false
+	st, err := p.Store.Commit(context.WithoutCancel(p.ctx), func(world.State) ([]world.Event, error) {
+		return []world.Event{{Kind: KindResume}}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return &movedError{st}
+}
 
 // glance is how often the arena looks, while agents act, whether an operator wants to end the episode meanwhile. Quick agents pay nothing for it.
 const glance = 200 * time.Millisecond
@@ -187,7 +208,7 @@ func (p *livePlayers) whyLeft() error {
 func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
 	// An interruption must not lose what was decided, so the store is not given the context that it ends.
 	ctx := context.WithoutCancel(p.ctx)
-	if refused := p.fence.events(); len(refused) > 0 {
+	if refused := p.fence.events(p.Store.State()); len(refused) > 0 {
 		st, err := p.Store.Commit(ctx, func(world.State) ([]world.Event, error) { return refused, nil })
 		if err != nil {
 			return st, err
@@ -205,7 +226,8 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 		return events, err
 	})
 	if err == nil && begins && p.Paused {
-		return p.Intervene(ctx, p.Store, Command{Do: DoPause})
+		p.touched = true
+		_, err = p.Intervene(ctx, p.Store, Command{Do: DoPause})
 	}
 	return st, err
 }

@@ -64,8 +64,8 @@ func letters(st world.State) iter.Seq2[int, letter] {
 		box := openMailbox(st)
 		for n := box.First; n < box.Next; n++ {
 			var l letter
-			if st.Get(letterPath(n), &l) == nil && !yield(n, l) {
-				return
+			if st.Get(letterPath(n), &l) != nil || !yield(n, l) {
+				return // all that wait are there
 			}
 		}
 	}

@@ -167,6 +167,9 @@ func (g *Game) edit(st world.State, c Command, ev *world.Event) error {
 		return &RefusedError{Reason: fmt.Sprintf("there is no fact %q", c.Path), Unknown: c.Path}
 	case c.Do != DoDelete:
 		value, err := world.Canonical(c.Value)
+		if err == nil {
+			_, err = world.Canonical(slices.Concat([]byte(`{"value":`), value, []byte("}"))) // so deep its event has it
+		}
 		if err != nil {
 			return refuse("the value is not JSON: %v", err)
 		}

@@ -71,6 +71,16 @@ func (p *Phase) present(live []string) []string {
 	return slices.DeleteFunc(slices.Clone(live), func(agent string) bool { return !slices.Contains(p.Agents, agent) })
 }
 
+// present returns who of the live agents takes part in a turn at all.
+func (g *Game) present(live []string) []string {
+	if len(g.Phases) == 0 {
+		return live
+	}
+	return slices.DeleteFunc(slices.Clone(live), func(agent string) bool {
+		return !slices.ContainsFunc(g.Phases, func(p Phase) bool { return len(p.Agents) == 0 || slices.Contains(p.Agents, agent) })
+	})
+}
+
 // allows says whether an action is one of the phase's.
 func (p *Phase) allows(action string) bool {
 	return action == world.Pass || len(p.Actions) == 0 || slices.Contains(p.Actions, action)

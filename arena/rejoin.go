@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
-	"time"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -23,10 +22,7 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 	}
 	var st world.State
 	var was soFar
-	var last world.Event // that the clocks know of
-	if now.Turn == 0 {
-		last = events[0]
-	} else {
+	if now.Turn > 0 {
 		before, err := turnEvents(e.Dir, now.Turn-1)
 		if err != nil {
 			return nil, now, err
@@ -34,19 +30,22 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 		for _, ev := range before {
 			live.explain(ev)
 		}
-		last = before[len(before)-1]
-		_ = json.Unmarshal(last.Proc, &was) // without it the clocks begin anew
+		if len(before) > 0 {
+			_ = json.Unmarshal(before[len(before)-1].Proc, &was) // without it the clocks begin anew
+		}
 		if st, err = world.StateAt(e.Dir, now.Turn); err != nil {
 			return nil, now, err
 		}
-		n := len(e.begins(0)) // the turn's first phase begins in the commit in which the turn before ends
+		n := min(len(e.begins(0)), len(events)) // the turn's first phase begins in the commit in which the turn before ends
 		st, events = st.Apply(events[:n]...), events[n:]
 	}
-	var after time.Duration
-	if len(events) > 0 {
-		after = events[len(events)-1].Time.Sub(last.Time)
+	for _, ev := range events {
+		var step proc
+		if IsAct(ev) && json.Unmarshal(ev.Proc, &step) == nil {
+			was.ElapsedMS = max(was.ElapsedMS, step.ElapsedMS)
+		}
 	}
-	live.goOn(was, after)
+	live.goOn(was)
 	log := &recordedPlayers{game: &e.Game, file: filepath.Join(e.Dir, logFile), state: st}
 	log.read = func() (ev world.Event, err error, ok bool) {
 		if ok = len(events) > 0; ok {
@@ -85,9 +84,7 @@ func (p *rejoinedPlayers) act(st world.State, phase *Phase, observations []world
 			}
 			return acts, err
 		}
-		if now := p.read; now.Seq > st.Seq {
-			return nil, &movedError{now}
-		}
+		p.live.touched = p.read.Seq > st.Seq
 	}
 	return p.live.act(st, phase, observations)
 }
@@ -96,11 +93,12 @@ func (p *rejoinedPlayers) next(st world.State, observations []world.Observation)
 	if p.log != nil {
 		a, err := p.log.next(st, observations)
 		if p.logGoesOn(err) {
+			if err == nil {
+				p.live.cast.byName[a.agent].draw(a.took(), p.live.Act)
+			}
 			return a, err
 		}
-		if now := p.read; now.Seq > st.Seq {
-			return act{}, &movedError{now}
-		}
+		p.live.touched = p.read.Seq > st.Seq
 	}
 	return p.live.next(st, observations)
 }

@@ -140,6 +140,15 @@ func WriteActions(dir string, raw []byte) error { return writeFile(dir, ActionsN
 // WriteResult writes a run's result.
 func WriteResult(dir string, r Result) error { return writeJSON(dir, resultName, r) }
 
+// RemoveResult removes a run's result, which is none any more when the run goes on.
+func RemoveResult(dir string) error {
+	err := os.Remove(filepath.Join(dir, resultName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // ReadResult reads a run's result. The error of a run that is not over is [fs.ErrNotExist].
 func ReadResult(dir string) (Result, error) {
 	var r Result

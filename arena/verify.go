@@ -36,8 +36,12 @@ func Verify(dir string, game Game) (Verified, error) {
 	if err != nil && !errors.Is(err, errLogEnds) {
 		return Verified{}, err
 	}
-	if err := r.outside(); err != nil { // an operator may have been the last
-		return Verified{}, err
+	if err != nil {
+		if err := r.outside(); err != nil { // an operator may have been the last
+			return Verified{}, err
+		}
+	} else {
+		r.peek()
 	}
 	st = r.state
 	v := Verified{Hash: log.Hash(), Events: st.Seq, Turns: st.Turn, Over: err == nil, TornLine: log.Torn(), State: st}
@@ -65,7 +69,6 @@ type recordedPlayers struct {
 	read      func() (world.Event, error, bool)
 	state     world.State
 	matched   []world.Event // the last commit that was matched
-	moves     []world.State // after each commit from outside the game since then
 	unmatched []world.Event // the commit that is read and not yet matched
 	err       error         // in reading
 }
@@ -86,7 +89,7 @@ func (r *recordedPlayers) mistake(seq int64, format string, args ...any) error {
 }
 
 // act returns the acts that the next commit begins with.
-func (r *recordedPlayers) act(st world.State, _ *Phase, observations []world.Observation) ([]act, error) {
+func (r *recordedPlayers) act(_ world.State, _ *Phase, observations []world.Observation) ([]act, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
@@ -96,20 +99,14 @@ func (r *recordedPlayers) act(st world.State, _ *Phase, observations []world.Obs
 		if acts[i], err = r.actAt(i, obs.Agent); err != nil {
 			return nil, err
 		}
-		if at := slices.IndexFunc(r.moves, func(to world.State) bool { return to.Seq == acts[i].saw }); at >= 0 && st.Seq < acts[i].saw {
-			return nil, &movedError{r.moves[at]}
-		}
 	}
 	return acts, nil
 }
 
 // next returns the act that the next commit begins with, whose ever it is.
-func (r *recordedPlayers) next(st world.State, observations []world.Observation) (act, error) {
+func (r *recordedPlayers) next(_ world.State, observations []world.Observation) (act, error) {
 	if err := r.begin(); err != nil {
 		return act{}, err
-	}
-	if len(r.moves) > 0 && st.Seq < r.state.Seq && !slices.ContainsFunc(observations, func(obs world.Observation) bool { return obs.Agent == r.unmatched[0].Agent }) {
-		return act{}, &movedError{r.state} // it acts since then
 	}
 	var who []string
 	for _, obs := range observations {
@@ -120,12 +117,21 @@ func (r *recordedPlayers) next(st world.State, observations []world.Observation)
 	return act{}, r.mistake(r.unmatched[0].Seq, "here should stand what one of %s did", strings.Join(who, ", "))
 }
 
-// begin reads the next commit that comes from the game. It is an error if that ends the episode, or if there is none.
+// begin reads the next commit that comes from the game. It is an error if that ends the episode, or if there is none, or if the episode was
+// resumed before it.
 func (r *recordedPlayers) begin() error {
-	if err := r.outside(); err != nil {
-		return err
+	for r.peek(); r.err == nil && len(r.unmatched) > 0 && r.fromOutside(); r.peek() {
+		resumed := r.unmatched[0].Kind == KindResume
+		if err := r.matchOutside(); err != nil {
+			return err
+		}
+		if resumed {
+			return &movedError{r.state}
+		}
 	}
 	switch {
+	case r.err != nil:
+		return r.err
 	case len(r.unmatched) == 0:
 		return errLogEnds
 	case r.unmatched[0].Kind == KindEnd:
@@ -142,6 +148,8 @@ func (r *recordedPlayers) later(world.State) (world.State, error) {
 		return r.state, r.err
 	case len(r.unmatched) == 0:
 		return r.state, errLogEnds
+	case r.unmatched[0].Kind == KindEnd:
+		return r.state, errOver // its time was up just then
 	case !r.fromOutside():
 		return r.state, r.mistake(r.unmatched[0].Seq, "an operator holds the game here, and it goes on")
 	}
@@ -151,7 +159,7 @@ func (r *recordedPlayers) later(world.State) (world.State, error) {
 
 func (r *recordedPlayers) fromOutside() bool {
 	kind := r.unmatched[0].Kind
-	return kind == KindOperator || kind == KindHeld || kind == KindFenced
+	return kind == KindOperator || kind == KindHeld || kind == KindResume || kind == KindFenced
 }
 
 // outside goes on to the next commit that comes from the game.
@@ -180,27 +188,30 @@ func (r *recordedPlayers) matchOutside() error {
 			break // it comes alone
 		}
 	}
-	err := r.match(events)
-	r.moves = append(r.moves, r.state)
-	return err
+	return r.match(events)
 }
 
 // outsider returns the event that comes from what another one says of an operator or of an agent that nobody had asked.
 func (g *Game) outsider(st world.State, found world.Event) (world.Event, error) {
-	if found.Kind == KindOperator {
+	switch found.Kind {
+	case KindOperator:
 		c, err := commandOf(found)
 		if err != nil {
 			return world.Event{}, err
 		}
 		return g.operate(st, c)
-	}
-	if found.Kind == KindHeld {
+	case KindHeld:
 		if !Held(st) {
 			return world.Event{}, errors.New("nobody holds the game here")
 		}
-		return heldEvent(), nil
+		return world.Event{Kind: KindHeld}, nil
+	case KindResume:
+		return world.Event{Kind: KindResume}, nil
 	}
 	r, err := fencedOf(found)
+	if err == nil && r.Times < 1 {
+		err = fmt.Errorf("it was refused %d times", r.Times)
+	}
 	if err == nil && !slices.Contains(g.Agents, r.agent) {
 		err = fmt.Errorf("there is no agent %q", r.agent)
 	}
@@ -214,6 +225,9 @@ func (r *recordedPlayers) actAt(i int, agent string) (act, error) {
 		return act{}, r.mistake(r.unmatched[min(i, last)].Seq, "here should stand what %s did", agent)
 	}
 	a, err := actOf(r.unmatched[i], r.state.Seq)
+	if err == nil && (a.saw < 0 || a.saw > r.state.Seq) {
+		err = fmt.Errorf("it saw event %d", a.saw)
+	}
 	if err != nil {
 		return a, r.mistake(r.unmatched[i].Seq, "what %s did: %v", agent, err)
 	}
@@ -265,7 +279,6 @@ func (r *recordedPlayers) commit(decide func(world.State) ([]world.Event, error)
 		return r.state, err
 	}
 	err = r.match(events)
-	r.moves = nil
 	return r.state, err
 }
 

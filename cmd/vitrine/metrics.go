@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -53,8 +54,8 @@ func metrics(a *app, dir, file string) (any, error) {
 	if err != nil {
 		return nil, misuse("", "--csv: %w", err)
 	}
-	if err := csv.NewWriter(out).WriteAll(rows); err != nil {
+	if err := errors.Join(csv.NewWriter(out).WriteAll(rows), out.Close()); err != nil {
 		return nil, fmt.Errorf("write %s: %w", file, err)
 	}
-	return doc, out.Close()
+	return doc, nil
 }

@@ -188,7 +188,7 @@ func worldGet(_ context.Context, a *app, args []string) (any, error) {
 	facts := make(map[string]json.RawMessage)
 	for _, path := range paths {
 		facts[path], _ = st.Fact(path)
-		fmt.Fprintf(a.out, "%s %s\n", path, facts[path])
+		fmt.Fprintln(a.out, printable(fmt.Sprintf("%s %s", path, facts[path])))
 	}
 	if len(facts) == 0 && prefix != "" {
 		return nil, fmt.Errorf("%s: no fact begins with %q", args[0], prefix)

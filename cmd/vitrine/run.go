@@ -171,9 +171,12 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
 	if r.resumed == nil {
-		if err := r.begin(began); err != nil {
-			return nil, err
-		}
+		err = r.begin(began)
+	} else {
+		err = arena.RemoveResult(r.dir)
+	}
+	if err != nil {
+		return nil, err
 	}
 	store, err := world.Open(r.dir)
 	if err != nil {

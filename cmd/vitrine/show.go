@@ -157,6 +157,8 @@ func tell(ev world.Event) string {
 		return agent + commanded(data)
 	case arena.KindHeld:
 		return "paused"
+	case arena.KindResume:
+		return "resumed"
 	case world.KindRefusal:
 		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])
 	case arena.KindTimeout, arena.KindInvalid, arena.KindError:
