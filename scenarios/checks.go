@@ -15,7 +15,7 @@ func (s *Scenario) contradictions() Errors {
 		phases = append(phases, p.Name)
 	}
 	return slices.Concat(
-		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(),
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(),
 		s.unphased(), s.unrotated(), s.undefaulted())
 }
 
@@ -56,6 +56,27 @@ func (s *Scenario) programs() (errs Errors) {
 	}
 	return errs
 }
+
+// servers returns a mistake for each MCP server that has the name of another one or of the world's, or that nobody would start.
+func (s *Scenario) servers() (errs Errors) {
+	for i, a := range s.Agents {
+		names := []string{worldServer}
+		for k, server := range a.MCP {
+			at := fmt.Sprintf("agents.%d.mcp.%d.name", i, k)
+			if slices.Contains(names, server.Name) {
+				errs = append(errs, s.Error(at, fmt.Sprintf("%q is the name of another MCP server of this agent", server.Name), "the world's own is called "+worldServer))
+			}
+			names = append(names, server.Name)
+		}
+		if len(a.MCP) > 0 && (a.Kind == Exec || a.Kind == Human) {
+			errs = append(errs, s.Error(fmt.Sprintf("agents.%d.mcp", i), fmt.Sprintf("an agent of kind %q starts no MCP servers", a.Kind), "Claude Code does"))
+		}
+	}
+	return errs
+}
+
+// worldServer is the name of the MCP server through which Claude Code acts, as package claude has it.
+const worldServer = "world"
 
 // reserved returns a mistake for each agent that has a name which means somebody else in a log.
 func (s *Scenario) reserved() (errs Errors) {

@@ -120,6 +120,10 @@ func (d *decoder) value(n *node, at string, v reflect.Value, spec spec) {
 			d.wrongType(n, at, "a table")
 			return
 		}
+		if v.Type() == reflect.TypeFor[Env]() {
+			v.Set(reflect.ValueOf(d.env(n, at, spec)))
+			return
+		}
 		v.Set(reflect.ValueOf(d.plain(n, at)))
 	default:
 		panic(fmt.Sprintf("internal error: no %s can be read from a scenario (%s)", v.Type(), at))

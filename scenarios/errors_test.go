@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, thinking, tools, prompt, prompt_file, rules, limits, messages, phases and agents`},
+		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, thinking, tools, prompt, prompt_file, workdir, env, rules, limits, messages, phases and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -138,6 +138,23 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 2\n[[phases]]\nname = \"p\"\nagents = [\"a\", \"a2\", \"a3\"]\n",
 			`x.toml:7:22: no agent "a3" in the scenario|did you mean "a1"?`,
 		},
+		{
+			head + "[env]\nTZ = \"UTC\"\nHOME = \"/\"\nhome = \"/\"\nA = 1\nHTTPS_PROXY = \"x\"\n",
+			"x.toml:5:1: env: HOME is the name of a variable that a scenario cannot set|" + envHint +
+				"\nx.toml:6:1: env: the name of a variable must match ^[A-Z_][A-Z0-9_]*$, not be \"home\"|capital letters, digits and _" +
+				"\nx.toml:7:5: env.A must be a string, not the number 1|write it in quotes" +
+				"\nx.toml:8:1: env: HTTPS_PROXY is the name of a variable that a scenario cannot set|" + envHint,
+		},
+		{head + "workdir = \"none/\"\n", `x.toml:3:11: there is no folder "none" beside the scenario`},
+		{head + "workdir = \"./x\"\n", `x.toml:3:11: workdir must be a path below the scenario's folder, not "./x"|write it like "template"`},
+		{
+			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 2\n[[agents.mcp]]\nname = \"world\"\ncommand = \"x\"\n[[agents.mcp]]\nname = \"b\"\n" +
+				"[[agents.mcp]]\nname = \"b\"\ncommand = \"\"\nenv = { HOME = \"/\" }\n",
+			"x.toml:6:8: \"world\" is the name of another MCP server of this agent|the world's own is called world\n" +
+				"x.toml:8:1: missing key \"agents.0.mcp.1.command\"|the program to start, such as \"python3\"\n" +
+				"x.toml:11:8: \"b\" is the name of another MCP server of this agent|the world's own is called world\n" +
+				`x.toml:12:11: agents.0.mcp.2.command must match ., not be ""|the program to start, such as "python3"`,
+		},
 		{head + "prompt_file = \"../x.md\"\n", `x.toml:3:15: prompt_file must be a path below the scenario's folder, not "../x.md"|write it like "prompts/fisher.md"`},
 		{head + "prompt_file = \"/etc/passwd\"\n", `x.toml:3:15: prompt_file must be a path below the scenario's folder, not "/etc/passwd"|write it like "prompts/fisher.md"`},
 		{head + "prompt_file = \"x.md\"\nprompt = \"x\"\n", `x.toml:3:15: prompt_file says the prompt, and so does prompt|leave one of them out`},
@@ -153,6 +170,8 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		}
 	}
 }
+
+const envHint = "the isolation of agents, or the way to their models, depends on it"
 
 const nameHint = "a small letter, then small letters, digits, _ and -; at most 32"
 

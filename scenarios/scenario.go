@@ -15,6 +15,7 @@
 //	hint      what to tell whoever got it wrong
 //	open      "true": a table whose other keys are somebody else's
 //	optional  "true": a table that may be missing, and then has no defaults
+//	reserved  "true": variables of an environment that is ours as well, see below
 //	doc       what it is, for editors and their users
 //
 // Durations are strings such as "90s" or "1h30m". All keys of [rules] but its name are parameters of those rules, which this
@@ -36,6 +37,13 @@
 // Files that a scenario names lie in its folder or below it. Paths have slashes, and no "..". A link must not lead out of the folder.
 // A scenario has at most 1000 of them, of 8 MiB together.
 //
+// # Environments
+//
+// A scenario cannot set variables on which the isolation of agents and the way to their models depend, or by which Claude Code is steered:
+// HOME, PATH, PWD, SHELL, ENV, TMP, TEMP, TMPDIR, API_TIMEOUT_MS, GCONV_PATH, GLIBC_TUNABLES and MAX_THINKING_TOKENS, MAX_MCP_OUTPUT_TOKENS, and
+// those that begin with ANTHROPIC_, BASH_, BUN_, CLAUDE, DISABLE_, ENABLE_, LD_, MCP_, NODE_, OTEL_, SSL_CERT_ or XDG_, or end
+// with _PROXY.
+//
 // # Overrides
 //
 // A value can be set from outside with "dotted.path=value", as in "rules.capacity=50" or "agents.a.policy=greedy", where
@@ -54,6 +62,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,6 +157,11 @@ func (s *Scenario) inherit() {
 		}
 		if says.child("tools") == nil {
 			a.Tools = s.Tools
+		}
+		if len(s.Env) > 0 {
+			own := a.Env
+			a.Env = maps.Clone(s.Env)
+			maps.Copy(a.Env, own)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -230,10 +231,71 @@ func TestPromptsStandInFilesOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestWorkdirsAreReadWithTheScenario(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "x.toml")
+	write("x.toml", `
+rules.name = "r"
+workdir = "all/"
+env = { A = "1", B = "2" }
+agents = [{ name = "a", count = 2 }, { name = "b", workdir = "b", env = { B = "3" } }, { name = "c", workdir = "" }]
+`)
+	write("all/notes.md", "notes")
+	write("all/deep/down/x.bin", "\xff\x00")
+	write("b/own.md", "own")
+	s, err := Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]byte{"notes.md": []byte("notes"), "deep/down/x.bin": []byte("\xff\x00")}
+	again, err := Parse(s.File, s.Source, s.Set, s.Files)
+	if err != nil || !reflect.DeepEqual(s, again) {
+		t.Errorf("got  %+v (%v)\nwant %+v", again, err, s)
+	}
+	for i, want := range []map[string][]byte{all, all, {"own.md": []byte("own")}, nil} {
+		if got := s.Agents[i].Work; !reflect.DeepEqual(got, want) {
+			t.Errorf("agent %d has %q, want %q", i, got, want)
+		}
+	}
+	if got := s.Agents[1].Env; !reflect.DeepEqual(got, Env{"A": "1", "B": "2"}) {
+		t.Errorf("a2 has %v", got)
+	}
+	if got := s.Agents[2].Env; !reflect.DeepEqual(got, Env{"A": "1", "B": "3"}) {
+		t.Errorf("b has %v", got)
+	}
+
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "all", "deep", "link")); err != nil {
+		t.Fatal(err)
+	}
+	want := file + ":3:11: read all: all/deep/link is neither a file nor a folder"
+	if _, err := Load(file, nil); message(err) != want {
+		t.Errorf("got %q, want %q", message(err), want)
+	}
+	if err := os.Remove(filepath.Join(dir, "all", "deep", "link")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file, []string{"workdir=x.toml"}); message(err) != "--set workdir=x.toml: read x.toml: it is no folder" {
+		t.Errorf("of a file: %v", err)
+	}
+	for i := range maxFiles {
+		write(fmt.Sprintf("b/%d", i), "")
+	}
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "the scenario has more than 1000 files") {
+		t.Errorf("of %d files: %v", maxFiles+3, err)
+	}
+}
+
 func TestFilesThatLieElsewhereAreRefused(t *testing.T) {
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")
 	for file, text := range map[string]string{
-		outside: "a secret", filepath.Join(dir, "prompt.md"): "x", filepath.Join(dir, "large"): strings.Repeat("x", maxFiles+1),
+		outside: "a secret", filepath.Join(dir, "prompt.md"): "x", filepath.Join(dir, "large"): strings.Repeat("x", maxBytes+1),
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

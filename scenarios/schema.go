@@ -64,6 +64,9 @@ func schemaOf(t reflect.Type, spec spec) map[string]any {
 		schema["items"] = schemaOf(t.Elem(), specOfEntries(spec))
 	case reflect.Map:
 		schema["type"] = "object"
+		if t == reflect.TypeFor[Env]() {
+			envSchema(schema, spec)
+		}
 	case reflect.Struct:
 		tableSchema(schema, t, spec.open)
 	default:

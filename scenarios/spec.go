@@ -9,17 +9,17 @@ import (
 
 // A spec is what the tags of a field say of its value.
 type spec struct {
-	required, open, optional bool
-	min, max, or             string
-	enum                     []string
-	pattern, hint            string
-	def, doc                 string
+	required, open, optional, reserved bool
+	min, max, or                       string
+	enum                               []string
+	pattern, hint                      string
+	def, doc                           string
 }
 
 // specOf reads the tags of a field.
 func specOf(tag reflect.StructTag) spec {
 	s := spec{
-		required: tag.Get("required") == "true", open: tag.Get("open") == "true", optional: tag.Get("optional") == "true",
+		required: tag.Get("required") == "true", open: tag.Get("open") == "true", optional: tag.Get("optional") == "true", reserved: tag.Get("reserved") == "true",
 		min: tag.Get("min"), max: tag.Get("max"), or: tag.Get("or"),
 		pattern: tag.Get("pattern"), hint: tag.Get("hint"),
 		def: tag.Get("default"), doc: tag.Get("doc"),

@@ -16,6 +16,8 @@ type Scenario struct {
 	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"Built-in tools of Claude Code that all agents may use, in their own work folders only."`
 	Prompt     string   `toml:"prompt" doc:"What all agents are told at the start. {name}, {role}, {agents} (their number) and {rules.KEY} are filled in."`
 	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
+	Workdir    string   `toml:"workdir" doc:"A folder beside the scenario whose files are in the work folder of each agent when it starts."`
+	Env        Env      `toml:"env" reserved:"true" doc:"Variables of the environment of all agents' processes."`
 
 	Rules    Rules    `toml:"rules" open:"true" doc:"The law of the world. All keys but the name are parameters of those rules."`
 	Limits   Limits   `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
@@ -83,4 +85,20 @@ type Agent struct {
 	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"In place of the scenario's."`
 	Prompt     string   `toml:"prompt" doc:"What it is told besides the scenario's prompt, after a blank line."`
 	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
+	Workdir    string   `toml:"workdir" doc:"In place of the scenario's."`
+	Env        Env      `toml:"env" reserved:"true" doc:"Added to the scenario's; its own value of a variable counts."`
+	MCP        []MCP    `toml:"mcp" max:"20" doc:"MCP servers whose tools Claude Code gets besides the world's, each a process of its own beside the agent's."`
+
+	Work map[string][]byte // files of Workdir by their paths in it, with slashes
+}
+
+// An Env is variables of the environment of a process.
+type Env map[string]string
+
+// An MCP is an MCP server on standard input and output that Claude Code starts for an agent. Its tools are mcp__NAME__TOOL.
+type MCP struct {
+	Name    string   `toml:"name" required:"true" pattern:"^[a-z][a-z0-9-]{0,31}$" hint:"a small letter, then small letters, digits and -; at most 32" doc:"The model knows its tools as mcp__NAME__TOOL."`
+	Command string   `toml:"command" required:"true" pattern:"." hint:"the program to start, such as \"python3\"" doc:"The program, found on /usr/local/bin:/usr/bin:/bin, or by its path; it runs in the agent's work folder."`
+	Args    []string `toml:"args" doc:"Its arguments."`
+	Env     Env      `toml:"env" doc:"Variables of its environment."`
 }

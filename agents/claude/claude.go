@@ -13,6 +13,7 @@
 //	tmp/              its temporary files
 //	api.sock          the gateway
 //	prompt.txt        the system prompt
+//	mcp.json          the MCP servers that it starts, if it starts any
 //	stderr.log        what the process wrote to standard error
 //	transcript.jsonl  the conversation, there once the agent is closed
 //
@@ -64,6 +65,8 @@ type Config struct {
 	Prompt   string   // system prompt
 	Tools    []string // built-in tools granted, of Read, Write, Edit, Glob and Grep; they reach the working directory only
 	Thinking int      // tokens that the model may think before it answers; 0: it does not
+	Env      []string // variables of its environment besides its own, as NAME=value; its own count
+	Servers  []Server // MCP servers that it starts beside the world's, in its working directory
 	Log      *slog.Logger
 
 	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; no process may be writing it.
@@ -76,6 +79,15 @@ type Config struct {
 	// for it can only be that of the process that called; the reason is what the model reads. Such an action has no effect. Any
 	// goroutine may call Fenced until Close has returned, and the agent waits for it. nil: nobody is told.
 	Fenced func(action world.Action, reason string)
+}
+
+// A Server is an MCP server on standard input and output, a process that Claude Code starts and ends. The model may call all its tools,
+// which it knows as mcp__NAME__TOOL.
+type Server struct {
+	Name    string // neither another's nor "world"
+	Command string
+	Args    []string
+	Env     map[string]string // added to that of the agent's process
 }
 
 // Socket returns the path of the unix socket on which the process in dir looks for its gateway.
@@ -139,7 +151,11 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := a.initialize(ctx); err != nil {
+	err = a.initialize(ctx)
+	if err == nil {
+		err = a.awaitServers(ctx)
+	}
+	if err != nil {
 		_, closeErr := a.Close()
 		return nil, errors.Join(fmt.Errorf("start claude: %w", err), closeErr)
 	}

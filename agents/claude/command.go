@@ -31,6 +31,9 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 	if err := os.WriteFile(prompt, []byte(cfg.Prompt+protocolText), 0o600); err != nil {
 		return nil, nil, err
 	}
+	if err := writeServers(cfg); err != nil {
+		return nil, nil, err
+	}
 	stderr, err := os.OpenFile(filepath.Join(cfg.Dir, stderrName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, err
@@ -38,13 +41,13 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 	cmd := exec.Command(cfg.Binary, arguments(cfg, prompt)...)
 	cmd.Dir = work
 	cmd.Stderr = stderr
-	cmd.Env = []string{
+	cmd.Env = append(slices.Clone(cfg.Env), // of a variable that is there twice the last value counts
 		"PATH=/usr/local/bin:/usr/bin:/bin",
-		"HOME=" + home,
-		"CLAUDE_CONFIG_DIR=" + filepath.Join(home, ".claude"),
-		"TMPDIR=" + tmp,
-		"CLAUDE_CODE_TMPDIR=" + tmp,
-		"MAX_THINKING_TOKENS=" + strconv.Itoa(cfg.Thinking),
+		"HOME="+home,
+		"CLAUDE_CONFIG_DIR="+filepath.Join(home, ".claude"),
+		"TMPDIR="+tmp,
+		"CLAUDE_CODE_TMPDIR="+tmp,
+		"MAX_THINKING_TOKENS="+strconv.Itoa(cfg.Thinking),
 		// An act is held open until everybody has acted.
 		"MCP_TOOL_TIMEOUT=604800000",
 		"CLAUDE_CODE_MCP_TOOL_IDLE_TIMEOUT=0",
@@ -57,7 +60,7 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 		"CLAUDE_CODE_DISABLE_BUNDLED_SKILLS=1",
 		"CLAUDE_CODE_DISABLE_ATTACHMENTS=1",
 		"DISABLE_AUTOUPDATER=1",
-	}
+	)
 	cmd.Env = append(cmd.Env, GatewayEnv(cfg.Token)...)
 	return cmd, stderr, nil
 }
@@ -80,11 +83,14 @@ func arguments(cfg Config, prompt string) []string {
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Write" || t == "Edit" }) {
 		allowed = append(allowed, "Edit(./**)") // governs Write as well
 	}
+	for _, server := range cfg.Servers {
+		allowed = append(allowed, "mcp__"+server.Name)
+	}
 	conversation := "--session-id=" + newID()
 	if cfg.Resume != "" {
 		conversation = "--resume=" + cfg.Resume
 	}
-	return []string{
+	args := []string{
 		"-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
 		"--model=" + cfg.Model,
 		conversation,
@@ -96,6 +102,10 @@ func arguments(cfg Config, prompt string) []string {
 		"--setting-sources=",
 		"--disable-slash-commands",
 	}
+	if len(cfg.Servers) > 0 {
+		args = append(args, "--mcp-config="+filepath.Join(cfg.Dir, serversName))
+	}
+	return args
 }
 
 // newID returns a random UUID (RFC 9562, version 4).

@@ -15,9 +15,13 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// TestMain lets the test binary stand in for a Claude Code that misbehaves in ways the real one does not. Its mode is the name
+// TestMain lets the test binary be an MCP server, and stand in for a Claude Code that misbehaves in ways the real one does not. Its mode is the name
 // of its model.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == NotesServer {
+		serveNotes()
+		return
+	}
 	for _, arg := range os.Args {
 		if mode, ok := strings.CutPrefix(arg, "--model=fake-"); ok {
 			(&fake{mode: mode, in: bufio.NewReader(os.Stdin)}).play()

@@ -43,6 +43,9 @@ type explainedAgent struct {
 	Model    string       `json:"model,omitempty"`
 	Policy   string       `json:"policy"`
 	Tools    []string     `json:"tools"` // built-in
+	Servers  []string     `json:"mcp"`   // MCP servers besides the world's
+	Workdir  string       `json:"workdir,omitempty"`
+	Env      []string     `json:"env"` // NAME=value
 	Thinking int          `json:"thinking"`
 	Shown    claude.Shown `json:"shown"` // the very text that it gets at first; a program or a person gets the observation
 }
@@ -95,6 +98,10 @@ func (s *setup) explain(turns int) (*explained, error) {
 		shown := claude.Show(a.Prompt, preview.Seen[i])
 		agent := explainedAgent{
 			Name: a.Name, Kind: a.Kind, Policy: a.Policy, Tools: append([]string{}, a.Tools...), Thinking: a.Thinking, Shown: shown,
+			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{},
+		}
+		for _, server := range a.MCP {
+			agent.Servers = append(agent.Servers, server.Name)
 		}
 		if isModelled(a) {
 			agent.Model = modelOf(a)
@@ -148,6 +155,15 @@ func (a explainedAgent) line() string {
 	parts = append(parts, "policy "+a.Policy)
 	if len(a.Tools) > 0 {
 		parts = append(parts, "tools "+strings.Join(a.Tools, ", "))
+	}
+	if len(a.Servers) > 0 {
+		parts = append(parts, "MCP servers "+strings.Join(a.Servers, ", "))
+	}
+	if a.Workdir != "" {
+		parts = append(parts, "files of "+a.Workdir)
+	}
+	if len(a.Env) > 0 {
+		parts = append(parts, strings.Join(a.Env, " "))
 	}
 	if a.Thinking > 0 {
 		parts = append(parts, fmt.Sprintf("thinking %d", a.Thinking))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
 )
@@ -46,4 +47,22 @@ func (s *setup) agreeFiles(m arena.Manifest) error {
 		}
 	}
 	return nil
+}
+
+// variables returns what an agent's scenario adds to the environment of its process.
+func variables(a scenarios.Agent) []string {
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
+		env = append(env, name+"="+a.Env[name])
+	}
+	return env
+}
+
+// servers returns the MCP servers that an agent has besides the world's.
+func servers(a scenarios.Agent) []claude.Server {
+	var all []claude.Server
+	for _, s := range a.MCP {
+		all = append(all, claude.Server{Name: s.Name, Command: s.Command, Args: s.Args, Env: s.Env})
+	}
+	return all
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"runtime"
@@ -84,17 +85,20 @@ func (r *runner) human(a scenarios.Agent) func(context.Context, arena.Fenced) (a
 // program returns the seat of a program, with a gateway if it wants one.
 func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, error) {
 	dir := arena.AgentDir(r.dir, a.Name)
-	cfg := lines.Config{Command: a.Command, Dir: dir}
+	cfg := lines.Config{Command: a.Command, Dir: dir, Env: variables(a)}
 	seat := arena.Seat{Name: a.Name}
 	if a.Gateway {
 		token, endpoint, err := r.open(gw, a.Name)
 		if err != nil {
 			return seat, err
 		}
-		cfg.Env = append(claude.GatewayEnv(token), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
+		cfg.Env = append(append(cfg.Env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
 		seat.Meter = meter(endpoint)
 	}
 	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
+		if err := agents.MakeWork(dir, a.Work); err != nil {
+			return nil, fmt.Errorf("make the work folder: %w", err)
+		}
 		cfg.Fenced = func(action world.Action, reason string) { fenced(action.Name, reason) }
 		return lines.Start(cfg)
 	}
@@ -147,9 +151,12 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		return arena.Seat{}, err
 	}
 	start := func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
+		if err := agents.MakeWork(dir, a.Work); err != nil {
+			return nil, fmt.Errorf("make the work folder: %w", err)
+		}
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
-			Tools: a.Tools, Thinking: a.Thinking, Log: r.log, Resume: transcript, Told: told,
+			Tools: a.Tools, Thinking: a.Thinking, Env: variables(a), Servers: servers(a), Log: r.log, Resume: transcript, Told: told,
 			Fenced: func(action world.Action, reason string) { fenced(action.Name, reason) },
 		})
 	}
