@@ -112,7 +112,7 @@ func (c *chaos) command(random *rand.Rand, nastily bool) Command {
 	return Command{Do: DoContinue}
 }
 
-func (c *chaos) operate(ctx context.Context, seed uint64, times int, nastily bool) {
+func (c *chaos) operate(ctx context.Context, beside bool, seed uint64, times int, nastily bool) {
 	random := rand.New(rand.NewPCG(seed, 77))
 	store, err := world.Open(c.dir)
 	if err != nil {
@@ -126,7 +126,7 @@ func (c *chaos) operate(ctx context.Context, seed uint64, times int, nastily boo
 			c.t.Error(err)
 			return
 		}
-		if ctx == nil {
+		if !beside {
 			continue
 		}
 		select {
@@ -135,10 +135,7 @@ func (c *chaos) operate(ctx context.Context, seed uint64, times int, nastily boo
 			return
 		}
 	}
-	if ctx == nil {
-		return
-	}
-	for ctx.Err() == nil { // in the end it lets the game go on
+	for beside && ctx.Err() == nil { // in the end it lets the game go on
 		_, _ = c.Game.Intervene(context.Background(), store, Command{Do: DoContinue})
 		select {
 		case <-time.After(3 * time.Millisecond):
@@ -214,7 +211,7 @@ func (c *chaos) runOnce(seed uint64, stopAfter time.Duration, nastily bool) Outc
 	go func() {
 		defer close(over)
 		c.stage.awaitStart(operator)
-		c.operate(operator, seed, c.random.IntN(12), nastily)
+		c.operate(operator, true, seed, c.random.IntN(12), nastily)
 	}()
 	if stopAfter > 0 {
 		time.AfterFunc(stopAfter, cancel)
@@ -264,7 +261,7 @@ func TestWhateverHappensToAGameItsLogVerifies(t *testing.T) {
 				})
 				v := c.check(fmt.Sprintf("%d: cut", i))
 				if c.random.IntN(2) == 0 && v.State.Seq > 0 {
-					c.operate(t.Context(), seed*100+uint64(i), 1+c.random.IntN(3), nastily)
+					c.operate(t.Context(), false, seed*100+uint64(i), 1+c.random.IntN(3), nastily)
 					c.check(fmt.Sprintf("%d: outside", i))
 				}
 			}
