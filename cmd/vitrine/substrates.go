@@ -12,6 +12,7 @@ import (
 	"github.com/vitrine-sim/vitrine/world/commons"
 	"github.com/vitrine-sim/vitrine/world/fishery"
 	"github.com/vitrine-sim/vitrine/world/life"
+	"github.com/vitrine-sim/vitrine/world/segregation"
 	"github.com/vitrine-sim/vitrine/world/werewolf"
 )
 
@@ -26,12 +27,13 @@ type substrate struct {
 // substrates are all that there are, by name.
 func substrates() map[string]substrate {
 	return map[string]substrate{
-		"bazaar":   {bazaarRules, bazaar.Policies(), bazaar.Metrics(), bazaar.Measure},
-		"cleanup":  {commonsRules(commons.Cleanup()), commons.Policies(), commons.Metrics(), commons.Measure},
-		"fishery":  {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
-		"harvest":  {commonsRules(commons.Harvest()), commons.Policies(), commons.Metrics(), commons.Measure},
-		"life":     {lifeRules, life.Policies(), life.Metrics(), life.Measure},
-		"werewolf": {werewolfRules, werewolf.Policies(), werewolf.Metrics(), werewolf.Measure},
+		"bazaar":      {bazaarRules, bazaar.Policies(), bazaar.Metrics(), bazaar.Measure},
+		"cleanup":     {commonsRules(commons.Cleanup()), commons.Policies(), commons.Metrics(), commons.Measure},
+		"fishery":     {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
+		"harvest":     {commonsRules(commons.Harvest()), commons.Policies(), commons.Metrics(), commons.Measure},
+		"life":        {lifeRules, life.Policies(), life.Metrics(), life.Measure},
+		"segregation": {segregationRules, segregation.Policies(), segregation.Metrics(), segregation.Measure},
+		"werewolf":    {werewolfRules, werewolf.Policies(), werewolf.Metrics(), werewolf.Measure},
 	}
 }
 
@@ -128,6 +130,21 @@ func commonsRules(config commons.Config) func(*scenarios.Scenario) (world.Rules,
 		}
 		return rules, nil
 	}
+}
+
+func segregationRules(s *scenarios.Scenario) (world.Rules, error) {
+	config := segregation.Default()
+	if err := s.DecodeRules(&config); err != nil {
+		return nil, err
+	}
+	if len(s.Agents) < 2 {
+		return nil, s.Error("agents", "there is only one", "the agents are red and green by turns: have at least two")
+	}
+	rules, err := segregation.New(config)
+	if err != nil {
+		return nil, s.Error("rules", err.Error(), "")
+	}
+	return rules, nil
 }
 
 // randomPolicy is a policy that every substrate has, and what is played when nobody says what. A substrate may know a better
