@@ -10,6 +10,7 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/bazaar"
 	"github.com/vitrine-sim/vitrine/world/commons"
+	"github.com/vitrine-sim/vitrine/world/diplomacy"
 	"github.com/vitrine-sim/vitrine/world/fishery"
 	"github.com/vitrine-sim/vitrine/world/life"
 	"github.com/vitrine-sim/vitrine/world/segregation"
@@ -29,6 +30,7 @@ func substrates() map[string]substrate {
 	return map[string]substrate{
 		"bazaar":      {bazaarRules, bazaar.Policies(), bazaar.Metrics(), bazaar.Measure},
 		"cleanup":     {commonsRules(commons.Cleanup()), commons.Policies(), commons.Metrics(), commons.Measure},
+		"diplomacy":   {diplomacyRules, diplomacy.Policies(), diplomacy.Metrics(), diplomacy.Measure},
 		"fishery":     {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
 		"harvest":     {commonsRules(commons.Harvest()), commons.Policies(), commons.Metrics(), commons.Measure},
 		"life":        {lifeRules, life.Policies(), life.Metrics(), life.Measure},
@@ -141,6 +143,31 @@ func segregationRules(s *scenarios.Scenario) (world.Rules, error) {
 		return nil, s.Error("agents", "there is only one", "the agents are red and green by turns: have at least two")
 	}
 	rules, err := segregation.New(config)
+	if err != nil {
+		return nil, s.Error("rules", err.Error(), "")
+	}
+	return rules, nil
+}
+
+func diplomacyRules(s *scenarios.Scenario) (world.Rules, error) {
+	config := diplomacy.Default()
+	if err := s.DecodeRules(&config); err != nil {
+		return nil, err
+	}
+	if n := len(s.Agents); n < 2 || n > 7 {
+		return nil, s.Error("agents", plural(n, "agent"), "there are from two to seven powers")
+	}
+	const hint = "all orders are carried out at once, so all must be given in one step"
+	if len(s.Phases) == 0 && s.Schedule != scenarios.Parallel {
+		return nil, s.Error("schedule", fmt.Sprintf("diplomacy needs the schedule %q or phases", scenarios.Parallel), hint)
+	}
+	for i, p := range s.Phases {
+		if (len(p.Actions) == 0 || slices.Contains(p.Actions, "order")) && p.Schedule != scenarios.Parallel {
+			msg := fmt.Sprintf("the phase %q of diplomacy needs the schedule %q", p.Name, scenarios.Parallel)
+			return nil, s.Error(fmt.Sprintf("phases.%d.schedule", i), msg, hint)
+		}
+	}
+	rules, err := diplomacy.New(config)
 	if err != nil {
 		return nil, s.Error("rules", err.Error(), "")
 	}
