@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 		"world/fishery",
 		"world/life",
 		"world/segregation",
+		"world/star",
 		"world/werewolf",
 	},
 	"arena":             {"agents", "world"},

@@ -53,7 +53,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{"agents = \"a\"\nrules.name = \"r\"\n", `x.toml:1:10: agents must be a list, not the string "a"|write it in brackets, like ["a", "b"]`},
 		{"agents = [\"a\"]\nrules.name = \"r\"\n", `x.toml:1:11: agents.0 must be a table, not the string "a"`},
 		{"[agents]\nname = \"a\"\n[rules]\nname = \"r\"\n", `x.toml:1:1: agents must be a list, not a table|write [[agents]], with two brackets`},
-		{"rules = \"r\"\nagents = [{ name = \"a\" }]\n", `x.toml:1:9: rules must be a table, not the string "r"|write [rules], and its keys below it`},
+		{"rules = 3\nagents = [{ name = \"a\" }]\n", `x.toml:1:9: rules must be a table, not the number 3|write [rules], and its keys below it`},
 		{head + "prompt = []\n", `x.toml:3:10: prompt must be a string, not a list`},
 
 		// Values.

@@ -110,7 +110,12 @@ func (f Files) size() (n int) {
 
 // read reads the files that the scenario names.
 func (s *Scenario) read(from source) (errs Errors) {
-	errs = s.readPrompt(from, "", &s.Prompt, s.PromptFile)
+	if s.Rules.InFile() {
+		if _, mistake := s.beside(from, "rules.name", s.Rules.Name); mistake != nil {
+			errs = append(errs, mistake)
+		}
+	}
+	errs = append(errs, s.readPrompt(from, "", &s.Prompt, s.PromptFile)...)
 	folders := make(map[string]map[string][]byte)
 	for i := range s.Agents {
 		a, at := &s.Agents[i], fmt.Sprintf("agents.%d", i)

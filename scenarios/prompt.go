@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -65,7 +64,7 @@ func (s *Scenario) tellers() []*node {
 func (s *Scenario) prompt(table *node) (text string, mistake func(offset int, msg, hint string) *Error) {
 	if n := table.table["prompt_file"]; n != nil {
 		name, _ := n.val.(string)
-		file := &document{file: filepath.Join(filepath.Dir(s.File), name), src: s.Files[name]}
+		file := &document{file: s.Beside(name), src: s.Files[name]}
 		return string(file.src), file.mistakeAt
 	}
 	n := table.table["prompt"]

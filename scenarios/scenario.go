@@ -16,10 +16,12 @@
 //	open      "true": a table whose other keys are somebody else's
 //	optional  "true": a table that may be missing, and then has no defaults
 //	reserved  "true": variables of an environment that is ours as well, see below
+//	short     the key of a table for which a string may stand
 //	doc       what it is, for editors and their users
 //
 // Durations are strings such as "90s" or "1h30m". All keys of [rules] but its name are parameters of those rules, which this
-// package does not know: [Scenario.DecodeRules] reads them into a struct of the caller with the same tags.
+// package does not know: [Scenario.DecodeRules] reads them into a struct of the caller with the same tags. Where there are none, rules = "name" will
+// do. A name that ends in .star is a file beside the scenario.
 //
 // # Groups
 //
@@ -182,6 +184,11 @@ func (s *Scenario) DecodeRules(v any) error {
 		errs = s.tellRules(v)
 	}
 	return errs.sorted()
+}
+
+// Beside returns what messages call a file beside the scenario.
+func (s *Scenario) Beside(path string) string {
+	return filepath.Join(filepath.Dir(s.File), filepath.FromSlash(path))
 }
 
 // Error returns a mistake in the value at a dotted path such as "rules.name" or "agents.2.policy", or, where the file does

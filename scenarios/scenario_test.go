@@ -518,3 +518,36 @@ func message(err error) string {
 	}
 	return err.Error()
 }
+
+func TestRulesAreATableOrAName(t *testing.T) {
+	const agents = "\n[[agents]]\nname = \"a\"\n"
+	for _, c := range []struct {
+		src  string
+		set  []string
+		name string
+	}{
+		{"rules = \"fishery\"", nil, "fishery"},
+		{"rules = \"fishery\"", []string{"rules.capacity=7"}, "fishery"},
+		{"rules = \"fishery\"", []string{"rules=other"}, "other"},
+		{"rules.name = \"fishery\"", []string{"rules=other", "rules.capacity=7"}, "other"},
+		{"rules = \"law/village.star\"", nil, "law/village.star"},
+	} {
+		s, err := Parse("x.toml", []byte(c.src+agents), c.set, Files{"law/village.star": []byte("# the law")})
+		if err != nil || s.Rules.Name != c.name {
+			t.Errorf("%s, %q: %+v, %v", c.src, c.set, s.Rules, err)
+			continue
+		}
+		if got := string(s.Files[c.name]); s.Rules.InFile() != (got == "# the law") {
+			t.Errorf("%s: the file holds %q", c.src, got)
+		}
+	}
+	for src, want := range map[string]string{
+		"rules = 3":             "x.toml:1:9: rules must be a table, not the number 3",
+		"rules = \"none.star\"": `x.toml:1:9: there is no file "none.star" beside the scenario`,
+		"rules = \"../x.star\"": `x.toml:1:9: rules.name must be a path below the scenario's folder, not "../x.star"`,
+	} {
+		if _, err := Parse("x.toml", []byte(src+agents), nil, nil); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", src, err, want)
+		}
+	}
+}

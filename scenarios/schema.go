@@ -68,7 +68,12 @@ func schemaOf(t reflect.Type, spec spec) map[string]any {
 			envSchema(schema, spec)
 		}
 	case reflect.Struct:
-		tableSchema(schema, t, spec.open)
+		table := schema
+		if spec.short != "" {
+			table = make(map[string]any)
+			schema["anyOf"] = []any{map[string]any{"type": "string"}, table}
+		}
+		tableSchema(table, t, spec.open)
 	default:
 		panic(fmt.Sprintf("internal error: no schema of %s", t))
 	}

@@ -7,9 +7,19 @@ import (
 	"strings"
 )
 
+// spellOut puts a table in the place of rules = "name".
+func (d *document) spellOut() {
+	if rules := d.root.table["rules"]; rules != nil {
+		if _, ok := rules.val.(string); ok {
+			d.root.table["rules"] = &node{key: rules.key, at: rules.at, set: rules.set, table: map[string]*node{"name": rules}}
+		}
+	}
+}
+
 // overrideAll puts overrides into the tree, and members in the place of each group of agents. What is about a member comes after what is
 // about its group.
 func (d *document) overrideAll(sets []string) (errs Errors) {
+	defer d.spellOut()
 	var late []string
 	for _, set := range sets {
 		if list, name := d.root.child("agents"), agentOf(set); name != "" && list != nil && list.list != nil && list.child(name) == nil {
@@ -59,6 +69,7 @@ func (d *document) override(set string) *Error {
 	}
 	value := &node{set: set}
 	value.fill(overrideValue(text))
+	d.spellOut()
 	var msg, hint string
 	if d.root, msg, hint = d.root.put(strings.Split(dotted, "."), "", value); msg != "" {
 		return &Error{File: "--set " + set, Msg: msg, Hint: hint}

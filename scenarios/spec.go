@@ -13,7 +13,7 @@ type spec struct {
 	min, max, or                       string
 	enum                               []string
 	pattern, hint                      string
-	def, doc                           string
+	def, doc, short                    string
 }
 
 // specOf reads the tags of a field.
@@ -22,7 +22,7 @@ func specOf(tag reflect.StructTag) spec {
 		required: tag.Get("required") == "true", open: tag.Get("open") == "true", optional: tag.Get("optional") == "true", reserved: tag.Get("reserved") == "true",
 		min: tag.Get("min"), max: tag.Get("max"), or: tag.Get("or"),
 		pattern: tag.Get("pattern"), hint: tag.Get("hint"),
-		def: tag.Get("default"), doc: tag.Get("doc"),
+		def: tag.Get("default"), doc: tag.Get("doc"), short: tag.Get("short"),
 	}
 	if enum := tag.Get("enum"); enum != "" {
 		s.enum = strings.Split(enum, ",")

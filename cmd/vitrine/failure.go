@@ -8,6 +8,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/star"
 )
 
 // A failure is an error with the exit code that it means, and what to do about it.
@@ -72,7 +73,10 @@ func reports(err error) []report {
 	var mistakes scenarios.Errors
 	var mistake *scenarios.Error
 	var damage *world.LogError
+	var law *star.Error
 	switch {
+	case errors.As(err, &law):
+		return []report{{Message: law.Msg, Hint: law.Hint, File: law.File, Line: law.Line, Column: law.Col}}
 	case errors.As(err, &damage):
 		return []report{{Message: damage.Msg, Hint: hint(err), File: damage.File, Line: damage.Line}}
 	case errors.As(err, &several):

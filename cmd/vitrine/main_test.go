@@ -48,10 +48,13 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:      *update,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"cleanup.toml", "fishery.toml", "harvest.toml", "life.toml", "werewolf.toml"} {
-				src, err := os.ReadFile(filepath.Join("..", "..", "scenarios", name))
+			for _, path := range []string{
+				"scenarios/cleanup.toml", "scenarios/fishery.toml", "scenarios/harvest.toml", "scenarios/life.toml", "scenarios/werewolf.toml",
+				"scenarios/pasture.toml", "scenarios/pollution.toml", "scenarios/pasture.star", "world/star/testdata/fishery.star",
+			} {
+				src, err := os.ReadFile(filepath.Join("..", "..", path))
 				if err == nil {
-					err = os.WriteFile(filepath.Join(env.WorkDir, name), src, 0o600)
+					err = os.WriteFile(filepath.Join(env.WorkDir, filepath.Base(path)), src, 0o600)
 				}
 				if err != nil {
 					return err

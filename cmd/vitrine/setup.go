@@ -40,14 +40,8 @@ func complete(s *scenarios.Scenario, err error) (*setup, error) {
 	if s == nil {
 		return nil, err
 	}
-	known := substrates()
-	sub, ok := known[s.Rules.Name]
-	if !ok {
-		if s.Rules.Name != "" {
-			names := slices.Sorted(maps.Keys(known))
-			unknown := s.Error("rules.name", fmt.Sprintf("unknown rules %q", s.Rules.Name), scenarios.Suggest(s.Rules.Name, names))
-			err = scenarios.Join(err, unknown)
-		}
+	sub, mistake := findRules(s)
+	if err = scenarios.Join(err, mistake); sub.rules == nil {
 		return nil, err
 	}
 	rules, mistake := sub.rules(s)
@@ -66,7 +60,28 @@ func complete(s *scenarios.Scenario, err error) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &setup{Scenario: s, substrate: sub, rules: rules}, nil
+	set := &setup{Scenario: s, substrate: sub, rules: rules}
+	if s.Rules.InFile() { // nobody has tested them
+		game := set.game()
+		if _, err := game.Preview(0); err != nil {
+			return nil, rulesMistakes(s, err)
+		}
+	}
+	return set, nil
+}
+
+// findRules returns the substrate that the scenario names; if there is none, it has no rules.
+func findRules(s *scenarios.Scenario) (substrate, error) {
+	if s.Rules.InFile() {
+		return fileRules(s)
+	}
+	known := substrates()
+	sub, ok := known[s.Rules.Name]
+	if !ok && s.Rules.Name != "" {
+		hint := scenarios.Suggest(s.Rules.Name, slices.Sorted(maps.Keys(known)))
+		return sub, s.Error("rules.name", fmt.Sprintf("unknown rules %q", s.Rules.Name), hint)
+	}
+	return sub, nil
 }
 
 // names returns the agents' names in seat order.

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/star"
+)
+
+// fileRules returns the substrate of a scenario whose rules are in a file beside it. Mistakes in that file are like those in the scenario.
+func fileRules(s *scenarios.Scenario) (substrate, error) {
+	source, ok := s.Files[s.Rules.Name]
+	if !ok {
+		return substrate{}, nil // which is a mistake that was found already
+	}
+	rules, err := star.Load(s.Rules.Name, source, nil)
+	if err != nil {
+		return substrate{}, rulesMistakes(s, err)
+	}
+	params, err := readParams(s, rules.Params())
+	if err != nil {
+		return substrate{}, err
+	}
+	if rules, err = star.Load(s.Rules.Name, source, params); err != nil {
+		return substrate{}, rulesMistakes(s, err)
+	}
+	return substrate{
+		rules:    func(*scenarios.Scenario) (world.Rules, error) { return rules, nil },
+		policies: rules.Policies(), metrics: rules.Metrics(), measure: rules.Measure,
+	}, nil
+}
+
+// rulesMistakes returns the mistakes of a scenario's file of rules as mistakes of the scenario.
+func rulesMistakes(s *scenarios.Scenario, err error) error {
+	var many star.Errors
+	var one *star.Error
+	if errors.As(err, &one) {
+		many = star.Errors{one}
+	} else if !errors.As(err, &many) {
+		return err
+	}
+	var all scenarios.Errors
+	for _, e := range many {
+		all = append(all, &scenarios.Error{File: s.Beside(e.File), Line: e.Line, Col: e.Col, Msg: e.Msg, Hint: e.Hint})
+	}
+	return all
+}
+
+// readParams returns the parameters of the rules as the scenario has them, which are by default what the file of the rules says. They are read into
+// a struct that is made for them, so that a scenario's mistakes in them are found, and its prompts filled in, as with any other rules.
+func readParams(s *scenarios.Scenario, defaults map[string]any) (map[string]any, error) {
+	names := slices.Sorted(maps.Keys(defaults))
+	fields := make([]reflect.StructField, len(names))
+	for i, name := range names {
+		fields[i] = reflect.StructField{
+			Name: "Param" + strconv.Itoa(i), Type: reflect.TypeOf(defaults[name]),
+			Tag: reflect.StructTag(fmt.Sprintf("toml:%q", name)),
+		}
+	}
+	config := reflect.New(reflect.StructOf(fields))
+	for i, name := range names {
+		config.Elem().Field(i).Set(reflect.ValueOf(defaults[name]))
+	}
+	if err := s.DecodeRules(config.Interface()); err != nil {
+		return nil, err
+	}
+	params := make(map[string]any)
+	for i, name := range names {
+		params[name] = config.Elem().Field(i).Interface()
+	}
+	return params, nil
+}
