@@ -62,7 +62,7 @@
 //	                  agent, turn, view, messages, refused, actions (names), reward and terminated
 //	metrics, measure(events)
 //	                  may be missing; measure returns the values of the metrics by name. It goes once through the events of the log, each with
-//	                  kind, agent, data, set, delete and turn. It need not hold them, and takes about 2 microseconds for one.
+//	                  kind, agent, data, set, delete and turn. They are not held; one takes about 4 microseconds where Go takes 0.6.
 //
 // # What a file finds there
 //
@@ -93,7 +93,7 @@
 //
 // # Bounds
 //
-// A call of the file has a budget of ten million steps, which on one machine are about a second; measure has it for each event. What makes much of
+// A call of the file has a budget of ten million steps, which on one machine are half a second; measure has it for each event. What makes much of
 // little, like s * 1000000 or a == b, takes steps for all that it makes or goes through, and a string that is made has at most 64 kB. So a file that runs
 // away ends in an error, at the same place on every machine. The interpreter knows no such bounds: [Load] puts calls of guards into the file before it is
 // compiled. Beyond that, a minute ends any call.
