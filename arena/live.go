@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -156,10 +158,14 @@ func (p *livePlayers) listen(st world.State) (quiet func()) {
 	p.acting.Go(func() {
 		ticker := time.NewTicker(glance)
 		defer ticker.Stop()
-		for {
+		for size := int64(-1); ; {
 			select {
 			case <-ticker.C:
-				if stoppedAfter(p.Dir, st) {
+				info, err := os.Stat(filepath.Join(p.Dir, logFile))
+				if err != nil || info.Size() == size {
+					continue // nothing has happened
+				}
+				if size = info.Size(); stoppedAfter(p.Dir, st) {
 					p.leave(errOver)
 				}
 			case <-ctx.Done():

@@ -40,8 +40,8 @@ func Verify(dir string, game Game) (Verified, error) {
 		if err := r.outside(); err != nil { // an operator may have been the last
 			return Verified{}, err
 		}
-	} else {
-		r.peek()
+	} else if r.peek(); r.err != nil {
+		return Verified{}, r.err
 	}
 	st = r.state
 	v := Verified{Hash: log.Hash(), Events: st.Seq, Turns: st.Turn, Over: err == nil, TornLine: log.Torn(), State: st}

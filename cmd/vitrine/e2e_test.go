@@ -232,7 +232,7 @@ func (p program) playWhileOthersAreThere(t *testing.T) {
 	export := p.begin(t, "world", "export", r.dir, folder)
 	follower := p.begin(t, "world", "log", r.dir, "--follow", "--json")
 	r.refusesAnother(t)
-	export.prints(t, "are files in")
+	export.prints(t, "keeping the facts of")
 	fact := filepath.Join(folder, "lake", "capacity.json")
 	waitFor(t, fact)
 	if err := os.WriteFile(fact, []byte("200\n"), 0o600); err != nil {
@@ -244,7 +244,7 @@ func (p program) playWhileOthersAreThere(t *testing.T) {
 	}
 	waitFor(t, filepath.Join(folder, "lake", "tons.json.refused"))
 	p.does(t, "tell", r.dir, "a", "a storm is coming")
-	p.does(t, "pause", r.dir)
+	p.does(t, "pause", "--no-wait", r.dir)
 	m.release()
 	r.reaches(t, 3)
 	p.does(t, "world", "set", r.dir, "lake/collapse", "6")

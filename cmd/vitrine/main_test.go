@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			for _, path := range []string{
 				"scenarios/cleanup.toml", "scenarios/fishery.toml", "scenarios/harvest.toml", "scenarios/life.toml", "scenarios/werewolf.toml",
 				"scenarios/pasture.toml", "scenarios/pollution.toml", "scenarios/pasture.star", "world/star/testdata/fishery.star",
+				"scenarios/prisoners.toml", "scenarios/prisoners.star", "scenarios/publicgoods.toml", "scenarios/publicgoods.star",
 			} {
 				src, err := os.ReadFile(filepath.Join("..", "..", path))
 				if err == nil {
