@@ -292,14 +292,7 @@ func (r *recordedPlayers) match(events []world.Event) error {
 		if i >= len(events) {
 			return r.mistake(found.Seq, "a %s event that does not follow from the actions", found.Kind)
 		}
-		want, err := events[i].World()
-		if err != nil {
-			return err
-		}
-		got, err := found.World()
-		if err != nil {
-			return err
-		}
+		want, got := events[i].World(), found.World()
 		if !bytes.Equal(got, want) {
 			return r.mistake(found.Seq, "this does not follow from the actions: %s", Differences(got, want))
 		}

@@ -465,9 +465,5 @@ func worldOf(line []byte) []byte {
 	if json.Unmarshal(line, &ev) != nil {
 		return nil
 	}
-	raw, err := ev.World()
-	if err != nil {
-		return nil
-	}
-	return raw
+	return ev.World()
 }

@@ -52,14 +52,11 @@ func (b *batch) add(events []Event, now time.Time) error {
 		b.lines, world = encode(b.lines, stamped[i])
 		b.world = append(append(b.world, b.lines[begin:world]...), "}\n"...)
 	}
-	b.state = b.state.Apply(stamped...)
-	for _, ev := range stamped {
-		for path := range ev.Set {
-			if raw, ok := b.state.facts[path]; ok {
-				b.state.facts[path] = bytes.Clone(raw) // whoever gave the event may change its bytes
-			}
-		}
+	changed := changes(stamped)
+	for path, raw := range changed {
+		changed[path] = bytes.Clone(raw) // whoever gave the event may change its bytes
 	}
+	b.state = b.state.after(stamped, changed)
 	return nil
 }
 

@@ -8,6 +8,47 @@ import (
 	"unicode/utf8"
 )
 
+// decodePlain decodes raw into v if they are text without escapes and a string, or an integer and an int, and says whether they were.
+func decodePlain(raw []byte, v any) bool {
+	switch v := v.(type) {
+	case *string:
+		if len(raw) < 2 || raw[0] != '"' || !isPlain(raw[1:len(raw)-1]) || raw[len(raw)-1] != '"' {
+			return false
+		}
+		*v = string(raw[1 : len(raw)-1])
+		return true
+	case *int:
+		if rest, ok := skipNumber(raw); !ok || len(rest) > 0 {
+			return false
+		}
+		n, err := strconv.Atoi(string(raw))
+		if err == nil {
+			*v = n
+		}
+		return err == nil
+	}
+	return false
+}
+
+// isPlain says whether text is the same in JSON, between its quotes, as far as one look can tell.
+func isPlain[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendText appends UTF-8 text as canonical JSON to b.
+func AppendText(b []byte, text string) []byte {
+	if !isPlain(text) {
+		return append(b, JSON(text)...)
+	}
+	b = append(append(b, '"'), text...)
+	return append(b, '"')
+}
+
 // isCanonical says whether raw is JSON in canonical form, as far as one look can tell: to what is rare in the log (text with \u escapes,
 // keys with any, numbers with an exponent) it says no in any case.
 func isCanonical(raw []byte) bool {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // Canonical returns JSON in the one form that the log holds: keys sorted, no white space, no HTML escapes, integers as
@@ -67,17 +66,6 @@ func marshal(v any) (json.RawMessage, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-// appendText appends UTF-8 text as canonical JSON to b.
-func appendText(b []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return append(b, JSON(text)...)
-		}
-	}
-	b = append(append(b, '"'), text...)
-	return append(b, '"')
 }
 
 func canonicalNumbers(v any, depth int) (any, error) {

@@ -97,7 +97,7 @@ func (s *place) restore(line []byte, log source) bool {
 		return false
 	}
 	s.at.seq, s.at.size = k.Seq, k.Size
-	s.state = State{Seq: k.Seq, Turn: k.Turn, facts: k.Facts}
+	s.state = State{Seq: k.Seq, Turn: k.Turn, facts: layers{}.with(k.Facts)}
 	return true
 }
 
@@ -146,7 +146,7 @@ func encodeKeyframe(log source, st State, at cursor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := marshal(keyframe{Size: at.size, Seq: st.Seq, Turn: st.Turn, Last: crcOf(last), Sum: sum, Facts: st.facts})
+	raw, err := marshal(keyframe{Size: at.size, Seq: st.Seq, Turn: st.Turn, Last: crcOf(last), Sum: sum, Facts: st.facts.all()})
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,12 @@ func (s State) Stamp(events []Event) ([]Event, error) {
 
 // canonical returns ev with all its JSON in canonical form. What has the form already it shares with ev.
 func (ev Event) canonical() (Event, error) {
+	if len(ev.Set) == 0 {
+		ev.Set = nil
+	}
+	if ev.isCanonical() {
+		return ev, nil
+	}
 	paths := ev.paths()
 	for _, texts := range [][]string{{ev.Agent, ev.Kind}, ev.Del, paths} {
 		for _, text := range texts {
@@ -49,24 +55,26 @@ func (ev Event) canonical() (Event, error) {
 			return Event{}, fmt.Errorf("proc is not JSON: %w", err)
 		}
 	}
-	if len(paths) == 0 {
-		ev.Set = nil
-	}
-	cloned := false
+	ev.Set = maps.Clone(ev.Set)
 	for _, path := range paths {
-		if isCanonical(ev.Set[path]) {
-			continue
-		}
-		raw, err := makeCanonical(ev.Set[path])
-		if err != nil {
+		if ev.Set[path], err = canonical(ev.Set[path]); err != nil {
 			return Event{}, fmt.Errorf("fact %q is not JSON: %w", path, err)
 		}
-		if !cloned {
-			ev.Set, cloned = maps.Clone(ev.Set), true
-		}
-		ev.Set[path] = raw
 	}
 	return ev, nil
+}
+
+// isCanonical says whether all JSON of ev has the form already, and all text is UTF-8.
+func (ev Event) isCanonical() bool {
+	ok := utf8.ValidString(ev.Agent) && utf8.ValidString(ev.Kind) &&
+		(len(ev.Data) == 0 || isCanonical(ev.Data)) && (len(ev.Proc) == 0 || isCanonical(ev.Proc))
+	for _, path := range ev.Del {
+		ok = ok && utf8.ValidString(path)
+	}
+	for path, raw := range ev.Set {
+		ok = ok && utf8.ValidString(path) && isCanonical(raw)
+	}
+	return ok
 }
 
 // paths returns the sorted paths of the facts that ev sets.
@@ -80,15 +88,15 @@ func (ev Event) paths() []string {
 }
 
 // World returns the world part of a stamped event: what of it counts for the hash of a run, without process facts and time.
-func (ev Event) World() (json.RawMessage, error) {
-	return append(ev.appendWorld(nil), '}'), nil
+func (ev Event) World() json.RawMessage {
+	return append(ev.appendWorld(nil), '}')
 }
 
 // appendWorld appends the world part of a stamped event, without the bracket that closes it, to b.
 func (ev Event) appendWorld(b []byte) []byte {
 	begin := len(b) // of the first field, whose comma becomes a bracket; as do those behind the last element of del and set
 	if ev.Agent != "" {
-		b = appendText(append(b, `,"agent":`...), ev.Agent)
+		b = AppendText(append(b, `,"agent":`...), ev.Agent)
 	}
 	if len(ev.Data) > 0 {
 		b = append(append(b, `,"data":`...), ev.Data...)
@@ -96,11 +104,11 @@ func (ev Event) appendWorld(b []byte) []byte {
 	if len(ev.Del) > 0 {
 		b = append(b, `,"del":[`...)
 		for _, path := range ev.Del {
-			b = append(appendText(b, path), ',')
+			b = append(AppendText(b, path), ',')
 		}
 		b[len(b)-1] = ']'
 	}
-	b = appendText(append(b, `,"kind":`...), ev.Kind)
+	b = AppendText(append(b, `,"kind":`...), ev.Kind)
 	if ev.More {
 		b = append(b, `,"more":true`...)
 	}
@@ -108,7 +116,7 @@ func (ev Event) appendWorld(b []byte) []byte {
 	if len(ev.Set) > 0 {
 		b = append(b, `,"set":{`...)
 		for _, path := range ev.paths() {
-			b = append(appendText(b, path), ':')
+			b = append(AppendText(b, path), ':')
 			b = append(append(b, ev.Set[path]...), ',')
 		}
 		b[len(b)-1] = '}'

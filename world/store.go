@@ -153,17 +153,13 @@ func (s *Store) catchUp() error {
 	if info.Size() == s.at.size {
 		return nil
 	}
-	st := s.state.Apply()
 	load := func(off int64, n int) ([]byte, bool, error) { return readFrom(plain{s.file}, off, n) }
 	for events, err := range s.at.commits(s.path, load) {
 		if err != nil {
 			return err
 		}
-		for _, ev := range events {
-			st.fold(ev)
-		}
-		s.state = st
-		s.last = s.last.keep(s.dir, st, s.at) // there may be none yet of what another process wrote
+		s.state = s.state.Apply(events...)
+		s.last = s.last.keep(s.dir, s.state, s.at) // there may be none yet of what another process wrote
 	}
 	if s.at.torn {
 		if err := s.file.Truncate(s.at.size); err != nil {

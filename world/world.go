@@ -94,20 +94,22 @@ type State struct {
 	Seq  int64 // number of the last event folded in, from 1; 0 before the first
 	Turn int   // turn being played, from 0
 
-	facts map[string]json.RawMessage
+	facts layers
 }
 
 // Fact returns the fact at path as JSON, and whether there is one. The caller must not change the bytes.
 func (s State) Fact(path string) (json.RawMessage, bool) {
-	raw, ok := s.facts[path]
-	return raw, ok
+	return s.facts.get(path)
 }
 
 // Get decodes the fact at path into v. It is an error if there is none or if it has another type.
 func (s State) Get(path string, v any) error {
-	raw, ok := s.facts[path]
+	raw, ok := s.facts.get(path)
 	if !ok {
-		return fmt.Errorf("no fact %q in the world", path)
+		return missingError(path)
+	}
+	if decodePlain(raw, v) {
+		return nil
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
 		return fmt.Errorf("fact %q is %s: %w", path, raw, err)
@@ -115,23 +117,33 @@ func (s State) Get(path string, v any) error {
 	return nil
 }
 
+// A missingError is the path at which there is no fact. It becomes text only when somebody reads it: to look for what may be missing is cheap.
+type missingError string
+
+func (path missingError) Error() string { return fmt.Sprintf("no fact %q in the world", string(path)) }
+
 // Paths returns the sorted paths of all facts that begin with prefix.
 func (s State) Paths(prefix string) []string {
 	var paths []string
-	for path := range s.facts {
-		if strings.HasPrefix(path, prefix) {
-			paths = append(paths, path)
+	for _, layer := range s.facts {
+		for path := range layer {
+			if strings.HasPrefix(path, prefix) {
+				paths = append(paths, path)
+			}
 		}
 	}
 	slices.Sort(paths)
-	return paths
+	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool {
+		_, ok := s.facts.get(path)
+		return !ok
+	})
 }
 
 // Rand returns the source of all randomness in this state. It depends on the seed of the run, the turn and the name of the
 // stream, and on nothing else, so that one draw more in one stream never shifts another.
 func (s State) Rand(stream string) *rand.Rand {
 	var seed uint64
-	if raw, ok := s.facts[SeedFact]; ok {
+	if raw, ok := s.facts.get(SeedFact); ok {
 		_ = json.Unmarshal(raw, &seed) // a seed that is no number is seed 0
 	}
 	return NewRand(seed, s.Turn, stream)
@@ -146,39 +158,47 @@ func NewRand(seed uint64, turn int, stream string) *rand.Rand {
 
 // Apply returns the state after the events.
 func (s State) Apply(events ...Event) State {
-	s.facts = maps.Clone(s.facts)
+	return s.after(events, changes(events))
+}
+
+// fold applies one event to s.
+func (s *State) fold(ev Event) { *s = s.Apply(ev) }
+
+// after returns the state after the events, which change these facts.
+func (s State) after(events []Event, changed map[string]json.RawMessage) State {
+	s.facts = s.facts.with(changed)
 	for _, ev := range events {
-		s.fold(ev)
+		s.Seq = ev.Seq
+		if ev.Kind == KindTurn {
+			s.Turn = ev.Turn + 1
+		}
 	}
 	return s
 }
 
-// fold applies one event to a state whose facts nobody else holds.
-func (s *State) fold(ev Event) {
-	if s.facts == nil {
-		s.facts = make(map[string]json.RawMessage)
+// changes returns the facts that the events set, and nil for those that they delete.
+func changes(events []Event) map[string]json.RawMessage {
+	n := 0
+	for _, ev := range events {
+		n += len(ev.Del) + len(ev.Set)
 	}
-	for _, path := range ev.Del {
-		delete(s.facts, path)
+	changed := make(map[string]json.RawMessage, n)
+	for _, ev := range events {
+		for _, path := range ev.Del {
+			changed[path] = nil
+		}
+		maps.Copy(changed, ev.Set)
 	}
-	maps.Copy(s.facts, ev.Set)
-	s.Seq = ev.Seq
-	if ev.Kind == KindTurn {
-		s.Turn = ev.Turn + 1
-	}
+	return changed
 }
 
 // MarshalJSON gives {"facts":{...},"seq":n,"turn":n}, keys sorted.
 func (s State) MarshalJSON() ([]byte, error) {
-	facts := s.facts
-	if facts == nil {
-		facts = map[string]json.RawMessage{}
-	}
 	return json.Marshal(struct {
 		Facts map[string]json.RawMessage `json:"facts"`
 		Seq   int64                      `json:"seq"`
 		Turn  int                        `json:"turn"`
-	}{facts, s.Seq, s.Turn})
+	}{s.facts.all(), s.Seq, s.Turn})
 }
 
 // An Event is something that happened, with its effects. The fields above Proc are the event in the world; they are in

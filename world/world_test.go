@@ -107,7 +107,7 @@ func TestGetSaysWhatIsWrong(t *testing.T) {
 func TestRandomnessDependsOnSeedTurnAndStreamOnly(t *testing.T) {
 	draw := func(seed any, turn int, stream string) uint64 {
 		st := State{Turn: turn}
-		st.facts = facts(SeedFact, seed, "other", turn)
+		st.facts = layers{facts(SeedFact, seed, "other", turn)}
 		return st.Rand(stream).Uint64()
 	}
 	want := draw(uint64(1<<63+1), 2, "a")

@@ -23,11 +23,7 @@ func (w *twin) add(events []world.Event) error {
 		return fmt.Errorf("stamp: %w", err)
 	}
 	for _, ev := range stamped {
-		raw, err := ev.World()
-		if err != nil {
-			return fmt.Errorf("encode: %w", err)
-		}
-		w.sum.Write(append(raw, '\n'))
+		w.sum.Write(append(ev.World(), '\n'))
 	}
 	w.st = w.st.Apply(stamped...)
 	return nil
