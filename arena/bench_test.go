@@ -55,8 +55,9 @@ func (clerk) Act(context.Context, world.Observation) (world.Action, error) {
 
 func (clerk) Close() (agents.Usage, error) { return agents.Usage{}, nil }
 
-// perTurn plays a recorded episode of so many clerks and turns in dir, and returns what one of its turns takes.
-func perTurn(b *testing.B, dir string, clerks, turns int) time.Duration {
+// perTurn plays a recorded episode of so many clerks and turns in dir, and returns what one of its turns takes. Without a schedule they run
+// free.
+func perTurn(b *testing.B, dir string, schedule Schedule, clerks, turns int) time.Duration {
 	b.Helper()
 	dir, err := os.MkdirTemp(dir, "run")
 	if err != nil {
@@ -70,7 +71,7 @@ func perTurn(b *testing.B, dir string, clerks, turns int) time.Duration {
 	defer s.Close()
 	var began time.Time
 	e := Episode{
-		Game:  Game{Rules: counting{}, Schedule: Parallel, Turns: turns},
+		Game:  Game{Rules: counting{}, Schedule: schedule, Free: schedule == nil, Turns: turns},
 		Store: s, Act: time.Minute, Time: time.Hour, Starts: 2,
 		OnTurn: func(st world.State) {
 			if st.Turn == 0 {
@@ -120,6 +121,13 @@ func barePerTurn(b *testing.B, dir string, clerks, turns int) time.Duration {
 	return time.Since(began) / time.Duration(turns)
 }
 
+// median returns the median of what was measured, in seconds.
+func median(all []time.Duration) float64 {
+	return slices.Sorted(slices.Values(all))[len(all)/2].Seconds()
+}
+
+const benchRounds = 5 // of each way, in turn
+
 // BenchmarkTurns compares the turns of 64 agents that cost nothing with the limit, and with those of 1,000. In the folder in memory a
 // sync costs nothing, so what is left is what the program itself takes. One op is some episodes
 // of each, in turn, of which the median counts.
@@ -132,17 +140,15 @@ func BenchmarkTurns(b *testing.B) {
 	const few, many, agentTurns = 64, 1000, 64_000
 	disk := b.TempDir()
 	var onDisk, inMemory, ofMany, limit, limitOfMany []time.Duration
-	const rounds = 5 // of each, in turn
 	for b.Loop() {
-		for range rounds {
+		for range benchRounds {
 			limit = append(limit, barePerTurn(b, memory, few, agentTurns/few))
-			inMemory = append(inMemory, perTurn(b, memory, few, agentTurns/few))
-			ofMany = append(ofMany, perTurn(b, memory, many, agentTurns/many))
+			inMemory = append(inMemory, perTurn(b, memory, Parallel, few, agentTurns/few))
+			ofMany = append(ofMany, perTurn(b, memory, Parallel, many, agentTurns/many))
 			limitOfMany = append(limitOfMany, barePerTurn(b, memory, many, agentTurns/many))
-			onDisk = append(onDisk, perTurn(b, disk, few, agentTurns/few))
+			onDisk = append(onDisk, perTurn(b, disk, Parallel, few, agentTurns/few))
 		}
 	}
-	median := func(all []time.Duration) float64 { return slices.Sorted(slices.Values(all))[len(all)/2].Seconds() }
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(1/median(onDisk), "durable-turns/s")
 	b.ReportMetric(1/median(inMemory), "turns/s")
@@ -151,4 +157,32 @@ func BenchmarkTurns(b *testing.B) {
 	b.ReportMetric(median(limit)/median(inMemory), "of-limit")
 	b.ReportMetric(median(ofMany)/many/(median(inMemory)/few), "agent-turn-1000/64")
 	b.ReportMetric(median(limitOfMany)/many/(median(limit)/few), "limit-1000/64")
+}
+
+// BenchmarkSteps compares the acts of 64 agents, each of which is a commit of its own, with those of 1,000. It does so in memory, since
+// to a disk all commits are alike.
+func BenchmarkSteps(b *testing.B) {
+	memory, err := os.MkdirTemp("/dev/shm", "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(memory)
+	const few, many, acts = 64, 1000, 4000
+	for _, way := range []struct {
+		name     string
+		schedule Schedule
+	}{{"sequential", Sequential}, {"free", nil}} {
+		b.Run(way.name, func(b *testing.B) {
+			var ofFew, ofMany []time.Duration
+			for b.Loop() {
+				for range benchRounds {
+					ofFew = append(ofFew, perTurn(b, memory, way.schedule, few, acts/few)/few)
+					ofMany = append(ofMany, perTurn(b, memory, way.schedule, many, acts/many)/many)
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(1e6*median(ofFew), "us/act")
+			b.ReportMetric(median(ofMany)/median(ofFew), "1000/64")
+		})
+	}
 }

@@ -157,12 +157,15 @@ func asLogged(a world.Action) (world.Action, error) {
 	if err != nil {
 		return a, fmt.Errorf("the arguments of the action cannot be read: %w", err)
 	}
+	a.Args = args
 	// What the rules make of them may be deeper than the arguments are.
 	const room = 100
+	if bytes.Count(args, []byte("["))+bytes.Count(args, []byte("{")) <= world.MaxDepth-room {
+		return a, nil
+	}
 	if _, err := world.Canonical(slices.Concat(bytes.Repeat([]byte("["), room), args, bytes.Repeat([]byte("]"), room))); err != nil {
 		return a, fmt.Errorf("the arguments of the action cannot be logged: %w", err)
 	}
-	a.Args = args
 	return a, nil
 }
 

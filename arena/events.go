@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -56,7 +57,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 	var actions []world.Action
 	asked := make(map[string]bool) // who acts by itself
 	for _, a := range acts {
-		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: world.JSON(actionData(a.action))}, a.action
+		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(a.action)}, a.action
 		if a.kind != KindAction {
 			follows := g.follows(a.kind, s.phase)
 			if a.dead {
@@ -64,7 +65,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 			}
 			ev, action = g.consequence(a.kind, a.agent, follows)
 		}
-		ev.Proc = world.JSON(a.proc)
+		ev.Proc = a.proc.json()
 		mark(&ev, st, a)
 		action.Agent = a.agent
 		events, actions = append(events, ev), append(actions, action)
@@ -148,18 +149,28 @@ func (g *Game) follows(kind string, phase *Phase) Consequence {
 // consequence is the event of an agent that did not act as it should, and what it does instead.
 func (g *Game) consequence(kind, agent string, follows Consequence) (world.Event, world.Action) {
 	ev := world.Event{Kind: kind, Agent: agent}
+	ev.Data = world.JSON(map[string]any{"consequence": follows})
 	action := world.Action{Name: world.Pass}
-	data := make(map[string]any)
 	switch follows {
 	case ConsequenceDefault:
 		action = g.Default
-		data = actionData(action)
+		ev.Data = fmt.Appendf(nil, `{"consequence":%q,%s`, follows, actionData(action)[len("{"):])
 	case ConsequenceOut:
 		ev.Set = map[string]json.RawMessage{statusPath(agent): world.JSON(statusOfKind(kind))}
 	}
-	data["consequence"] = follows
-	ev.Data = world.JSON(data)
 	return ev, action
+}
+
+// json returns what an event says of the process; most often that is nothing but times.
+func (p proc) json() json.RawMessage {
+	if p.Reason != "" || p.Detail != "" {
+		return world.JSON(p)
+	}
+	times := []byte("{")
+	if p.ElapsedMS != 0 {
+		times = append(strconv.AppendInt(append(times, `"elapsed_ms":`...), p.ElapsedMS, 10), ',')
+	}
+	return append(strconv.AppendFloat(append(times, `"wall_ms":`...), p.WallMS, 'f', -1, 64), '}')
 }
 
 // ending returns the last event, in which everybody who is still active is done.
@@ -178,10 +189,11 @@ func (g *Game) ending(st world.State, end End) ([]world.Event, error) {
 }
 
 // actionData is what an event says of an action.
-func actionData(a world.Action) map[string]any {
-	data := map[string]any{"name": a.Name}
+func actionData(a world.Action) json.RawMessage {
+	data := make([]byte, 0, len(`{"args":,"name":""}`)+len(a.Args)+len(a.Name))
+	data = append(data, '{')
 	if len(a.Args) > 0 {
-		data["args"] = a.Args
+		data = append(append(append(data, `"args":`...), a.Args...), ',')
 	}
-	return data
+	return append(world.AppendText(append(data, `"name":`...), a.Name), '}')
 }

@@ -155,25 +155,35 @@ const glance = 200 * time.Millisecond
 // listen ends the episode, if an operator wants it to, while agents act who see st. What it returns ends the listening.
 func (p *livePlayers) listen(st world.State) (quiet func()) {
 	ctx, cancel := context.WithCancel(p.ctx)
-	p.acting.Go(func() {
-		ticker := time.NewTicker(glance)
-		defer ticker.Stop()
-		for size := int64(-1); ; {
-			select {
-			case <-ticker.C:
-				info, err := os.Stat(filepath.Join(p.Dir, logFile))
-				if err != nil || info.Size() == size {
-					continue // nothing has happened
-				}
-				if size = info.Size(); stoppedAfter(p.Dir, st) {
-					p.leave(errOver)
-				}
-			case <-ctx.Done():
-				return
+	p.acting.Add(1)
+	timer := time.AfterFunc(glance, func() {
+		defer p.acting.Done()
+		p.watch(ctx, st)
+	})
+	return func() {
+		cancel()
+		if timer.Stop() {
+			p.acting.Done() // it has not begun
+		}
+	}
+}
+
+// watch looks again and again whether an operator has ended the episode since it was in st.
+func (p *livePlayers) watch(ctx context.Context, st world.State) {
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for size := int64(-1); ctx.Err() == nil; {
+		info, err := os.Stat(filepath.Join(p.Dir, logFile))
+		if err == nil && info.Size() != size { // else nothing has happened
+			if size = info.Size(); stoppedAfter(p.Dir, st) {
+				p.leave(errOver)
 			}
 		}
-	})
-	return cancel
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // stoppedAfter says whether an operator has ended the episode in the log in dir since it was in st.
@@ -240,18 +250,16 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 
 // explain keeps what an event has to say to its agent about its last action.
 func (p *livePlayers) explain(ev world.Event) {
-	var data struct {
-		Reason      string      `json:"reason"`
-		Consequence Consequence `json:"consequence"`
-	}
-	var why proc
 	switch ev.Kind {
 	case KindAction:
 		delete(p.refused, ev.Agent)
 	case world.KindRefusal:
+		var data struct{ Reason string }
 		_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
 		p.refused[ev.Agent] = data.Reason
 	case KindTimeout, KindInvalid, KindError:
+		var data struct{ Consequence Consequence }
+		var why proc
 		_ = json.Unmarshal(ev.Data, &data)
 		_ = json.Unmarshal(ev.Proc, &why) // nothing where it follows a refusal, which has said why
 		reason := cmp.Or(why.Reason, p.refused[ev.Agent])
