@@ -2,42 +2,85 @@ package arena
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
 
 // runFree plays one turn of a game without a schedule: so many acts, each a step of its own, in the order in which they come. Who has
 // begun to act when the turn ends goes on in the next one, so that nobody holds up the others.
+//
+// After an act only its agent is shown something new, so only that agent is observed anew. Everybody is as a turn begins and before its last
+// act, when the game goes on in another state, and when somebody acts no more.
 func (g *Game) runFree(p players, st world.State, acts int) (world.State, error) {
-	for ; acts > 0; acts-- {
-		var err error
-		if st, err = g.ready(p, st); err != nil {
-			return st, err
+	var seen []world.Observation // by those who act: what they are thinking about, or are to be shown now
+	for acts > 0 {
+		on, err := g.ready(p, st)
+		if err != nil {
+			return on, err
 		}
-		live, seen, err := g.look(st)
-		if err != nil || len(live) == 0 {
-			return st, err
+		if on.Seq != st.Seq || acts == 1 {
+			seen = nil
 		}
-		var observations []world.Observation
-		for _, agent := range live {
-			observations = append(observations, seen[agent])
+		st = on
+		if len(seen) == 0 {
+			if seen, err = g.lookAround(st); err != nil || len(seen) == 0 {
+				return st, err
+			}
 		}
-		a, err := p.next(st, observations)
+		a, err := p.next(st, seen)
 		if moved := (*movedError)(nil); errors.As(err, &moved) {
-			st, acts = moved.to, acts+1
+			st, seen = moved.to, nil
 			continue
 		}
 		if err != nil {
 			return st, err
 		}
-		s := step{phase: &Phase{}, live: live}
-		if acts == 1 {
-			s.then = []world.Event{{Kind: world.KindTurn}}
+		_, isLive, err := g.observe(st, a.agent)
+		if err != nil {
+			return st, err
+		}
+		if !isLive { // the rules have ended its part meanwhile
+			seen = without(seen, a.agent)
+			continue
+		}
+		s := step{phase: &Phase{}}
+		if acts--; acts == 0 {
+			s.live, s.then = agentsOf(seen), []world.Event{{Kind: world.KindTurn}}
 		}
 		st, err = p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, []act{a}, s) })
 		if err != nil {
 			return st, err
 		}
+		obs, isLive, err := g.observe(st, a.agent)
+		if err != nil {
+			return st, err
+		}
+		if seen = append(without(seen, a.agent), obs); !isLive {
+			seen = nil
+		}
 	}
 	return st, nil
+}
+
+// lookAround returns what everybody sees who still acts, in seat order.
+func (g *Game) lookAround(st world.State) ([]world.Observation, error) {
+	live, seen, err := g.look(st)
+	observations := make([]world.Observation, 0, len(live))
+	for _, agent := range live {
+		observations = append(observations, seen[agent])
+	}
+	return observations, err
+}
+
+func without(observations []world.Observation, agent string) []world.Observation {
+	return slices.DeleteFunc(observations, func(obs world.Observation) bool { return obs.Agent == agent })
+}
+
+func agentsOf(observations []world.Observation) []string {
+	var agents []string
+	for _, obs := range observations {
+		agents = append(agents, obs.Agent)
+	}
+	return agents
 }

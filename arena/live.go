@@ -70,34 +70,28 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 	p.announce(st)
 	defer p.listen(st)()
 	p.cast.wait()
-	live := make(map[string]bool)
-	for _, obs := range observations {
-		live[obs.Agent] = true
-		if p.busy[obs.Agent] {
+	for i := range observations {
+		if p.busy[observations[i].Agent] {
 			continue
 		}
+		obs := p.told(observations[i])
 		p.busy[obs.Agent] = true
-		obs = p.told(obs)
 		p.acting.Go(func() {
 			a := p.cast.act(p.ctx, p.Act, obs)
 			a.saw = st.Seq
 			p.arrivals <- a // there is room for each agent's one act
 		})
 	}
-	for {
-		select {
-		case a := <-p.arrivals:
-			if p.ctx.Err() != nil {
-				return act{}, p.whyLeft()
-			}
-			p.busy[a.agent] = false
-			a.proc.ElapsedMS = p.clock.elapsed().Milliseconds()
-			if live[a.agent] { // else the rules have ended its part meanwhile
-				return a, nil
-			}
-		case <-p.ctx.Done():
+	select {
+	case a := <-p.arrivals:
+		if p.ctx.Err() != nil {
 			return act{}, p.whyLeft()
 		}
+		p.busy[a.agent] = false
+		a.proc.ElapsedMS = p.clock.elapsed().Milliseconds()
+		return a, nil
+	case <-p.ctx.Done():
+		return act{}, p.whyLeft()
 	}
 }
 

@@ -99,6 +99,7 @@ func (p *rejoinedPlayers) next(st world.State, observations []world.Observation)
 			return a, err
 		}
 		p.live.touched = p.read.Seq > st.Seq
+		return act{}, &movedError{st} // from here on everybody is shown what there is now
 	}
 	return p.live.next(st, observations)
 }

@@ -104,17 +104,21 @@ func (r *recordedPlayers) act(_ world.State, _ *Phase, observations []world.Obse
 }
 
 // next returns the act that the next commit begins with, whose ever it is.
-func (r *recordedPlayers) next(_ world.State, observations []world.Observation) (act, error) {
+func (r *recordedPlayers) next(st world.State, observations []world.Observation) (act, error) {
 	if err := r.begin(); err != nil {
 		return act{}, err
 	}
-	var who []string
-	for _, obs := range observations {
-		if who = append(who, obs.Agent); obs.Agent == r.unmatched[0].Agent {
-			return r.actAt(0, obs.Agent)
-		}
+	agent, acts, err := r.unmatched[0].Agent, false, error(nil)
+	if slices.Contains(r.game.Agents, agent) {
+		_, acts, err = r.game.observe(st, agent)
 	}
-	return act{}, r.mistake(r.unmatched[0].Seq, "here should stand what one of %s did", strings.Join(who, ", "))
+	if err != nil {
+		return act{}, err
+	}
+	if !acts {
+		return act{}, r.mistake(r.unmatched[0].Seq, "here should stand what one of %s did", strings.Join(agentsOf(observations), ", "))
+	}
+	return r.actAt(0, agent)
 }
 
 // begin reads the next commit that comes from the game. It is an error if that ends the episode, or if there is none, or if the episode was
