@@ -53,9 +53,9 @@ func (g *Game) opening(st world.State) ([]world.Event, error) {
 // resolve returns the events of one step: what each agent did in seat order, then what follows by the rules, which consider the
 // actions in an order drawn from the seed and the turn, so that neither a seat nor speed ever decides.
 func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error) {
-	var events []world.Event
-	var actions []world.Action
-	asked := make(map[string]bool) // who acts by itself
+	events := make([]world.Event, 0, len(acts)+len(s.then)+1)
+	actions := make([]world.Action, 0, len(acts))
+	asked := make(map[string]bool, len(acts)) // who acts by itself
 	for _, a := range acts {
 		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(a.action)}, a.action
 		if a.kind != KindAction {
