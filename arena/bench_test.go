@@ -55,6 +55,16 @@ func (clerk) Act(context.Context, world.Observation) (world.Action, error) {
 
 func (clerk) Close() (agents.Usage, error) { return agents.Usage{}, nil }
 
+// seated returns the names and the seats of so many clerks.
+func seated(clerks int) (names []string, seats []Seat) {
+	start := func(context.Context, Fenced) (agents.Agent, error) { return clerk{}, nil }
+	for i := range clerks {
+		names = append(names, fmt.Sprintf("agent%03d", i))
+		seats = append(seats, Seat{Name: names[i], Start: start})
+	}
+	return names, seats
+}
+
 // perTurn plays a recorded episode of so many clerks and turns in dir, and returns what one of its turns takes. Without a schedule they run
 // free.
 func perTurn(b *testing.B, dir string, schedule Schedule, clerks, turns int) time.Duration {
@@ -79,12 +89,7 @@ func perTurn(b *testing.B, dir string, schedule Schedule, clerks, turns int) tim
 			}
 		},
 	}
-	start := func(context.Context, Fenced) (agents.Agent, error) { return clerk{}, nil }
-	for i := range clerks {
-		name := fmt.Sprintf("agent%03d", i)
-		e.Agents = append(e.Agents, name)
-		e.Seats = append(e.Seats, Seat{Name: name, Start: start})
-	}
+	e.Agents, e.Seats = seated(clerks)
 	out, err := e.Run(b.Context())
 	if err != nil || out.State.Turn != turns {
 		b.Fatalf("the episode ended in turn %d: %v", out.State.Turn, err)
