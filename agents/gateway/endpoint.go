@@ -129,7 +129,7 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		answer.meter = &meter{usage: &e.usage}
 		e.usage.add(Usage{Requests: 1})
 	}
-	r = r.WithContext(ctx)
+	r = r.WithContext(context.WithValue(ctx, agentKey{}, e.name))
 	r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(request)), nil, nil
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(request)), nil }
 	r.Body, _ = r.GetBody()
@@ -151,6 +151,15 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		},
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// An agentKey is the key of the agent's name in the context of a request.
+type agentKey struct{}
+
+// AgentOf returns the name of the agent whose request an upstream answers; "" if it comes through no endpoint.
+func AgentOf(ctx context.Context) string {
+	name, _ := ctx.Value(agentKey{}).(string)
+	return name
 }
 
 // rewrite makes the request that goes upstream: the agent's without its credentials and without what is meant for

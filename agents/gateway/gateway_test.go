@@ -156,6 +156,20 @@ func (b *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+func TestAnUpstreamKnowsWhoAsks(t *testing.T) {
+	g := &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) { return answer(r, AgentOf(r.Context())) })}
+	for _, name := range []string{"a", "b"} {
+		_, client := open(t, g, name)
+		resp, err := ask(t.Context(), client, messagesPath, "{}")
+		if got := read(t, resp, err); got != name {
+			t.Errorf("a request of %s is one of %q", name, got)
+		}
+	}
+	if got := AgentOf(t.Context()); got != "" {
+		t.Errorf("a request of nobody is one of %q", got)
+	}
+}
+
 func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 	bearer := http.Header{"Authorization": {"Bearer " + token}}
 	tests := []struct {
