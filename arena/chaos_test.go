@@ -104,6 +104,8 @@ func (c *chaos) command(random *rand.Rand, nastily bool) Command {
 		return Command{Do: DoStep}
 	case 12:
 		return Command{Do: DoTurn}
+	case 14:
+		return Command{Do: DoRevise, Source: strconv.Itoa(random.IntN(120))}
 	case 13:
 		if nastily && random.IntN(5) == 0 {
 			return Command{Do: DoStop}

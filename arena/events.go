@@ -110,7 +110,11 @@ func mark(ev *world.Event, st world.State, a act) {
 func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, asked map[string]bool) ([]world.Event, error) {
 	illegal := phase.forbid(actions)
 	messages, unsaid := g.talk(st, actions)
-	events, err := g.Rules.Step(st, actions)
+	rules, err := g.law(st)
+	if err != nil {
+		return nil, err
+	}
+	events, err := rules.Step(st, actions)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +137,7 @@ func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, as
 	if follows == ConsequenceOut || len(refusals) == 0 {
 		return append(events, consequences...), nil
 	}
-	events, err = g.Rules.Step(st, actions)
+	events, err = rules.Step(st, actions)
 	return slices.Concat(refusals, messages, consequences, events), err
 }
 

@@ -39,9 +39,10 @@ func (c Consequences) of(kind string) Consequence {
 // A Game is all that decides an episode apart from what its agents do: with the same acts it gives the same events, byte for byte.
 type Game struct {
 	Rules        world.Rules
-	Schedule     Schedule // of a game without phases
-	Phases       []Phase  // of each turn, in their order; may be empty
-	Free         bool     // everybody acts whenever it is ready: there is neither a schedule nor phases
+	Revisions    *Revisions // compile rules that an operator puts in their place; nil: nobody can
+	Schedule     Schedule   // of a game without phases
+	Phases       []Phase    // of each turn, in their order; may be empty
+	Free         bool       // everybody acts whenever it is ready: there is neither a schedule nor phases
 	Seed         uint64
 	Agents       []string // names in seat order
 	Turns        int      // the episode is truncated after so many turns
@@ -209,7 +210,11 @@ func (g *Game) look(st world.State) (live []string, seen map[string]world.Observ
 
 // observe returns what an agent sees, and whether it still acts: it is not out, and the rules have not ended its part.
 func (g *Game) observe(st world.State, agent string) (obs world.Observation, acts bool, err error) {
-	if obs, err = g.Rules.Observe(st, agent); err == nil {
+	rules, err := g.law(st)
+	if err == nil {
+		obs, err = rules.Observe(st, agent)
+	}
+	if err == nil {
 		err = g.offer(st, &obs)
 	}
 	if err != nil {

@@ -237,7 +237,13 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 	})
 	if err == nil && begins && p.Paused {
 		p.touched = true
-		_, err = p.Intervene(ctx, p.Store, Command{Do: DoPause})
+		_, err = p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {
+			if _, pauses := pausingOf(st); pauses {
+				return nil, nil // an operator was faster, and has asked for steps
+			}
+			ev, err := p.operate(st, Command{Do: DoPause})
+			return []world.Event{ev}, err
+		})
 	}
 	return st, err
 }

@@ -24,6 +24,7 @@ const (
 	DoTurn     = "turn"     // it plays on to the end of a turn more, then it pauses
 	DoContinue = "continue" // the game goes on
 	DoStop     = "stop"     // the episode is truncated; what agents are thinking about is lost
+	DoRevise   = "revise"   // other rules hold from now on
 )
 
 // A Command is what an operator does, and the data of its event.
@@ -33,6 +34,8 @@ type Command struct {
 	Value json.RawMessage `json:"value,omitempty"` // of the fact to set
 	To    string          `json:"to,omitempty"`    // the agent to tell something
 	Text  string          `json:"text,omitempty"`  // what it is told; at most maxTold characters
+
+	Source string `json:"source,omitempty"` // of the rules, the whole file
 }
 
 const maxTold = 10_000
@@ -83,7 +86,8 @@ func refuse(format string, args ...any) error {
 }
 
 // Intervene does what an operator wants, in the game that store holds, from any process and at any time: agents see it in the step after the
-// one that is being played. It returns the state after it. What the game or its rules do not allow is a [*RefusedError].
+// one that is being played. It returns the state after it. What the game or its rules do not allow is a [*RefusedError]; rules that do not
+// compile are the error of [Revisions].
 func (g *Game) Intervene(ctx context.Context, store *world.Store, c Command) (world.State, error) {
 	return store.Commit(ctx, func(st world.State) ([]world.Event, error) {
 		ev, err := g.operate(st, c)
@@ -121,6 +125,8 @@ func (g *Game) operate(st world.State, c Command) (world.Event, error) {
 			err = refuse("it is not paused")
 		}
 		ev.Del = []string{pauseFact}
+	case DoRevise:
+		err = g.revise(st, c, &ev)
 	case DoStop:
 		ev.Set = map[string]json.RawMessage{stopFact: world.JSON(true)}
 	default:
@@ -177,9 +183,13 @@ func (g *Game) edit(st world.State, c Command, ev *world.Event) error {
 	default:
 		ev.Del = []string{c.Path}
 	}
-	after := *ev
-	after.Seq = st.Seq + 1
-	if err := g.check(st.Apply(after)); err != nil {
+	return g.allow(st, *ev)
+}
+
+// allow refuses what an operator wants if the rules could not go on after it.
+func (g *Game) allow(st world.State, ev world.Event) error {
+	ev.Seq = st.Seq + 1
+	if err := g.check(st.Apply(ev)); err != nil {
 		return refuse("the rules do not allow it: %v", err)
 	}
 	return nil
@@ -187,8 +197,12 @@ func (g *Game) edit(st world.State, c Command, ev *world.Event) error {
 
 // check says why the rules cannot go on in a state, if so.
 func (g *Game) check(st world.State) error {
-	if rules, ok := g.Rules.(world.Checker); ok {
-		if err := rules.Check(st); err != nil {
+	rules, err := g.law(st)
+	if err != nil {
+		return err
+	}
+	if checker, ok := rules.(world.Checker); ok {
+		if err := checker.Check(st); err != nil {
 			return err
 		}
 	}

@@ -73,6 +73,27 @@ func TestWhatAnOperatorSetsIsSeenInTheNextStep(t *testing.T) {
 	}
 }
 
+func TestRulesThatAnOperatorRevisesHoldFromTheNextStep(t *testing.T) {
+	s := newStage(t)
+	s.during("c", 0, func() { s.must(Command{Do: DoRevise, Source: "10"}) })
+	s.during("d", 1, func() {
+		for source, want := range map[string]string{"many": "invalid syntax", "101": "refused: the rules do not allow it: there are only 75 tons", "\xff": "refused: the rules are not UTF-8"} {
+			if err := s.intervene(Command{Do: DoRevise, Source: source}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v", source, err)
+			}
+		}
+	})
+	s.run()
+	s.verify()
+	if guards := of(s.events(), "guard", ""); len(guards) != 4 || string(guards[3].Set["guarded/steps"]) != "4" {
+		t.Errorf("the new rules made %v", guards)
+	}
+	s.Game.Revisions = nil
+	if _, err := Verify(s.dir, s.Game); err == nil || !strings.Contains(err.Error(), "cannot be changed") {
+		t.Errorf("rules that cannot be changed were changed: %v", err)
+	}
+}
+
 func TestAnOperatorTellsOneAgentSomething(t *testing.T) {
 	s := newStage(t)
 	s.during("c", 1, func() { s.must(Command{Do: DoTell, To: "d", Text: "the lake\nis ill"}) })

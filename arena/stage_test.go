@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -98,6 +99,40 @@ type stage struct {
 	actors map[string]*actor
 }
 
+// A guarded lake is one whose rules count their steps, and hold only as long as there are so many tons in it.
+type guarded struct {
+	*fishery.Rules
+	least int
+}
+
+// guard returns the rules of a guarded lake, of which the source is a number of tons.
+func guard(source string) (world.Rules, error) {
+	least, err := strconv.Atoi(source)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := fishery.New(fishery.Default())
+	return guarded{rules, least}, err
+}
+
+func (g guarded) Check(st world.State) error {
+	var tons int
+	if err := st.Get("lake/tons", &tons); err != nil {
+		return err
+	}
+	if tons < g.least {
+		return fmt.Errorf("there are only %d tons", tons)
+	}
+	return g.Rules.Check(st)
+}
+
+func (g guarded) Step(st world.State, actions []world.Action) ([]world.Event, error) {
+	var steps int
+	_ = st.Get("guarded/steps", &steps) // 0 at first
+	events, err := g.Rules.Step(st, actions)
+	return append(events, world.Event{Kind: "guard", Set: map[string]json.RawMessage{"guarded/steps": world.JSON(steps + 1)}}), err
+}
+
 // newStage returns a lake of 100 tons with five agents that ask for 5 tons each, for 4 turns. Nobody is put out but the dead.
 func newStage(t *testing.T) *stage {
 	t.Helper()
@@ -113,7 +148,7 @@ func newStage(t *testing.T) *stage {
 	t.Cleanup(func() { _ = store.Close() })
 	s.Episode = &Episode{
 		Game: Game{
-			Rules: rules, Schedule: Parallel, Seed: 7, Agents: five, Turns: 4,
+			Rules: rules, Revisions: NewRevisions(guard), Schedule: Parallel, Seed: 7, Agents: five, Turns: 4,
 			Consequences: Consequences{Timeout: ConsequencePass, Invalid: ConsequencePass, Error: ConsequencePass},
 		},
 		Dir: s.dir, Store: store, Act: time.Minute, Time: time.Hour, Starts: 2,

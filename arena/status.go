@@ -32,7 +32,11 @@ func statusOfKind(kind string) Status {
 
 // Standing returns where an agent stands in a state: its status and its reward so far.
 func (g *Game) Standing(st world.State, agent string) (Status, float64, error) {
-	obs, err := g.Rules.Observe(st, agent)
+	rules, err := g.law(st)
+	if err != nil {
+		return "", 0, err
+	}
+	obs, err := rules.Observe(st, agent)
 	if err != nil {
 		return "", 0, fmt.Errorf("observe as %s: %w", agent, err)
 	}

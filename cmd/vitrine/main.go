@@ -59,6 +59,7 @@ While a run is being played, from any other terminal:
   continue RUN        play a paused run on
   stop RUN            end the episode now
   tell RUN AGENT TEXT       tell an agent something
+  revise RUN FILE           let the rules of a file hold from now on, in the place of those in the scenario's
   world get RUN [PREFIX]    print the facts of the world, or those that begin so
   world set RUN PATH VALUE  give a fact a value, as JSON; the rules may refuse
   world delete RUN PATH     make a fact go; the rules may refuse
@@ -104,6 +105,7 @@ func commands() []command {
 		{"continue", "RUN", 1, 1, operate(do(arena.DoContinue), "it goes on")},
 		{"stop", "RUN", 1, 1, haltFlags(arena.DoStop)},
 		{"tell", "RUN AGENT TEXT...", 3, -1, tellFlags},
+		{"revise", "RUN FILE", 2, 2, noFlags(revise)},
 		{"world get", "RUN [PREFIX]", 1, 2, noFlags(worldGet)},
 		{"world set", "RUN PATH VALUE", 3, 3, worldSetFlags},
 		{"world delete", "RUN PATH", 2, 2, noFlags(worldDelete)},

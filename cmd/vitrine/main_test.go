@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -14,9 +15,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -37,6 +40,7 @@ var update = flag.Bool("update", false, "write what the scripts print into their
 //	cut FILE BYTES             cut off the end of a file
 //	hold RUN                   hold the lease of a run until the script ends
 //	await FILE                 wait until there is a file
+//	logged RUN WHAT            wait until an operator has done that
 //	crowd N FILE               write a scenario with N agents
 //	[!] within DIR TEXT        a file below the folder holds the text
 //	[!] control FILE           the text holds a control character other than a line break
@@ -72,7 +76,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "shape": writeShape, "mask": mask, "flip": flip, "cut": cut, "hold": hold, "crowd": crowd,
-			"within": within, "control": control, "replace": replace, "await": await,
+			"within": within, "control": control, "replace": replace, "await": await, "logged": logged,
 		},
 	})
 }
@@ -157,6 +161,19 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func await(ts *testscript.TestScript, _ bool, args []string) { ts.Check(appears(ts.MkAbs(args[0]))) }
+
+// logged waits until an operator has done something of that kind in a run.
+func logged(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for ev, err := range world.Follow(ctx, ts.MkAbs(args[0]), 0) {
+		ts.Check(err)
+		if ev.Kind == arena.KindOperator && strings.Contains(string(ev.Data), `"do":"`+args[1]+`"`) {
+			return
+		}
+	}
+	ts.Fatalf("nobody did %s in %s within a minute", args[1], args[0])
+}
 
 func crowd(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])

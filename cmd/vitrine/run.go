@@ -238,7 +238,9 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time,
 		Starts: runtime.GOMAXPROCS(0), Paused: r.paused, OnTurn: progress.turn,
 	}
+	unwatch := r.watchRules(ctx)
 	outcome, err := episode.Run(ctx)
+	unwatch()
 	progress.done()
 	return outcome, errors.Join(err, r.closeEndpoints())
 }

@@ -96,14 +96,15 @@ func (s *setup) names() []string {
 // game returns the scenario as a game.
 func (s *setup) game() arena.Game {
 	g := arena.Game{
-		Rules:    s.rules,
-		Schedule: s.schedule(s.Schedule, ""),
-		Free:     s.Schedule == scenarios.Free,
-		Seed:     s.Seed,
-		Agents:   s.names(),
-		Turns:    s.Limits.Turns,
-		Talk:     arena.Talk{Turn: s.Messages.Turn, Length: s.Messages.Length},
-		Default:  world.Action{Name: s.Limits.Default.Action},
+		Rules:     s.rules,
+		Revisions: s.revisions(),
+		Schedule:  s.schedule(s.Schedule, ""),
+		Free:      s.Schedule == scenarios.Free,
+		Seed:      s.Seed,
+		Agents:    s.names(),
+		Turns:     s.Limits.Turns,
+		Talk:      arena.Talk{Turn: s.Messages.Turn, Length: s.Messages.Length},
+		Default:   world.Action{Name: s.Limits.Default.Action},
 		Consequences: arena.Consequences{
 			Timeout: arena.Consequence(s.Limits.OnTimeout),
 			Invalid: arena.Consequence(s.Limits.OnInvalid),

@@ -195,6 +195,9 @@ func commanded(data map[string]json.RawMessage) string {
 		return "lets the game go on"
 	case arena.DoStop:
 		return "ends the episode"
+	case arena.DoRevise:
+		source := word(data["source"])
+		return fmt.Sprintf("changes the rules: %s, sha256 %.12s", plural(strings.Count(source, "\n"), "line"), sum([]byte(source)))
 	default:
 		return what
 	}
