@@ -56,6 +56,8 @@ func TestScripts(t *testing.T) {
 				"scenarios/cleanup.toml", "scenarios/fishery.toml", "scenarios/harvest.toml", "scenarios/life.toml", "scenarios/werewolf.toml",
 				"scenarios/pasture.toml", "scenarios/pollution.toml", "scenarios/pasture.star", "world/star/testdata/fishery.star",
 				"scenarios/prisoners.toml", "scenarios/prisoners.star", "scenarios/publicgoods.toml", "scenarios/publicgoods.star",
+				"scenarios/matrix.star", "scenarios/rps.toml", "scenarios/staghunt.toml", "scenarios/chicken.toml", "scenarios/bos.toml",
+				"scenarios/auction.toml", "scenarios/auction.star",
 			} {
 				src, err := os.ReadFile(filepath.Join("..", "..", path))
 				if err == nil {
