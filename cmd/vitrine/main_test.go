@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 				"scenarios/pasture.toml", "scenarios/pollution.toml", "scenarios/pasture.star", "world/star/testdata/fishery.star",
 				"scenarios/prisoners.toml", "scenarios/prisoners.star", "scenarios/publicgoods.toml", "scenarios/publicgoods.star",
 				"scenarios/matrix.star", "scenarios/rps.toml", "scenarios/staghunt.toml", "scenarios/chicken.toml", "scenarios/bos.toml",
-				"scenarios/auction.toml", "scenarios/auction.star",
+				"scenarios/auction.toml", "scenarios/auction.star", "scenarios/village.toml", "scenarios/village.star",
 			} {
 				src, err := os.ReadFile(filepath.Join("..", "..", path))
 				if err == nil {
