@@ -22,6 +22,14 @@ type Agent interface {
 	Close() (Usage, error)
 }
 
+// An Immediate is an agent that answers without waiting for anything: neither for another process nor for the time. So there is nothing to
+// call off, and whoever plays it may call it in line, one such agent after the other, and look at the clock when it has answered.
+type Immediate interface {
+	Agent
+	// ActNow is Act of a context that does not end.
+	ActNow(obs world.Observation) (world.Action, error)
+}
+
 // A Usage is what an agent used of the machine.
 type Usage struct {
 	PeakMemory int64 // bytes resident at most; 0: no process of its own

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -46,18 +48,14 @@ func (counting) Step(st world.State, actions []world.Action) ([]world.Event, err
 	return []world.Event{{Kind: "add", Set: set}}, nil
 }
 
-// A clerk always adds.
-type clerk struct{}
-
-func (clerk) Act(context.Context, world.Observation) (world.Action, error) {
-	return world.Action{Name: "add", Args: json.RawMessage(`{"by":1}`)}, nil
+// addOne is the policy that always adds 1.
+func addOne(world.Observation, *rand.Rand) world.Action {
+	return world.Action{Name: "add", Args: json.RawMessage(`{"by":1}`)}
 }
-
-func (clerk) Close() (agents.Usage, error) { return agents.Usage{}, nil }
 
 // seated returns the names and the seats of so many clerks.
 func seated(clerks int) (names []string, seats []Seat) {
-	start := func(context.Context, Fenced) (agents.Agent, error) { return clerk{}, nil }
+	start := func(context.Context, Fenced) (agents.Agent, error) { return scripted.Agent{Policy: addOne}, nil }
 	for i := range clerks {
 		names = append(names, fmt.Sprintf("agent%03d", i))
 		seats = append(seats, Seat{Name: names[i], Start: start})

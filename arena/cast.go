@@ -25,7 +25,8 @@ type player struct {
 	seat  Seat
 	ready chan struct{} // closed once agent or err is there
 	agent agents.Agent
-	err   error // why it did not start
+	now   agents.Immediate // agent, if it is one
+	err   error            // why it did not start
 
 	before Metered // used of its model before it was started
 	usage  agents.Usage
@@ -82,6 +83,7 @@ func (c *cast) start(ctx context.Context, atOnce int, st world.State, fenced fun
 			case slots <- struct{}{}:
 				defer func() { <-slots }()
 				p.agent, p.err = p.seat.Start(ctx, func(action, reason string) { fenced(p.seat.Name, action, reason) })
+				p.now, _ = p.agent.(agents.Immediate)
 			case <-ctx.Done():
 				p.err = ctx.Err()
 			}
@@ -93,6 +95,32 @@ func (c *cast) start(ctx context.Context, atOnce int, st world.State, fenced fun
 func (c *cast) wait() {
 	for _, p := range c.players {
 		<-p.ready
+	}
+}
+
+// each calls do with the index of each observation, for those whose agents have to be waited for in the background, which acting counts.
+// Meanwhile it does so itself for the others, one after the other, for whom a goroutine each would take longer than what they think.
+func (c *cast) each(observations []world.Observation, acting *sync.WaitGroup, do func(i int)) {
+	inLine := make([]int, 0, len(observations))
+	for i, obs := range observations {
+		if c.byName[obs.Agent].isImmediate() {
+			inLine = append(inLine, i)
+		} else {
+			acting.Go(func() { do(i) })
+		}
+	}
+	for _, i := range inLine {
+		do(i)
+	}
+}
+
+// isImmediate says whether the agent has started, and answers without waiting.
+func (p *player) isImmediate() bool {
+	select {
+	case <-p.ready:
+		return p.now != nil
+	default:
+		return false
 	}
 }
 
@@ -108,14 +136,11 @@ func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observati
 	}
 	bank := p.overtimeLeft()
 	limit := clock + bank
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	began := time.Now()
-	action, err := p.agent.Act(ctx, obs)
+	action, late, err := p.ask(ctx, limit, obs)
 	took := time.Since(began)
 	a := judge(action, err)
-	late := err == nil && took > limit
-	if late || errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil { // and not a deadline of the agent's own
+	if late || err == nil && took > limit {
 		reason := fmt.Sprintf("no action within %v", clock)
 		if limit > clock {
 			reason += fmt.Sprintf(" and the %v of overtime that were left", bank)
@@ -126,6 +151,18 @@ func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observati
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
 	return a
+}
+
+// ask asks the agent for an action, and says whether it was called off because it was late.
+func (p *player) ask(ctx context.Context, limit time.Duration, obs world.Observation) (action world.Action, late bool, err error) {
+	if p.now != nil {
+		action, err = p.now.ActNow(obs)
+		return action, false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	action, err = p.agent.Act(ctx, obs)
+	return action, errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil, err // and not a deadline of the agent's own
 }
 
 // judge tells an action from all that can come in its place.

@@ -27,7 +27,7 @@ type livePlayers struct {
 	touched bool              // an operator has intervened since the state that agents are about to be shown
 
 	acting   sync.WaitGroup
-	busy     map[string]bool // who is acting in a free-running game
+	busy     map[string]bool // whether somebody is acting, who has begun to act in a free-running game
 	arrivals chan act        // what they did
 }
 
@@ -45,12 +45,14 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	}
 	p.announce(st)
 	defer p.listen(st)()
-	acts := make([]act, len(observations))
-	var acting sync.WaitGroup
-	for i, obs := range observations {
-		obs = p.told(obs)
-		acting.Go(func() { acts[i] = p.cast.act(p.ctx, cmp.Or(phase.Act, p.Act), obs) })
+	clock := cmp.Or(phase.Act, p.Act)
+	shown := make([]world.Observation, 0, len(observations))
+	for _, obs := range observations {
+		shown = append(shown, p.told(obs))
 	}
+	acts := make([]act, len(shown))
+	var acting sync.WaitGroup
+	p.cast.each(shown, &acting, func(i int) { acts[i] = p.cast.act(p.ctx, clock, shown[i]) })
 	acting.Wait()
 	if p.ctx.Err() != nil {
 		return nil, p.whyLeft()
@@ -69,19 +71,21 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 	}
 	p.announce(st)
 	defer p.listen(st)()
-	p.cast.wait()
-	for i := range observations {
-		if p.busy[observations[i].Agent] {
-			continue
-		}
-		obs := p.told(observations[i])
-		p.busy[obs.Agent] = true
-		p.acting.Go(func() {
-			a := p.cast.act(p.ctx, p.Act, obs)
-			a.saw = st.Seq
-			p.arrivals <- a // there is room for each agent's one act
-		})
+	if len(p.busy) == 0 {
+		p.cast.wait()
 	}
+	var shown []world.Observation
+	for _, obs := range observations {
+		if !p.busy[obs.Agent] {
+			p.busy[obs.Agent] = true
+			shown = append(shown, p.told(obs))
+		}
+	}
+	p.cast.each(shown, &p.acting, func(i int) {
+		a := p.cast.act(p.ctx, p.Act, shown[i])
+		a.saw = st.Seq
+		p.arrivals <- a // there is room for each agent's one act
+	})
 	select {
 	case a := <-p.arrivals:
 		if p.ctx.Err() != nil {

@@ -245,6 +245,8 @@ func (s *stage) verify() Verified {
 
 // refusals returns why the agent was told, turn by turn, that its last action had no effect.
 func (a *actor) refusals() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	var all []string
 	for _, obs := range a.seen {
 		all = append(all, obs.Refused)

@@ -42,6 +42,7 @@ func checks() []check {
 		{"it acts turn after turn", checkActs},
 		{"when its context has ended it says so, and acts later", checkEnded},
 		{"when its context ends it says so, and acts later", checkEnding},
+		{"called in line it acts turn after turn, if it says so", checkImmediate},
 		{"it can be closed without having acted", func(context.Context, agents.Agent, world.Observation) error { return nil }},
 	}
 }
@@ -62,6 +63,20 @@ func (c check) of(ctx context.Context, a agents.Agent, obs world.Observation) er
 func checkActs(ctx context.Context, a agents.Agent, obs world.Observation) error {
 	for obs.Turn = range 3 {
 		if err := acts(ctx, a, obs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkImmediate(_ context.Context, a agents.Agent, obs world.Observation) error {
+	now, ok := a.(agents.Immediate)
+	if !ok {
+		return nil
+	}
+	for obs.Turn = range 3 {
+		action, err := now.ActNow(obs)
+		if err := fits(obs, action, err); err != nil {
 			return err
 		}
 	}
@@ -114,6 +129,11 @@ func acts(ctx context.Context, a agents.Agent, obs world.Observation) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	action, err := a.Act(ctx, obs)
+	return fits(obs, action, err)
+}
+
+// fits returns nil if what came of an act is an action that is allowed in obs, or none.
+func fits(obs world.Observation, action world.Action, err error) error {
 	if err != nil {
 		return fmt.Errorf("act in turn %d: %w", obs.Turn, err)
 	}

@@ -62,6 +62,13 @@ func (c *clerk) Close() (agents.Usage, error) {
 	return agents.Usage{}, nil
 }
 
+// A hasty clerk answers without waiting.
+type hasty struct{ *clerk }
+
+func (h hasty) ActNow(obs world.Observation) (world.Action, error) {
+	return h.Act(context.Background(), obs)
+}
+
 func observation() world.Observation {
 	return world.Observation{Agent: "a", Actions: []world.ActionSpec{{Name: "bow"}, {Name: "wave"}}}
 }
@@ -69,16 +76,18 @@ func observation() world.Observation {
 func TestAgentsThatKeepTheirPromisePass(t *testing.T) {
 	for _, manner := range []string{"", "passes"} {
 		TestAgent(t, observation(), func() agents.Agent { return &clerk{fault: manner} })
+		TestAgent(t, observation(), func() agents.Agent { return hasty{&clerk{fault: manner}} })
 	}
-	if failed := failures(t, "slow"); len(failed) > 0 {
+	if failed := failures(t, func() agents.Agent { return &clerk{fault: "slow"} }); len(failed) > 0 {
 		t.Errorf("a slow agent fails %q", failed)
 	}
 }
 
 func TestEveryFaultFails(t *testing.T) {
 	const (
-		turns, ended, ending, closed = "it acts turn after turn", "when its context has ended it says so, and acts later",
-			"when its context ends it says so, and acts later", "it can be closed without having acted"
+		turns, ended   = "it acts turn after turn", "when its context has ended it says so, and acts later"
+		ending, inLine = "when its context ends it says so, and acts later", "called in line it acts turn after turn, if it says so"
+		closed         = "it can be closed without having acted"
 	)
 	for fault, want := range map[string][]string{
 		"deaf":      {ended},
@@ -88,22 +97,27 @@ func TestEveryFaultFails(t *testing.T) {
 		"tires":     {turns, ending},
 		"invents":   {turns, ended, ending},
 		"stammers":  {turns, ended, ending},
-		"clings":    {turns, ended, ending, closed},
-		"miscounts": {turns, ended, ending, closed},
+		"clings":    {turns, ended, ending, inLine, closed},
+		"miscounts": {turns, ended, ending, inLine, closed},
 	} {
-		if failed := failures(t, fault); !slices.Equal(failed, want) {
+		if failed := failures(t, func() agents.Agent { return &clerk{fault: fault} }); !slices.Equal(failed, want) {
 			t.Errorf("an agent that %s fails %q, want %q", fault, failed, want)
+		}
+	}
+	for _, fault := range []string{"tires", "invents", "stammers"} {
+		if failed := failures(t, func() agents.Agent { return hasty{&clerk{fault: fault}} }); !slices.Contains(failed, inLine) {
+			t.Errorf("an agent that %s in line fails %q", fault, failed)
 		}
 	}
 }
 
-// failures returns the names of the checks that fail with an agent of that fault, on a clock of their own.
-func failures(t *testing.T, fault string) []string {
+// failures returns the names of the checks that fail with an agent that start returns, on a clock of their own.
+func failures(t *testing.T, start func() agents.Agent) []string {
 	t.Helper()
 	var failed []string
 	for _, c := range checks() {
 		synctest.Test(t, func(t *testing.T) {
-			if err := c.of(t.Context(), &clerk{fault: fault}, observation()); err != nil {
+			if err := c.of(t.Context(), start(), observation()); err != nil {
 				failed = append(failed, c.name)
 				if strings.Contains(err.Error(), "%!") {
 					t.Errorf("%s: %v", c.name, err)

@@ -113,7 +113,7 @@ func (rec Recording) Player(agent string) *Player {
 	return &Player{turns: rec[agent], turn: -1}
 }
 
-// A Player repeats recorded actions. It implements [agents.Agent].
+// A Player repeats recorded actions. It implements [agents.Immediate].
 type Player struct {
 	turns map[int][]world.Action
 	turn  int            // being played
@@ -122,13 +122,15 @@ type Player struct {
 	played int
 }
 
-var _ agents.Agent = (*Player)(nil)
+var _ agents.Immediate = (*Player)(nil)
 
 // Act implements [agents.Agent].
 func (p *Player) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
-	if err := ctx.Err(); err != nil {
-		return world.Action{}, err
-	}
+	return act(ctx, p, obs)
+}
+
+// ActNow implements [agents.Immediate].
+func (p *Player) ActNow(obs world.Observation) (world.Action, error) {
 	if obs.Turn != p.turn {
 		p.turn, p.left = obs.Turn, p.turns[obs.Turn]
 	}
