@@ -46,10 +46,11 @@ func (b *batch) add(events []Event, now time.Time) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	b.events += len(stamped)
+	text := timeText(now)
 	for i := range stamped {
 		stamped[i].Time = now
 		begin, world := len(b.lines), 0
-		b.lines, world = encode(b.lines, stamped[i])
+		b.lines, world = encode(b.lines, stamped[i], text)
 		b.world = append(append(b.world, b.lines[begin:world]...), "}\n"...)
 	}
 	changed := changes(stamped)

@@ -146,12 +146,12 @@ func encodeKeyframe(log source, st State, at cursor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := marshal(keyframe{Size: at.size, Seq: st.Seq, Turn: st.Turn, Last: crcOf(last), Sum: sum, Facts: st.facts.all()})
+	line, err := marshal(keyframe{Size: at.size, Seq: st.Seq, Turn: st.Turn, Last: crcOf(last), Sum: sum})
 	if err != nil {
 		return nil, err
 	}
-	raw = raw[:len(raw)-len("}")]
-	return appendEnd(raw, raw), nil
+	line = appendFacts(bytes.TrimSuffix(line, []byte("null}")), st.facts.all()) // of the facts, which are the last
+	return appendEnd(line, line), nil
 }
 
 // crcOf returns the checksum of a line that is whole.

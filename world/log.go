@@ -41,18 +41,21 @@ func (e *LogError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// encode appends a canonical event as a line of the log, newline included, to b. Its world part ends at world.
-func encode(b []byte, ev Event) (line []byte, world int) {
+// encode appends a canonical event as a line of the log, newline included, to b. Its world part ends at world. Its time is said as text,
+// which all events of a commit share.
+func encode(b []byte, ev Event, time []byte) (line []byte, world int) {
 	begin := len(b)
 	b = ev.appendWorld(b)
 	world = len(b)
 	if len(ev.Proc) > 0 {
 		b = append(append(b, `,"proc":`...), ev.Proc...)
 	}
-	b = append(b, `,"time":"`...)
-	b = append(ev.Time.UTC().AppendFormat(b, time.RFC3339Nano), '"')
+	b = append(append(append(b, `,"time":"`...), time...), '"')
 	return appendEnd(b, b[begin:]), world
 }
+
+// timeText returns a time as the log says it.
+func timeText(t time.Time) []byte { return t.UTC().AppendFormat(nil, time.RFC3339Nano) }
 
 // appendEnd appends the end of a line, its checksum and newline, to b.
 func appendEnd(b, line []byte) []byte {
@@ -92,7 +95,7 @@ func decode(line []byte, seq int64) (ev Event, world int, err error) {
 	if ev, err = ev.canonical(); err != nil {
 		return Event{}, 0, err
 	}
-	again, world := encode(nil, ev)
+	again, world := encode(nil, ev, timeText(ev.Time))
 	if !bytes.Equal(again, line) {
 		return Event{}, 0, errors.New("the line is not in canonical form")
 	}

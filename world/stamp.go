@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -36,7 +37,7 @@ func (ev Event) canonical() (Event, error) {
 	if ev.isCanonical() {
 		return ev, nil
 	}
-	paths := ev.paths()
+	paths := slices.Sorted(maps.Keys(ev.Set))
 	for _, texts := range [][]string{{ev.Agent, ev.Kind}, ev.Del, paths} {
 		for _, text := range texts {
 			if !utf8.ValidString(text) {
@@ -77,16 +78,6 @@ func (ev Event) isCanonical() bool {
 	return ok
 }
 
-// paths returns the sorted paths of the facts that ev sets.
-func (ev Event) paths() []string {
-	paths := make([]string, 0, len(ev.Set))
-	for path := range ev.Set {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	return paths
-}
-
 // World returns the world part of a stamped event: what of it counts for the hash of a run, without process facts and time.
 func (ev Event) World() json.RawMessage {
 	return append(ev.appendWorld(nil), '}')
@@ -94,7 +85,7 @@ func (ev Event) World() json.RawMessage {
 
 // appendWorld appends the world part of a stamped event, without the bracket that closes it, to b.
 func (ev Event) appendWorld(b []byte) []byte {
-	begin := len(b) // of the first field, whose comma becomes a bracket; as do those behind the last element of del and set
+	begin := len(b) // of the first field, whose comma becomes a bracket; as do that behind the last element of del
 	if ev.Agent != "" {
 		b = AppendText(append(b, `,"agent":`...), ev.Agent)
 	}
@@ -114,14 +105,24 @@ func (ev Event) appendWorld(b []byte) []byte {
 	}
 	b = strconv.AppendInt(append(b, `,"seq":`...), ev.Seq, 10)
 	if len(ev.Set) > 0 {
-		b = append(b, `,"set":{`...)
-		for _, path := range ev.paths() {
-			b = append(AppendText(b, path), ':')
-			b = append(append(b, ev.Set[path]...), ',')
-		}
-		b[len(b)-1] = '}'
+		b = appendFacts(append(b, `,"set":`...), ev.Set)
 	}
 	b = strconv.AppendInt(append(b, `,"turn":`...), int64(ev.Turn), 10)
 	b[begin] = '{'
 	return b
+}
+
+// appendFacts appends facts as a JSON object to b.
+func appendFacts(b []byte, facts map[string]json.RawMessage) []byte {
+	paths := make([]string, 0, 16) // most often on the stack
+	for path := range facts {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	b = append(b, '{')
+	for _, path := range paths {
+		b = append(AppendText(b, path), ':')
+		b = append(append(b, facts[path]...), ',')
+	}
+	return append(bytes.TrimSuffix(b, []byte(",")), '}')
 }

@@ -65,6 +65,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -106,13 +107,13 @@ func (s State) Fact(path string) (json.RawMessage, bool) {
 func (s State) Get(path string, v any) error {
 	raw, ok := s.facts.get(path)
 	if !ok {
-		return missingError(path)
+		return missingError(strings.Clone(path)) // so that whoever puts a path together need not make it on the heap
 	}
 	if decodePlain(raw, v) {
 		return nil
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return fmt.Errorf("fact %q is %s: %w", path, raw, err)
+		return fmt.Errorf("fact %q is %s: %w", strings.Clone(path), raw, err)
 	}
 	return nil
 }
@@ -152,7 +153,7 @@ func (s State) Rand(stream string) *rand.Rand {
 // NewRand returns the source of randomness for one stream of one turn of a run.
 func NewRand(seed uint64, turn int, stream string) *rand.Rand {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%d/%s", turn, stream)
+	_, _ = h.Write(append(append(strconv.AppendInt(nil, int64(turn), 10), '/'), stream...)) // cannot fail
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
