@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -100,7 +101,7 @@ func mark(ev *world.Event, st world.State, a act) {
 		maps.Copy(ev.Set, had)
 	}
 	if a.saw != st.Seq {
-		ev.Data = fmt.Appendf(nil, `{"saw":%d,%s`, a.saw, ev.Data[len("{"):])
+		ev.Data = fmt.Appendf(nil, `%s,"saw":%d}`, bytes.TrimSuffix(ev.Data, []byte("}")), a.saw)
 	}
 }
 
@@ -170,7 +171,7 @@ func (p proc) json() json.RawMessage {
 	if p.Reason != "" || p.Detail != "" {
 		return world.JSON(p)
 	}
-	times := []byte("{")
+	times := append(make([]byte, 0, len(`{"elapsed_ms":1000000000,"wall_ms":1000000.001}`)), '{')
 	if p.ElapsedMS != 0 {
 		times = append(strconv.AppendInt(append(times, `"elapsed_ms":`...), p.ElapsedMS, 10), ',')
 	}

@@ -2,7 +2,6 @@ package arena
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -10,10 +9,10 @@ import (
 // runFree plays one turn of a game without a schedule: so many acts, each a step of its own, in the order in which they come. Who has
 // begun to act when the turn ends goes on in the next one, so that nobody holds up the others.
 //
-// After an act only its agent is shown something new, so only that agent is observed anew. Everybody is as a turn begins and before its last
+// After an act only its agent is shown something new, so only that agent is observed. Everybody is as a turn begins and before its last
 // act, when the game goes on in another state, and when somebody acts no more.
 func (g *Game) runFree(p players, st world.State, acts int) (world.State, error) {
-	var seen []world.Observation // by those who act: what they are thinking about, or are to be shown now
+	var seen []world.Observation // what is to be shown now, to those who are not acting
 	for acts > 0 {
 		on, err := g.ready(p, st)
 		if err != nil {
@@ -41,7 +40,7 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 			return st, err
 		}
 		if !isLive { // the rules have ended its part meanwhile
-			seen = without(seen, a.agent)
+			seen = nil
 			continue
 		}
 		s := step{phase: &Phase{}}
@@ -56,7 +55,7 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 		if err != nil {
 			return st, err
 		}
-		if seen = append(without(seen, a.agent), obs); !isLive {
+		if seen = append(seen[:0], obs); !isLive {
 			seen = nil
 		}
 	}
@@ -71,10 +70,6 @@ func (g *Game) lookAround(st world.State) ([]world.Observation, error) {
 		observations = append(observations, seen[agent])
 	}
 	return observations, err
-}
-
-func without(observations []world.Observation, agent string) []world.Observation {
-	return slices.DeleteFunc(observations, func(obs world.Observation) bool { return obs.Agent == agent })
 }
 
 func agentsOf(observations []world.Observation) []string {

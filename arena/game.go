@@ -77,8 +77,8 @@ type players interface {
 	// act returns one act for each observation, in the same order. errOver ends the episode, errInterrupted leaves it, and a
 	// movedError says where to look again.
 	act(st world.State, phase *Phase, observations []world.Observation) ([]act, error)
-	// next returns the act that comes first, in a free-running game, of one of those who are shown an observation. Who is
-	// acting already is not shown it. The errors are those of act.
+	// next returns the act that comes first, in a free-running game, of those who are shown an observation and those who are
+	// acting already, who are shown nothing. The errors are those of act.
 	next(st world.State, observations []world.Observation) (act, error)
 	// later returns the state after the next event that comes from outside the game, which stands still until then. The errors are
 	// those of act.
@@ -271,7 +271,7 @@ func (g *Game) step(p players, st world.State, seen map[string]world.Observation
 
 // show returns what the agents of a step see who still act. What some of them see is known from before.
 func (g *Game) show(st world.State, seen map[string]world.Observation, s step) ([]world.Observation, error) {
-	var observations []world.Observation
+	observations := make([]world.Observation, 0, len(s.agents))
 	for _, agent := range s.agents {
 		obs, acts := seen[agent]
 		if !acts {

@@ -104,7 +104,7 @@ func (r *recordedPlayers) act(_ world.State, _ *Phase, observations []world.Obse
 }
 
 // next returns the act that the next commit begins with, whose ever it is.
-func (r *recordedPlayers) next(st world.State, observations []world.Observation) (act, error) {
+func (r *recordedPlayers) next(st world.State, _ []world.Observation) (act, error) {
 	if err := r.begin(); err != nil {
 		return act{}, err
 	}
@@ -116,7 +116,7 @@ func (r *recordedPlayers) next(st world.State, observations []world.Observation)
 		return act{}, err
 	}
 	if !acts {
-		return act{}, r.mistake(r.unmatched[0].Seq, "here should stand what one of %s did", strings.Join(agentsOf(observations), ", "))
+		return act{}, r.mistake(r.unmatched[0].Seq, "here should stand what one of %s did", strings.Join(r.game.Agents, ", "))
 	}
 	return r.actAt(0, agent)
 }
