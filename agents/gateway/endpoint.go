@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -26,6 +25,8 @@ const (
 
 	defaultIdle  = 2 * time.Minute
 	defaultTotal = 15 * time.Minute
+
+	defaultPatience = 2 * time.Minute
 
 	notItsToken = "this is not the token of this agent"
 )
@@ -111,20 +112,12 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, http.StatusBadRequest, "invalid_request_error", "the request ended early")
 		return
 	}
-	if err := e.gateway.queue.enter(r.Context(), e.gateway.InFlight); err != nil {
-		panic(http.ErrAbortHandler) // nobody is there to be answered
-	}
-	defer e.gateway.queue.leave(e.gateway.InFlight)
-
-	ctx, cancel := context.WithTimeoutCause(r.Context(), cmp.Or(e.gateway.Total, defaultTotal), errTooLong)
-	defer cancel()
-	ctx, stop := context.WithCancelCause(ctx)
+	ctx, stop := context.WithCancelCause(r.Context())
 	defer stop(nil)
-	idle := cmp.Or(e.gateway.Idle, defaultIdle)
-	watch := time.AfterFunc(idle, func() { stop(errStalled) })
-	defer watch.Stop()
+	v := e.visit(stop)
+	defer v.end()
 
-	answer := &body{ctx: ctx, idle: idle, watch: watch, client: http.NewResponseController(w)}
+	answer := &body{ctx: ctx, idle: v.idle, watch: v.watch, client: http.NewResponseController(w)}
 	if r.URL.Path == messagesPath {
 		answer.meter = &meter{usage: &e.usage}
 		e.usage.add(Usage{Requests: 1})
@@ -134,7 +127,7 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(request)), nil }
 	r.Body, _ = r.GetBody()
 	proxy := httputil.ReverseProxy{
-		Transport:     e.gateway.Upstream,
+		Transport:     v,
 		Rewrite:       rewrite,
 		FlushInterval: -1,
 		ErrorLog:      slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),

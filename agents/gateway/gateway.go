@@ -6,7 +6,7 @@
 // own; [Gateway.Open] makes both good. A request that comes in there goes through these hands, in this order:
 //
 //	Endpoint   knows the agent by its socket and token; lets only the Messages API through
-//	queue      bounds the requests of all agents that are upstream at once, first come, first served
+//	share      bounds the requests of all agents that are upstream at once, in a fair order, and holds them back when that is asked too much
 //	body       cuts an answer that stalls, is not taken, or never ends
 //	meter      reads the answer as it passes and counts requests and tokens
 //	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model)
@@ -43,13 +43,14 @@ type Gateway struct {
 	InFlight int               // requests of all agents that may be upstream at once; 0: no limit
 	Idle     time.Duration     // an answer is cut when a chunk of it takes so long to come or to be taken; 0: 2 minutes
 	Total    time.Duration     // an answer that takes longer is cut; 0: 15 minutes
+	Patience time.Duration     // how long a request is sent again that was turned away (429, 529); 0: 2 minutes; less: it is not
 	Log      *slog.Logger      // what was refused, cut, or failed; nil: nowhere
 
 	// Refused is told of each request for the model, on the socket of the agent, that did not come with that agent's token. Any
 	// goroutine may call it until the endpoint is closed. nil: nobody is told.
 	Refused func(agent, reason string)
 
-	queue queue
+	share share
 }
 
 // Open starts the endpoint of the agent called name: an HTTP server on a new unix socket that only the owner of this process

@@ -304,7 +304,7 @@ func TestHeadersGoUpstreamWithoutTheAgentsCredentials(t *testing.T) {
 
 func TestAnAnswerPassesUnchanged(t *testing.T) {
 	const text = `{"type":"error", "error":{"type":"rate_limit_error","message":"slow <down>"}}` + "\n"
-	_, client := open(t, &Gateway{Upstream: server(t, func(w http.ResponseWriter, _ *http.Request) {
+	_, client := open(t, &Gateway{Patience: -1, Upstream: server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "17")
 		w.Header().Set("Request-Id", "req_1")
 		w.Header().Set("Anthropic-Ratelimit-Requests-Remaining", "0")

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// statusOverloaded is what the Messages API answers when it is asked too much by everybody together.
+const statusOverloaded = 529
+
+// A visit is the way of one request through the share to the upstream, which it may have to make several times. It implements
+// [http.RoundTripper].
+//
+// An upstream that is asked too much has done nothing yet. So the visit takes the request back into the line, where it keeps its rank, and
+// the agent hears nothing of it, unless the gateway's patience ends. Every other answer passes as it is: what has cost something is
+// never asked for twice.
+type visit struct {
+	endpoint *Endpoint
+	watch    *time.Timer // runs while the upstream has the word
+	idle     time.Duration
+	limit    *time.Timer // runs while it waits in line, and anew while it is inside
+	total    time.Duration
+	inside   bool
+}
+
+// visit begins a visit, which stop cuts when it takes too long.
+func (e *Endpoint) visit(stop context.CancelCauseFunc) *visit {
+	v := &visit{endpoint: e, idle: cmp.Or(e.gateway.Idle, defaultIdle), total: cmp.Or(e.gateway.Total, defaultTotal)}
+	v.limit = time.AfterFunc(v.total, func() { stop(errTooLong) })
+	v.watch = time.AfterFunc(v.idle, func() { stop(errStalled) })
+	v.watch.Stop() // it waits in line first
+	return v
+}
+
+// end ends it.
+func (v *visit) end() {
+	v.watch.Stop()
+	v.limit.Stop()
+	v.leave()
+}
+
+// RoundTrip waits for a place upstream and returns the answer. The place is held until leave.
+func (v *visit) RoundTrip(r *http.Request) (*http.Response, error) {
+	g := v.endpoint.gateway
+	patience := time.Now().Add(cmp.Or(g.Patience, defaultPatience))
+	for {
+		entry, err := g.share.enter(r.Context(), v.endpoint.name, g.InFlight)
+		if err != nil {
+			return nil, err
+		}
+		v.inside = true
+		v.watch.Reset(v.idle)
+		v.limit.Reset(v.total)
+		resp, err := g.Upstream.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		wait, busy := asksTooMuch(resp)
+		if !busy {
+			g.share.answered(v.endpoint.name, entry, g.InFlight)
+			return resp, nil
+		}
+		wait = g.share.turnedAway(v.endpoint.name, entry, wait)
+		v.endpoint.warn(fmt.Sprintf("upstream is asked too much (%s), nobody asks it for %v", resp.Status, wait.Round(time.Millisecond)))
+		if time.Now().Add(wait).After(patience) {
+			return resp, nil
+		}
+		v.watch.Stop()
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
+		_ = resp.Body.Close()
+		v.leave()
+		if r.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// leave gives the place back, if there is one.
+func (v *visit) leave() {
+	if v.inside {
+		v.inside = false
+		v.endpoint.gateway.share.leave(v.endpoint.gateway.InFlight)
+	}
+}
+
+// asksTooMuch says whether an answer means that the upstream is asked too much, and for how long it wants nothing more; less than 0: it
+// does not say. An upstream that does not want to be asked again at all says so with a header of the Messages API.
+func asksTooMuch(resp *http.Response) (wait time.Duration, yes bool) {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != statusOverloaded ||
+		resp.Header.Get("X-Should-Retry") == "false" {
+		return 0, false
+	}
+	after := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseFloat(after, 64); err == nil && 0 <= seconds && seconds < 1e9 {
+		return time.Duration(seconds * float64(time.Second)), true
+	}
+	if date, err := http.ParseTime(after); err == nil {
+		return max(0, time.Until(date)), true
+	}
+	return -1, true
+}
