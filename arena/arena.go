@@ -36,7 +36,7 @@ type Episode struct {
 	Store    *world.Store
 	Seats    []Seat            // in the order of Game.Agents
 	Act      time.Duration     // clock of one act, where its phase has none of its own
-	Overtime time.Duration     // bank of each agent, for the whole episode, from which an act draws that takes longer
+	Overtime time.Duration     // bank of each agent that has none of its own, for the whole episode, from which an act draws that takes longer
 	Time     time.Duration     // clock of the whole episode; it stands still while an operator holds the game
 	Starts   int               // how many agents may be starting at once
 	Paused   bool              // it is held when it has begun
@@ -50,7 +50,14 @@ type Seat struct {
 	// replaced, is told to fenced, at any time and from any goroutine.
 	Start func(ctx context.Context, fenced Fenced) (agents.Agent, error)
 	// Meter returns what the agent has used of its model since it was started; nil: it has none.
-	Meter func() Metered
+	Meter  func() Metered
+	Clocks *Clocks // nil: the agent has those of all
+}
+
+// Clocks are those of one agent, in place of the episode's.
+type Clocks struct {
+	Act      time.Duration // of each act, in any phase; 0: that of all
+	Overtime time.Duration // its bank
 }
 
 // Fenced is told the name of an action that was refused because nobody waited for it, and why.

@@ -2,6 +2,7 @@ package arena
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,17 @@ type player struct {
 	before Metered // used of its model before it was started
 	usage  agents.Usage
 
+	bank     time.Duration // of overtime, at first
 	mu       sync.Mutex
 	overtime time.Duration // left in its bank
+}
+
+// clock returns the clock of an act, which for all agents that have none of their own is that.
+func (p *player) clock(ofAll time.Duration) time.Duration {
+	if p.seat.Clocks == nil {
+		return ofAll
+	}
+	return cmp.Or(p.seat.Clocks.Act, ofAll)
 }
 
 // used returns what the agent has used of its model in the whole episode.
@@ -49,17 +59,21 @@ func (p *player) overtimeLeft() time.Duration {
 	return p.overtime
 }
 
-// draw takes from the bank what an act took longer than its clock.
-func (p *player) draw(took, clock time.Duration) {
+// draw takes from the bank what an act took longer than its clock, which for all is ofAll.
+func (p *player) draw(took, ofAll time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.overtime = max(0, p.overtime-max(0, took-clock))
+	p.overtime = max(0, p.overtime-max(0, took-p.clock(ofAll)))
 }
 
 func newCast(seats []Seat, overtime time.Duration) *cast {
 	c := &cast{byName: make(map[string]*player)}
 	for _, seat := range seats {
-		p := &player{seat: seat, ready: make(chan struct{}), overtime: overtime}
+		p := &player{seat: seat, ready: make(chan struct{}), bank: overtime}
+		if seat.Clocks != nil {
+			p.bank = seat.Clocks.Overtime
+		}
+		p.overtime = p.bank
 		c.players = append(c.players, p)
 		c.byName[seat.Name] = p
 	}
@@ -124,8 +138,8 @@ func (p *player) isImmediate() bool {
 	}
 }
 
-// act lets one agent act. The clock begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
-func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observation) act {
+// act lets one agent act. Its clock, which for all is ofAll, begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
+func (c *cast) act(ctx context.Context, ofAll time.Duration, obs world.Observation) act {
 	p := c.byName[obs.Agent]
 	<-p.ready
 	if ctx.Err() != nil {
@@ -134,8 +148,8 @@ func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observati
 	if p.err != nil {
 		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
 	}
-	bank := p.overtimeLeft()
-	limit := clock + bank
+	clock, left := p.clock(ofAll), p.overtimeLeft()
+	limit := clock + left
 	began := time.Now()
 	action, late, err := p.ask(ctx, limit, obs)
 	took := time.Since(began)
@@ -143,11 +157,11 @@ func (c *cast) act(ctx context.Context, clock time.Duration, obs world.Observati
 	if late || err == nil && took > limit {
 		reason := fmt.Sprintf("no action within %v", clock)
 		if limit > clock {
-			reason += fmt.Sprintf(" and the %v of overtime that were left", bank)
+			reason += fmt.Sprintf(" and the %v of overtime that were left", left)
 		}
 		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
 	}
-	p.draw(took, clock)
+	p.draw(took, ofAll)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
 	return a

@@ -40,7 +40,7 @@ type soFar struct {
 func (p *livePlayers) soFar() soFar {
 	used := soFar{ElapsedMS: p.clock.elapsed().Milliseconds()}
 	for _, player := range p.cast.players {
-		if left := player.overtimeLeft(); left < p.Overtime {
+		if left := player.overtimeLeft(); left < player.bank {
 			if used.OvertimeMS == nil {
 				used.OvertimeMS = make(map[string]int64)
 			}

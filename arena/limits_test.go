@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -92,6 +93,34 @@ func TestTheLimitOfTimeEndsAnEpisodeWhoseAgentsAreStillStarting(t *testing.T) {
 		out := s.run()
 		checkEnd(t, out, End{Truncated, TimeLimit}, 0)
 		checkStatuses(t, out, nil)
+		s.verify()
+	})
+}
+
+func TestAnAgentCanHaveClocksOfItsOwn(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.Overtime, s.Turns = 30*time.Second, 2
+		s.Phases = []Phase{{Name: "short", Schedule: Parallel, Act: time.Second}, {Name: "long", Schedule: Parallel}}
+		s.Seats[1].Clocks = &Clocks{Act: 10 * time.Second, Overtime: 5 * time.Second} // b
+		s.Seats[2].Clocks = &Clocks{}                                                 // c has no bank, and the clocks of all
+		for _, name := range five[:3] {
+			s.sit(name, does(func(ctx context.Context, _ world.Observation) (world.Action, error) {
+				return sleeps(ctx)
+			}))
+		}
+		checkStatuses(t, s.run(), nil)
+		got := make(map[string][]string)
+		for _, ev := range of(s.events(), KindTimeout, "") {
+			got[ev.Agent] = append(got[ev.Agent], reasonOf(t, ev))
+		}
+		want := map[string][]string{
+			"a": {"no action within 1s and the 30s of overtime that were left", "no action within 1m0s", "no action within 1s", "no action within 1m0s"},
+			"b": {"no action within 10s and the 5s of overtime that were left", "no action within 10s", "no action within 10s", "no action within 10s"},
+			"c": {"no action within 1s", "no action within 1m0s", "no action within 1s", "no action within 1m0s"},
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("late were %v, want %v", got, want)
+		}
 		s.verify()
 	})
 }

@@ -113,49 +113,60 @@ func TestAnEpisodeThatWasCutAnywhereGoesOnToTheSameLog(t *testing.T) {
 }
 
 func TestAnEpisodeThatGoesOnHasUsedItsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		slow := func(ctx context.Context, _ world.Observation) (world.Action, error) {
-			select {
-			case <-time.After(70 * time.Second): // of which the bank pays 10
-				return ask(5), nil
-			case <-ctx.Done():
-				return world.Action{}, ctx.Err()
-			}
-		}
-		s := newStage(t)
-		s.Overtime, s.Time, s.Turns = 25*time.Second, 10*time.Minute, 20
-		s.Seats[0].Meter = func() Metered { return Metered{ModelRequests: 3, TokensIn: 100, TokensOut: 10} }
-		s.sit("a", does(slow))
-		ctx, cancel := context.WithCancel(t.Context())
-		s.OnTurn = func(st world.State) {
-			if st.Turn == 1 {
-				cancel()
-			}
-		}
-		if out := s.runIn(ctx); out.Status != Interrupted {
-			t.Fatalf("it is %+v", out.End)
-		}
-		s.OnTurn = nil
-		s.sit("a", does(slow))
-		for _, name := range five[1:] {
-			s.sit(name, asks(0))
-		}
-		out := s.run()
-		s.verify()
-		var ends []string
-		for _, ev := range s.events() {
-			if ev.Agent == "a" && (ev.Kind == KindTimeout || ev.Kind == KindAction) {
-				ends = append(ends, ev.Kind)
-			}
-		}
-		// 70 s in turn 0; then 70 s, and from then on 65 s and 60 s to be late: 600 s are up in turn 9.
-		if got := strings.Join(ends, " "); got != "action action"+strings.Repeat(" timeout", 7) || out.End != (End{Truncated, TimeLimit}) {
-			t.Errorf("a does %s, and it ends %+v", got, out.End)
-		}
-		if got := out.Seats[0].Metered; got != (Metered{6, 200, 20}) {
-			t.Errorf("its model is metered %+v", got)
-		}
-	})
+	for name, clocks := range map[string]func(*stage){
+		"those of all": func(s *stage) { s.Overtime = 25 * time.Second },
+		"its own": func(s *stage) {
+			s.Act, s.Overtime = time.Hour, time.Hour
+			s.Seats[0].Clocks = &Clocks{Act: time.Minute, Overtime: 25 * time.Second}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slow := func(ctx context.Context, _ world.Observation) (world.Action, error) {
+					select {
+					case <-time.After(70 * time.Second): // of which the bank pays 10
+						return ask(5), nil
+					case <-ctx.Done():
+						return world.Action{}, ctx.Err()
+					}
+				}
+				s := newStage(t)
+				s.Time, s.Turns = 10*time.Minute, 20
+				clocks(s)
+				s.Seats[0].Meter = func() Metered { return Metered{ModelRequests: 3, TokensIn: 100, TokensOut: 10} }
+				s.sit("a", does(slow))
+				ctx, cancel := context.WithCancel(t.Context())
+				s.OnTurn = func(st world.State) {
+					if st.Turn == 1 {
+						cancel()
+					}
+				}
+				if out := s.runIn(ctx); out.Status != Interrupted {
+					t.Fatalf("it is %+v", out.End)
+				}
+				s.OnTurn = nil
+				s.sit("a", does(slow))
+				for _, name := range five[1:] {
+					s.sit(name, asks(0))
+				}
+				out := s.run()
+				s.verify()
+				var ends []string
+				for _, ev := range s.events() {
+					if ev.Agent == "a" && (ev.Kind == KindTimeout || ev.Kind == KindAction) {
+						ends = append(ends, ev.Kind)
+					}
+				}
+				// 70 s in turn 0; then 70 s, and from then on 65 s and 60 s to be late: 600 s are up in turn 9.
+				if got := strings.Join(ends, " "); got != "action action"+strings.Repeat(" timeout", 7) || out.End != (End{Truncated, TimeLimit}) {
+					t.Errorf("a does %s, and it ends %+v", got, out.End)
+				}
+				if got := out.Seats[0].Metered; got != (Metered{6, 200, 20}) {
+					t.Errorf("its model is metered %+v", got)
+				}
+			})
+		})
+	}
 }
 
 func TestAnEpisodeThatWasCutWhileItWasHeldIsHeldStill(t *testing.T) {

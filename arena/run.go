@@ -87,7 +87,14 @@ type AgentResult struct {
 	Reward float64 `json:"reward"`
 	Tally
 	Metered
-	PeakMemory int64 `json:"peak_memory_bytes"` // of its process; 0 where it has none
+	PeakMemory int64      `json:"peak_memory_bytes"` // of its process; 0 where it has none
+	Clocks     *OwnClocks `json:"clocks,omitempty"`  // missing: those of all
+}
+
+// OwnClocks are the clocks of an agent that has others than the rest.
+type OwnClocks struct {
+	ActMS      int64 `json:"act_ms,omitempty"` // of each act; missing: that of all
+	OvertimeMS int64 `json:"overtime_ms"`      // its bank, for the whole episode
 }
 
 // ErrExists says that a folder holds a run already, or something else.

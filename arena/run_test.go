@@ -113,6 +113,9 @@ func fill(t *testing.T, v reflect.Value) {
 		for _, field := range v.Fields() {
 			fill(t, field)
 		}
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem())
 	case v.Kind() == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(t, v.Index(0))

@@ -160,6 +160,9 @@ func (s *Scenario) inherit() {
 		if says.child("tools") == nil {
 			a.Tools = s.Tools
 		}
+		if says.child("overtime") == nil {
+			a.Overtime = s.Limits.Overtime
+		}
 		if len(s.Env) > 0 {
 			own := a.Env
 			a.Env = maps.Clone(s.Env)

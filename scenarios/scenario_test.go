@@ -159,6 +159,29 @@ agents = ["wolf", "first"]
 	}
 }
 
+func TestAnAgentHasTheOvertimeOfAllOrItsOwnAndAClockOnlyIfItSaysSo(t *testing.T) {
+	src := `
+rules.name = "r"
+limits = { act = "1m", overtime = "30s" }
+[[agents]]
+name = "a"
+[[agents]]
+name = "b"
+count = 2
+act = "10s"
+overtime = "0s"
+`
+	s, err := Parse("x.toml", []byte(src), []string{"agents.b2.act=20s", "agents.b2.overtime=5s"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][2]time.Duration{{0, 30 * time.Second}, {10 * time.Second, 0}, {20 * time.Second, 5 * time.Second}} {
+		if a := s.Agents[i]; a.Act != want[0] || a.Overtime != want[1] {
+			t.Errorf("%s has %v for an act and %v of overtime, want %v", a.Name, a.Act, a.Overtime, want)
+		}
+	}
+}
+
 func TestTheSizeOfAGroupCanBeSet(t *testing.T) {
 	src := "rules.name = \"r\"\n[[agents]]\nname = \"a\"\ncount = 2\n[[agents]]\nname = \"b\"\n"
 	for _, c := range []struct{ set, want string }{

@@ -95,6 +95,9 @@ type Agent struct {
 	Env        Env      `toml:"env" reserved:"true" doc:"Added to the scenario's; its own value of a variable counts."`
 	MCP        []MCP    `toml:"mcp" max:"20" doc:"MCP servers whose tools Claude Code gets besides the world's, each a process of its own beside the agent's."`
 
+	Act      time.Duration `toml:"act" min:"1ms" doc:"Clock of one act of its own, in any phase; by default that of the phase, or of [limits]."` // 0: the default
+	Overtime time.Duration `toml:"overtime" min:"0s" doc:"For those of its acts that take longer; by default that of [limits]."`
+
 	Work map[string][]byte // files of Workdir by their paths in it, with slashes
 }
 

@@ -47,7 +47,8 @@ type explainedAgent struct {
 	Workdir  string       `json:"workdir,omitempty"`
 	Env      []string     `json:"env"` // NAME=value
 	Thinking int          `json:"thinking"`
-	Shown    claude.Shown `json:"shown"` // the very text that it gets at first; a program or a person gets the observation
+	Clocks   string       `json:"clocks,omitempty"` // in words; missing: those of all
+	Shown    claude.Shown `json:"shown"`            // the very text that it gets at first; a program or a person gets the observation
 }
 
 func explainFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
@@ -99,6 +100,9 @@ func (s *setup) explain(turns int) (*explained, error) {
 		agent := explainedAgent{
 			Name: a.Name, Kind: a.Kind, Policy: a.Policy, Tools: append([]string{}, a.Tools...), Thinking: a.Thinking, Shown: shown,
 			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{},
+		}
+		if own := s.clocks(a); own != nil {
+			agent.Clocks = clocksText(own)
 		}
 		for _, server := range a.MCP {
 			agent.Servers = append(agent.Servers, server.Name)
@@ -167,6 +171,9 @@ func (a explainedAgent) line() string {
 	}
 	if a.Thinking > 0 {
 		parts = append(parts, fmt.Sprintf("thinking %d", a.Thinking))
+	}
+	if a.Clocks != "" {
+		parts = append(parts, a.Clocks)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -97,6 +97,9 @@ func (r *runner) result(outcome arena.Outcome, hash string) (arena.Result, error
 	}
 	for i, a := range r.Agents {
 		agent := arena.AgentResult{Name: a.Name, Kind: a.Kind}
+		if own := r.clocks(a); own != nil {
+			agent.Clocks = &arena.OwnClocks{ActMS: own.Act.Milliseconds(), OvertimeMS: own.Overtime.Milliseconds()}
+		}
 		if i < len(outcome.Seats) {
 			agent.Metered, agent.PeakMemory = outcome.Seats[i].Metered, outcome.Seats[i].Usage.PeakMemory
 		}
@@ -152,6 +155,11 @@ func (r *runner) summarize(result arena.Result) {
 			troubled = append(troubled, "  "+a.Name+": "+trouble+"\n")
 		}
 	}
+	for _, a := range r.Agents {
+		if own := r.clocks(a); own != nil {
+			troubled = append(troubled, "  "+a.Name+" had "+clocksText(own)+"\n")
+		}
+	}
 	if len(troubled) > 0 {
 		fmt.Fprintln(r.out, strings.Join(troubled, ""))
 	}
@@ -160,6 +168,15 @@ func (r *runner) summarize(result arena.Result) {
 	}
 	dir := relative(result.Run)
 	fmt.Fprintf(r.out, "\n  hash %s\n  %s show %s\n  %s verify %s\n", result.Hash, self(), dir, self(), dir)
+}
+
+// clocksText says what clocks of its own an agent has.
+func clocksText(own *arena.Clocks) string {
+	text := "clocks of its own: "
+	if own.Act > 0 {
+		text += fmt.Sprintf("%v for an act, ", own.Act)
+	}
+	return text + fmt.Sprintf("%v of overtime", own.Overtime)
 }
 
 // troubles says what an agent did besides acting; empty if nothing.

@@ -69,9 +69,18 @@ func (r *runner) seats() ([]arena.Seat, error) {
 		if err != nil {
 			return nil, err
 		}
+		seat.Clocks = r.clocks(a)
 		seats = append(seats, seat)
 	}
 	return seats, nil
+}
+
+// clocks returns the clocks of an agent if they are not those of all.
+func (s *setup) clocks(a scenarios.Agent) *arena.Clocks {
+	if (a.Act == 0 || a.Act == s.Limits.Act && len(s.Phases) == 0) && a.Overtime == s.Limits.Overtime {
+		return nil
+	}
+	return &arena.Clocks{Act: a.Act, Overtime: a.Overtime}
 }
 
 // human returns how to open a seat for whoever takes it.
