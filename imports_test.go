@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 		"agents", "agents/claude", "agents/gateway", "agents/lines", "agents/scripted", "arena", "scenarios", "world",
 		"world/bazaar",
 		"world/commons",
+		"world/conform",
 		"world/diplomacy",
 		"world/fishery",
 		"world/life",
@@ -43,7 +44,8 @@ var allowed = map[string][]string{
 	"world/life":        {"world"},
 	"world/werewolf":    {"world"},
 	"world/star":        {"world", "go.starlark.net"},
-	"world/worldtest":   {"world"},
+	"world/conform":     {"world"},
+	"world/worldtest":   {"world", "world/conform"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -40,7 +40,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
 
   run SCENARIO        play a scenario
   resume RUN          play a run on that was interrupted, or whose supervisor was killed
-  check SCENARIO...   say what is wrong with scenario files
+  check SCENARIO...   say what is wrong with scenario files; with --rules also where their rules do not keep what rules must
   new NAME            write a commented scenario to begin with, NAME.toml, which runs as it is
   explain SCENARIO    say what a run will be like: who acts when, what agents get to read, what it costs at worst
   schema              print the JSON Schema of scenario files, for editors
@@ -91,7 +91,7 @@ func commands() []command {
 	return []command{
 		{"run", "SCENARIO", 1, 1, runFlags},
 		{"resume", "RUN", 1, 1, resumeFlags},
-		{"check", "SCENARIO...", 1, -1, noFlags(check)},
+		{"check", "SCENARIO...", 1, -1, checkFlags},
 		{"new", "NAME", 1, 1, noFlags(newScenario)},
 		{"explain", "SCENARIO", 1, 1, explainFlags},
 		{"schema", "", 0, 0, noFlags(schema)},

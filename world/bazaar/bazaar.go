@@ -207,6 +207,12 @@ func (r *Rules) Observe(st world.State, agent string) (world.Observation, error)
 	return obs, nil
 }
 
+// Hidden returns the facts of which an agent must not learn anything: what all others value, have traded and earned.
+func (r *Rules) Hidden(st world.State, agent string) ([]string, error) {
+	paths := st.Paths("traders/")
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "traders/"+agent }), nil
+}
+
 // Step implements [world.Rules]: quotes are considered one after the other, in the order in which they are given.
 func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, error) {
 	m, err := readMarket(st)

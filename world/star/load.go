@@ -22,6 +22,7 @@ const (
 	observeName  = "observe"
 	stepName     = "step"
 	checkName    = "check"
+	hiddenName   = "hidden"
 	policiesName = "policies"
 	metricsName  = "metrics"
 	measureName  = "measure"
@@ -175,6 +176,7 @@ func (d *defined) define() {
 	r.observe = d.function(observeName, true, "state", "agent")
 	r.step = d.function(stepName, true, "state", "actions")
 	r.check = d.function(checkName, false, "state")
+	r.hidden = d.function(hiddenName, false, "state", "agent")
 	r.measure = d.function(measureName, false, "events")
 	d.policies()
 	d.metrics()

@@ -20,13 +20,25 @@ type Rules struct {
 	params map[string]any // all parameters
 
 	reset, observe, step *starlark.Function
-	check, measure       *starlark.Function // may be nil
+	check, hidden        *starlark.Function // may be nil, as may the next one
+	measure              *starlark.Function
 	policies             map[string]*starlark.Function
 	metrics              []world.Metric
 }
 
 // Params returns the parameters of the rules by name: bools, int64s, float64s and strings.
 func (r *Rules) Params() map[string]any { return maps.Clone(r.params) }
+
+// Place returns the line and the column at which the file defines a function of rules, such as "step"; 0 if there is none of that name.
+func (r *Rules) Place(function string) (line, col int) {
+	fn := map[string]*starlark.Function{
+		resetName: r.reset, observeName: r.observe, stepName: r.step, checkName: r.check, hiddenName: r.hidden, measureName: r.measure,
+	}[function]
+	if fn == nil {
+		return 0, 0
+	}
+	return int(fn.Position().Line), int(fn.Position().Col)
+}
 
 // call calls a function of the file, and take with what it returns.
 func (r *Rules) call(thread *starlark.Thread, fn *starlark.Function, take func(starlark.Value) error, args ...starlark.Value) error {
@@ -192,4 +204,29 @@ func (r *Rules) Check(st world.State) error {
 		return err
 	}
 	return why
+}
+
+// Hidden returns the paths of the facts of which an agent must not learn anything, as far as the file says it.
+func (r *Rules) Hidden(st world.State, agent string) ([]string, error) {
+	if r.hidden == nil {
+		return nil, nil
+	}
+	thread, done := newThread(r.budget)
+	defer done()
+	var paths []string
+	take := func(v starlark.Value) error {
+		list, ok := v.(*starlark.List)
+		if !ok {
+			return fmt.Errorf("it returns %s, want a list of the paths of facts", article(v))
+		}
+		for v := range starlark.Elements(list) {
+			path, ok := starlark.AsString(v)
+			if !ok {
+				return fmt.Errorf("it returns a list with %s, want the paths of facts", article(v))
+			}
+			paths = append(paths, path)
+		}
+		return nil
+	}
+	return paths, r.call(thread, r.hidden, take, newState(thread, st), starlark.String(agent))
 }

@@ -58,6 +58,9 @@
 //	                  returns the events that follow. The actions are those that observe had offered, with arguments as their schemas say;
 //	                  all others are refused before, and passes are left out. An action has agent, name and args, a dict.
 //	check(state)      may be missing; returns None or why a state cannot be one of these rules', see [world.Checker]
+//	hidden(state, agent)
+//	                  may be missing; returns a list of the paths of facts of which the agent must not learn anything: whatever their values, it
+//	                  observes the same. A run does not ask for it; vitrine check --rules sees whether it is so
 //	policies          may be missing; functions of obs and random by name, each of which returns act(...), or None to pass. obs has
 //	                  agent, turn, view, messages, refused, actions (names), reward and terminated
 //	metrics, measure(events)

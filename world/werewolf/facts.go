@@ -71,6 +71,22 @@ func readGame(st world.State) (game, error) {
 
 func (g game) seat(agent string) int { return slices.Index(g.names, agent) }
 
+// Hidden returns the facts of which an agent must not learn anything: to who is no wolf, the roles of all others that it was not shown.
+func (r *Rules) Hidden(st world.State, agent string) ([]string, error) {
+	g, err := readGame(st)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for i, name := range g.names {
+		shown := g.won != "" || g.dead[i] && g.reveal
+		if me := g.seat(agent); me >= 0 && !g.wolf[me] && i != me && !shown {
+			paths = append(paths, "roles/"+name)
+		}
+	}
+	return paths, nil
+}
+
 // Check implements [world.Checker]: whoever has died was somebody, and a side has won if and only if the other is beaten.
 func (r *Rules) Check(st world.State) error {
 	g, err := readGame(st)
