@@ -50,10 +50,12 @@ func (l letter) isTo(agent string) bool {
 }
 
 func openMailbox(st world.State) mailbox {
-	var box mailbox
-	if raw, ok := st.Fact(mailFact); ok { // else nobody has said anything yet
-		_ = json.Unmarshal(raw, &box) // it is what post and sweep have written
+	raw, ok := st.Fact(mailFact)
+	if !ok {
+		return mailbox{} // nobody has said anything yet
 	}
+	var box mailbox
+	_ = json.Unmarshal(raw, &box) // it is what post and sweep have written
 	return box
 }
 

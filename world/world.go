@@ -153,7 +153,8 @@ func (s State) Rand(stream string) *rand.Rand {
 // NewRand returns the source of randomness for one stream of one turn of a run.
 func NewRand(seed uint64, turn int, stream string) *rand.Rand {
 	h := fnv.New64a()
-	_, _ = h.Write(append(append(strconv.AppendInt(nil, int64(turn), 10), '/'), stream...)) // cannot fail
+	name := strconv.AppendInt(make([]byte, 0, len(stream)+len("1000000/")), int64(turn), 10)
+	_, _ = h.Write(append(append(name, '/'), stream...)) // cannot fail
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
