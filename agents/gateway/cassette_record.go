@@ -1,0 +1,174 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+)
+
+const maxRecorded = 64 << 20 // bytes of an answer
+
+// A Recorder is an upstream that passes everything on to another one, and writes down what it answers, in a [Cassette] for each agent. An
+// exchange is written when its answer has ended. Requests that come through no [Endpoint] are not recorded.
+//
+// What cannot be written is no trouble of the agents: they go on, and nothing more is recorded of that agent. Close tells it.
+type Recorder struct {
+	upstream http.RoundTripper
+	dir      string // of the cassettes
+	run      string // the run's folder
+	normal   *Normal
+
+	mu    sync.Mutex
+	tapes map[string]*tape // nil: it cannot be written
+	errs  []error
+}
+
+// NewRecorder returns an upstream that records into the folder dir what the agents of the run in a folder, an absolute path, are answered.
+// What is there already stays, and is added to.
+func NewRecorder(dir, run string, normal *Normal, upstream http.RoundTripper) *Recorder {
+	return &Recorder{upstream: upstream, dir: dir, run: run, normal: normal, tapes: make(map[string]*tape)}
+}
+
+// RoundTrip passes a request on.
+func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	agent := AgentOf(req.Context())
+	if agent == "" {
+		return r.upstream.RoundTrip(req)
+	}
+	body, err := bodyOf(req)
+	if err != nil {
+		return nil, err
+	}
+	request := r.normal.Request(body)
+	x := Exchange{Path: req.URL.RequestURI()}
+	resp, err := r.upstream.RoundTrip(req)
+	if err != nil {
+		x.End = endFailed
+		switch {
+		case timedOut(req.Context()):
+			x.End = endSilent
+		case req.Context().Err() != nil:
+			x.End = endLeft
+		}
+		r.write(agent, request, x)
+		return nil, err
+	}
+	x.Status, x.Header = resp.StatusCode, recordedHeader(resp.Header)
+	resp.Body = &recordedBody{ReadCloser: resp.Body, ctx: req.Context(), done: func(answer []byte, end string) {
+		x.Answer, x.End = r.normal.hide(answer), end
+		r.write(agent, request, x)
+	}}
+	return resp, nil
+}
+
+// bodyOf returns the body of a request, which can still be sent afterwards.
+func bodyOf(req *http.Request) ([]byte, error) {
+	if req.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(req.Body)
+	if err = errors.Join(err, req.Body.Close()); err != nil {
+		return nil, fmt.Errorf("read request: %w", err)
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	return body, nil
+}
+
+// timedOut says whether it was the gateway that lost its patience.
+func timedOut(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, errStalled) || errors.Is(cause, errTooLong)
+}
+
+// recordedHeader returns what an agent minds of a header.
+func recordedHeader(h http.Header) map[string]string {
+	kept := make(map[string]string)
+	for _, name := range []string{"Content-Type", "Request-Id", "Retry-After", "Retry-After-Ms", "X-Should-Retry"} {
+		if value := h.Get(name); value != "" {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+func (r *Recorder) write(agent string, request []byte, x Exchange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, opened := r.tapes[agent]
+	var err error
+	if !opened {
+		t, err = openTape(r.dir, agent, r.run)
+	}
+	if t != nil {
+		if len(x.Answer) > maxRecorded {
+			err = fmt.Errorf("an answer of more than %d MiB", maxRecorded>>20)
+		} else {
+			err = t.add(request, x)
+		}
+		if err != nil {
+			err = errors.Join(err, t.file.Close())
+			t = nil
+		}
+	}
+	r.tapes[agent] = t
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("record the model of %s: %w", agent, err))
+	}
+}
+
+// Close ends the recording, and says what could not be recorded. Every endpoint is closed before.
+func (r *Recorder) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	errs := r.errs
+	for _, t := range r.tapes {
+		if t != nil {
+			errs = append(errs, t.file.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// A recordedBody keeps what is read through it, and tells it when it ends.
+type recordedBody struct {
+	io.ReadCloser
+	ctx    context.Context
+	answer []byte
+	done   func(answer []byte, end string)
+	once   sync.Once
+}
+
+func (b *recordedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if len(b.answer) <= maxRecorded {
+		b.answer = append(b.answer, p[:n]...)
+	}
+	switch {
+	case err == io.EOF:
+		b.end("")
+	case err != nil && b.ctx.Err() != nil && !timedOut(b.ctx):
+		b.end(endLeft)
+	case err != nil:
+		b.end(endCut)
+	}
+	return n, err
+}
+
+func (b *recordedBody) Close() error {
+	b.end(endLeft)
+	return b.ReadCloser.Close()
+}
+
+// end tells how the answer ended, the first time. A stream whose last event was there is whole, even if nobody waited for its end.
+func (b *recordedBody) end(how string) {
+	b.once.Do(func() {
+		if bytes.Contains(b.answer, []byte("event: message_stop")) {
+			how = ""
+		}
+		b.done(b.answer, how)
+	})
+}
