@@ -41,6 +41,8 @@ type Episode struct {
 	Starts   int               // how many agents may be starting at once
 	Paused   bool              // it is held when it has begun
 	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
+	Past     *Past             // the episode that it begins with, again; nil: none
+	Branches []Game            // that take the place of Game and of each other, in the order in which they do; none without a past
 }
 
 // A Seat is a place at the table, and how to bring the agent who sits there to life.
@@ -52,6 +54,8 @@ type Seat struct {
 	// Meter returns what the agent has used of its model since it was started; nil: it has none.
 	Meter  func() Metered
 	Clocks *Clocks // nil: the agent has those of all
+	// Recorded says that the agent is not asked as long as the past is played: its acts are there.
+	Recorded bool
 }
 
 // Clocks are those of one agent, in place of the episode's.
@@ -104,8 +108,13 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	}
 	live.cast.start(playing, e.Starts, e.Store.State(), live.fence.refuse)
-	live.clock.start()
-	st, end, err := e.play(p, st)
+	var end End
+	if e.Past != nil {
+		st, end, err = e.playPast(live)
+	} else {
+		live.clock.start()
+		st, end, err = e.play(p, st)
+	}
 	live.clock.stop()
 	leave(nil)
 	live.acting.Wait()

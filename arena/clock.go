@@ -16,7 +16,11 @@ func (c *clock) start() {
 	c.timer = time.AfterFunc(c.limit-c.used, c.up)
 }
 
+// stop stops the clock, if it was ever started.
 func (c *clock) stop() {
+	if c.timer == nil {
+		return
+	}
 	c.timer.Stop()
 	c.used, c.since = c.elapsed(), time.Time{}
 }

@@ -31,6 +31,7 @@ const (
 	KindOperator = "operator" // an operator intervened; data: a [Command]
 	KindHeld     = "held"     // the game stands still, for an operator wants it to
 	KindResume   = "resume"   // the game goes on in this state: an operator intervened while nobody played it
+	KindBranch   = "branch"   // the game goes on by other settings, see [Past]; data: {"seed": n}
 	KindFenced   = "fenced"   // an agent acted when nobody had asked it; data: {"action": name, "reason": text, "times": n}
 )
 

@@ -37,6 +37,9 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 			return nil, now, err
 		}
 		n := min(len(e.begins(0)), len(events)) // the turn's first phase begins in the commit in which the turn before ends
+		if n < len(events) && events[n].Kind == KindBranch {
+			n++ // it begins with the turn
+		}
 		st, events = st.Apply(events[:n]...), events[n:]
 	}
 	for _, ev := range events {
@@ -52,6 +55,12 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 			ev, events = events[0], events[1:]
 		}
 		return ev, nil, ok
+	}
+	log.happens = func(events []world.Event) error {
+		for _, ev := range events {
+			live.explain(ev)
+		}
+		return nil
 	}
 	return &rejoinedPlayers{log: log, live: live}, st, nil
 }
@@ -118,9 +127,6 @@ func (p *rejoinedPlayers) commit(decide func(world.State) ([]world.Event, error)
 	if p.log != nil {
 		st, err := p.log.commit(decide)
 		if p.logGoesOn(err) {
-			for _, ev := range p.log.matched {
-				p.live.explain(ev)
-			}
 			return st, err
 		}
 	}

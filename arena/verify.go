@@ -26,13 +26,17 @@ type Verified struct {
 }
 
 // Verify plays the game again with the acts that the log in dir recorded, and demands the same events, byte for byte, up to the last
-// whole commit. What does not hold is a [*world.LogError] with the line. A torn tail holds as long as the episode is not over.
-func Verify(dir string, game Game) (Verified, error) {
+// whole commit. What does not hold is a [*world.LogError] with the line. A torn tail holds as long as the episode is not over. In the log of
+// a branch another game goes on from there, and another from the branch of that.
+func Verify(dir string, game Game, branches ...Game) (Verified, error) {
 	log := world.ReadLog(dir)
 	next, stop := iter.Pull2(log.Events())
 	defer stop()
-	r := &recordedPlayers{game: &game, file: filepath.Join(dir, logFile), read: next}
+	r := &recordedPlayers{game: &game, branches: branches, file: filepath.Join(dir, logFile), read: next}
 	st, end, err := game.play(r, world.State{})
+	for errors.Is(err, errBranched) {
+		st, end, err = r.game.play(r, r.state)
+	}
 	if err != nil && !errors.Is(err, errLogEnds) {
 		return Verified{}, err
 	}
@@ -65,12 +69,14 @@ var errLogEnds = errors.New("the log ends here")
 // recordedPlayers are a log as the place where acts come from and commits go to. They implement players.
 type recordedPlayers struct {
 	game      *Game
+	branches  []Game // that follow it
 	file      string
 	read      func() (world.Event, error, bool)
 	state     world.State
-	matched   []world.Event // the last commit that was matched
 	unmatched []world.Event // the commit that is read and not yet matched
 	err       error         // in reading
+
+	happens func([]world.Event) error // told of each commit that was matched; nil: nobody is
 }
 
 // peek reads the next commit, if it is not read yet.
@@ -163,7 +169,7 @@ func (r *recordedPlayers) later(world.State) (world.State, error) {
 
 func (r *recordedPlayers) fromOutside() bool {
 	kind := r.unmatched[0].Kind
-	return kind == KindOperator || kind == KindHeld || kind == KindResume || kind == KindFenced
+	return kind == KindOperator || kind == KindHeld || kind == KindResume || kind == KindBranch || kind == KindFenced
 }
 
 // outside goes on to the next commit that comes from the game.
@@ -179,8 +185,16 @@ func (r *recordedPlayers) outside() error {
 	}
 }
 
-// matchOutside demands that the next commit is what the game makes of what came from outside.
+// matchOutside demands that the next commit is what the game makes of what came from outside. It is an error where a branch begins, which
+// another game goes on from.
 func (r *recordedPlayers) matchOutside() error {
+	if r.unmatched[0].Kind == KindBranch && len(r.branches) > 0 {
+		r.game, r.branches = &r.branches[0], r.branches[1:]
+		if err := r.match([]world.Event{r.game.branching()}); err != nil {
+			return err
+		}
+		return errBranched
+	}
 	var events []world.Event
 	for _, found := range r.unmatched {
 		ev, err := r.game.outsider(r.state, found)
@@ -211,6 +225,8 @@ func (g *Game) outsider(st world.State, found world.Event) (world.Event, error) 
 		return world.Event{Kind: KindHeld}, nil
 	case KindResume:
 		return world.Event{Kind: KindResume}, nil
+	case KindBranch:
+		return world.Event{}, errors.New("a branch begins here that the run does not have")
 	}
 	r, err := fencedOf(found)
 	if err == nil && r.Times < 1 {
@@ -302,7 +318,10 @@ func (r *recordedPlayers) match(events []world.Event) error {
 		}
 	}
 	r.state = r.state.Apply(events...)
-	r.matched, r.unmatched = r.unmatched, nil
+	r.unmatched = nil
+	if r.happens != nil {
+		return r.happens(events)
+	}
 	return nil
 }
 

@@ -1,0 +1,235 @@
+package arena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// echo is the agent that does again what the agent of its name did in a log. It is late when that was late.
+func echo(events []world.Event, name string) *actor {
+	var mu sync.Mutex
+	var acts []world.Event
+	for _, ev := range events {
+		if ev.Agent == name && IsAct(ev) {
+			acts = append(acts, ev)
+		}
+	}
+	return does(func(ctx context.Context, _ world.Observation) (world.Action, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(acts) == 0 {
+			return sleeps(ctx)
+		}
+		a, err := actOf(acts[0], 0)
+		acts = acts[1:]
+		switch {
+		case err != nil:
+			return world.Action{}, err
+		case a.kind == KindTimeout:
+			return sleeps(ctx)
+		case a.kind == KindInvalid:
+			return world.Action{}, agents.ErrNoAction
+		case a.kind == KindError:
+			return world.Action{}, errors.New("once more out of ink")
+		}
+		return a.action, nil
+	})
+}
+
+// again returns a stage on which the episode in a folder is played again, to its end, by agents that do again what they did, or that are not
+// asked.
+func again(t *testing.T, dir string, game Game, recorded bool) *stage {
+	t.Helper()
+	s := newStage(t)
+	s.Game, s.Past = game, &Past{Dir: dir, Turns: -1}
+	events := readEvents(t, dir)
+	for i, name := range five {
+		s.sit(name, echo(events, name))
+		s.Seats[i].Recorded = recorded
+	}
+	return s
+}
+
+func sameLog(t *testing.T, got, want []world.Event) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got):
+			t.Fatalf("event %d is missing: %s", i, want[i].World())
+		case i >= len(want):
+			t.Fatalf("event %d is too much: %s", i, got[i].World())
+		case string(got[i].World()) != string(want[i].World()):
+			t.Fatalf("event %d is %s, want %s", i, got[i].World(), want[i].World())
+		}
+	}
+}
+
+func TestWhateverHappenedToAGameItHappensAgain(t *testing.T) {
+	for seed := uint64(101); seed < 117; seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			c := newChaos(t, seed)
+			game := c.Game
+			if c.random.IntN(2) == 0 {
+				c.runOnce(seed*100, time.Duration(c.random.IntN(30))*time.Millisecond, true)
+			}
+			out := c.runOnce(seed*100+50, 0, true)
+			for _, recorded := range []bool{true, false} {
+				s := again(t, c.dir, game, recorded)
+				if got := s.run(); got.End != out.End {
+					t.Errorf("it ends %v, and again %v", out.End, got.End)
+				}
+				sameLog(t, s.events(), c.events())
+				for _, a := range s.actors {
+					if recorded && len(a.seen) > 0 {
+						t.Errorf("who is recorded is asked")
+					}
+				}
+			}
+			if out.State.Turn < 2 {
+				return
+			}
+			c.branchAt(t, seed, game, 1+c.random.IntN(out.State.Turn-1))
+		})
+	}
+}
+
+// branchAt plays the chaos's episode again up to a turn, and then goes on by another game with other agents; and then plays all that again.
+func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
+	t.Helper()
+	b := newChaos(t, seed)
+	b.Game, b.Past, b.Branches = game, &Past{Dir: c.dir, Turns: turn}, []Game{game}
+	b.Branches[0].Seed, b.Branches[0].Turns = seed+1, game.Turns+1
+	events := c.events()
+	b.sitAll(seed)
+	for i, name := range five {
+		past, now := echo(events, name), b.Seats[i].Start
+		b.Seats[i].Start = func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
+			live, err := now(ctx, fenced)
+			return does(func(ctx context.Context, obs world.Observation) (world.Action, error) {
+				if obs.Turn < turn {
+					return past.do(ctx, obs)
+				}
+				return live.Act(ctx, obs)
+			}), err
+		}
+	}
+	entered := -1
+	b.Past.Branched = func(index int) error { entered = index; return nil }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	done := make(chan struct{})
+	go func() { // somebody has to let it go on where an operator holds it
+		defer close(done)
+		b.awaitStart(ctx)
+		store, err := world.Open(b.dir)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer store.Close()
+		for ctx.Err() == nil {
+			if st, err := world.Now(b.dir); err == nil && st.Turn >= turn && Held(st) {
+				_, _ = game.Intervene(t.Context(), store, Command{Do: DoContinue})
+			}
+			select {
+			case <-time.After(3 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	out, err := b.Run(ctx)
+	cancel()
+	<-done
+	if err != nil || out.Status == Interrupted || entered != 0 {
+		t.Fatalf("the branch ends %v, entered %d: %v", out.End, entered, err)
+	}
+	got := b.events()
+	at := slices.IndexFunc(got, func(ev world.Event) bool { return ev.Kind == KindBranch })
+	if at < 0 || got[at].Turn != turn {
+		t.Fatalf("the branch begins with event %d, want one of turn %d", at, turn)
+	}
+	sameLog(t, got[:at], events[:at])
+	if _, err := Verify(b.dir, game, b.Branches...); err != nil {
+		t.Errorf("verify: %v", err)
+	}
+	if _, err := Verify(b.dir, game); err == nil || !strings.Contains(err.Error(), "a branch begins here") {
+		t.Errorf("verify as no branch: %v", err)
+	}
+	s := again(t, b.dir, game, false)
+	s.Branches = []Game{b.Branches[0]}
+	s.run()
+	sameLog(t, s.events(), got)
+}
+
+func TestAnAgentThatDoesSomethingElseThanItDidEndsTheRepetition(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(context.Context) (world.Action, error)
+		now  string
+	}{
+		{"another action", func(context.Context) (world.Action, error) { return ask(6), nil }, `{"args":{"tons":6},"name":"fish"}`},
+		{"nothing", func(context.Context) (world.Action, error) { return world.Action{}, agents.ErrNoAction }, "nothing: invalid, ended its turn without an action"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			first := newStage(t)
+			first.run()
+			s := again(t, first.dir, first.Game, false)
+			s.sit("b", inTurn(2, test.do))
+			_, err := s.Run(t.Context())
+			want := fmt.Sprintf("turn 2: agent \"b\" does something else than it did:\nrecorded: {\"args\":{\"tons\":5},\"name\":\"fish\"}\nnow:      %s", test.now)
+			if departed := (*DepartedError)(nil); !errors.As(err, &departed) || departed.Error() != want {
+				t.Errorf("%s: %v, want %s", test.name, err, want)
+			}
+			sameLog(t, s.events(), first.events()[:len(s.events())])
+		})
+	}
+}
+
+func TestARepetitionTakesNoLongerThanItsAgentsAndEndsWhereItsRecordingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := newStage(t)
+		first.sit("c", inTurn(1, sleeps))
+		ctx, cancel := context.WithCancel(t.Context())
+		first.sit("d", inTurn(2, func(ctx context.Context) (world.Action, error) {
+			cancel()
+			return sleeps(ctx)
+		}))
+		if out := first.runIn(ctx); out.Status != Interrupted {
+			t.Fatalf("it ends %v", out.End)
+		}
+		began := time.Now()
+		s := again(t, first.dir, first.Game, false)
+		s.Time = time.Second // is no matter of the past
+		if out := s.run(); out.End != (End{Interrupted, "the recording ends in turn 2"}) {
+			t.Errorf("it ends %v", out.End)
+		}
+		sameLog(t, s.events(), first.events())
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("it takes %v, and c is late after a minute", took)
+		}
+	})
+}
+
+func TestABranchOfATurnThatNeverWasIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := newStage(t)
+		first.run()
+		s := again(t, first.dir, first.Game, true)
+		s.Past.Turns, s.Branches = 5, []Game{first.Game}
+		if _, err := s.Run(t.Context()); err == nil {
+			t.Error("it is played")
+		}
+	})
+}
