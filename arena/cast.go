@@ -59,11 +59,11 @@ func (p *player) overtimeLeft() time.Duration {
 	return p.overtime
 }
 
-// draw takes from the bank what an act took longer than its clock, which for all is ofAll.
-func (p *player) draw(took, ofAll time.Duration) {
+// draw takes from the bank what an act took longer than its clock.
+func (p *player) draw(took, clock time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.overtime = max(0, p.overtime-max(0, took-p.clock(ofAll)))
+	p.overtime = max(0, p.overtime-max(0, took-clock))
 }
 
 func newCast(seats []Seat, overtime time.Duration) *cast {
@@ -138,9 +138,14 @@ func (p *player) isImmediate() bool {
 	}
 }
 
-// act lets one agent act. Its clock, which for all is ofAll, begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
+// act lets one agent act, whose clock for all is ofAll.
 func (c *cast) act(ctx context.Context, ofAll time.Duration, obs world.Observation) act {
 	p := c.byName[obs.Agent]
+	return p.act(ctx, p.clock(ofAll), obs)
+}
+
+// act lets the agent act. Its clock begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
+func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observation) act {
 	<-p.ready
 	if ctx.Err() != nil {
 		return act{} // the episode is left: nobody shall think about it any more
@@ -148,7 +153,7 @@ func (c *cast) act(ctx context.Context, ofAll time.Duration, obs world.Observati
 	if p.err != nil {
 		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
 	}
-	clock, left := p.clock(ofAll), p.overtimeLeft()
+	left := p.overtimeLeft()
 	limit := clock + left
 	began := time.Now()
 	action, late, err := p.ask(ctx, limit, obs)
@@ -161,7 +166,7 @@ func (c *cast) act(ctx context.Context, ofAll time.Duration, obs world.Observati
 		}
 		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
 	}
-	p.draw(took, ofAll)
+	p.draw(took, clock)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
 	return a

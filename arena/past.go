@@ -162,7 +162,12 @@ func (p *pastPlayers) act(st world.State, phase *Phase, observations []world.Obs
 	var acting sync.WaitGroup
 	for i, obs := range observations {
 		obs = p.live.told(obs)
-		acting.Go(func() { acts[i], errs[i] = p.again(cmp.Or(phase.Act, p.live.Act), acts[i], obs) })
+		again := func() { acts[i], errs[i] = p.again(cmp.Or(phase.Act, p.live.Act), acts[i], obs) }
+		if p.live.cast.byName[obs.Agent].seat.Recorded {
+			again()
+		} else {
+			acting.Go(again)
+		}
 	}
 	acting.Wait()
 	if p.live.ctx.Err() != nil {
@@ -184,7 +189,8 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 			p.thinking[obs.Agent] = p.think(st, p.live.told(obs))
 		}
 	}
-	p.live.cast.byName[then.agent].draw(then.took(), p.live.Act)
+	player := p.live.cast.byName[then.agent]
+	player.draw(then.took(), player.clock(p.live.Act))
 	thought, asked := p.thinking[then.agent]
 	if !asked || then.dead {
 		return then, nil
@@ -206,7 +212,8 @@ func (p *pastPlayers) think(st world.State, obs world.Observation) thought {
 	t := thought{done: make(chan act, 1), quit: quit}
 	p.live.acting.Go(func() {
 		defer quit()
-		a := p.live.cast.act(ctx, p.live.Act+slack, obs)
+		player := p.live.cast.byName[obs.Agent]
+		a := player.act(ctx, player.clock(p.live.Act)+slack, obs)
 		a.saw = st.Seq
 		t.done <- a
 	})
@@ -224,8 +231,9 @@ func (p *pastPlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 const slack = time.Minute
 
 // again lets an agent do what it did, and returns that with the facts of the process that does it now.
-func (p *pastPlayers) again(clock time.Duration, then act, obs world.Observation) (act, error) {
+func (p *pastPlayers) again(ofAll time.Duration, then act, obs world.Observation) (act, error) {
 	player := p.live.cast.byName[obs.Agent]
+	clock := player.clock(ofAll)
 	defer player.draw(then.took(), clock)
 	if player.seat.Recorded || then.dead {
 		return then, nil
@@ -236,7 +244,7 @@ func (p *pastPlayers) again(clock time.Duration, then act, obs world.Observation
 		ctx, cancel = context.WithTimeout(ctx, then.took())
 		defer cancel()
 	}
-	return then.repeatedBy(obs.Turn, p.live.cast.act(ctx, clock+slack, obs))
+	return then.repeatedBy(obs.Turn, player.act(ctx, clock+slack, obs))
 }
 
 // repeatedBy returns an act with the facts of the process that has done it again. It is a [*DepartedError] if it has not. What kept it from

@@ -23,6 +23,7 @@ const (
 //	events.jsonl    the log (package world)
 //	result.json     how it went; there once the run is over
 //	actions.jsonl   the recorded actions that its agents play, if they do
+//	cassette/       the model traffic of its agents, if it is recorded (package gateway)
 //	agents/<name>/  the private folder of an agent
 type Manifest struct {
 	Vitrine       string          `json:"vitrine"`                  // version of this program
@@ -39,6 +40,9 @@ type Manifest struct {
 	ActionsSHA256 string          `json:"actions_sha256,omitempty"` // of it, in hexadecimal
 	Claude        string          `json:"claude_code,omitempty"`    // version of Claude Code, where it plays
 	Endpoint      string          `json:"endpoint,omitempty"`       // of the model, if it is not the API's own
+	Cassette      bool            `json:"cassette,omitempty"`       // its model traffic is recorded
+	Repeats       string          `json:"repeats,omitempty"`        // name of the folder of the run that it plays again
+	Branches      []Branch        `json:"branches,omitempty"`       // of what it is a branch, the last is its own
 	Transport     string          `json:"transport,omitempty"`      // how its requests and its tools travel
 	Isolation     string          `json:"isolation"`                // what keeps agents apart
 	Supervisor    int             `json:"supervisor"`               // process id
@@ -53,6 +57,15 @@ type AgentManifest struct {
 	Policy string `json:"policy,omitempty"` // of a scripted agent, or of the offline model in its place
 
 	Command []string `json:"command,omitempty"` // of a program, with whole paths
+}
+
+// A Branch says how a run goes on from a turn of another one.
+type Branch struct {
+	Run    string          `json:"run"`    // name of the folder of the other one
+	Hash   string          `json:"hash"`   // of the whole log of the other one, as it was then
+	Turn   int             `json:"turn"`   // the first that is not the other one's
+	Set    []string        `json:"set"`    // what was set over its scenario, as path=value
+	Agents []AgentManifest `json:"agents"` // who sat in the seats until then
 }
 
 // A FileManifest is a file beside a scenario that the scenario names.
@@ -128,6 +141,9 @@ func CreateRun(dir string) error {
 	}
 	return err
 }
+
+// CassetteDir returns the folder of the recorded model traffic in the folder of a run.
+func CassetteDir(dir string) string { return filepath.Join(dir, "cassette") }
 
 // AgentDir returns the private folder of an agent in the folder of a run.
 func AgentDir(dir, agent string) string { return filepath.Join(dir, "agents", agent) }

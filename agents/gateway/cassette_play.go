@@ -49,8 +49,8 @@ func (t *playedTape) find(path, sum string) int {
 }
 
 // mismatch is a request that is not the one that should come.
-func (t *playedTape) mismatch(path string, body []byte) *MismatchError {
-	err := &MismatchError{Agent: t.Agent, Request: t.asked, Of: len(t.Exchanges), Path: path, Body: body}
+func (t *playedTape) mismatch(agent, path string, body []byte) *MismatchError {
+	err := &MismatchError{Agent: agent, Request: t.asked, Of: len(t.Exchanges), Path: path, Body: body}
 	if i := slices.Index(t.played, false); i >= 0 {
 		err.RecordedPath, err.Recorded = t.Exchanges[i].Path, t.Request(i)
 	}
@@ -141,7 +141,7 @@ func (p *Player) next(agent, path string, body []byte) (Exchange, error) {
 		p.mu.Unlock()
 		return t.Exchanges[i], nil
 	}
-	err := t.mismatch(path, body)
+	err := t.mismatch(agent, path, body)
 	first := p.mismatch == nil
 	if first {
 		p.mismatch = err

@@ -40,6 +40,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
 
   run SCENARIO        play a scenario
   resume RUN          play a run on that was interrupted, or whose supervisor was killed
+  replay RUN          play a run again from its recording: no network, no key, no cost, and the same log
   check SCENARIO...   say what is wrong with scenario files; with --rules also where their rules do not keep what rules must
   new NAME            write a commented scenario to begin with, NAME.toml, which runs as it is
   explain SCENARIO    say what a run will be like: who acts when, what agents get to read, what it costs at worst
@@ -91,6 +92,7 @@ func commands() []command {
 	return []command{
 		{"run", "SCENARIO", 1, 1, runFlags},
 		{"resume", "RUN", 1, 1, resumeFlags},
+		{"replay", "RUN", 1, 1, replayFlags},
 		{"check", "SCENARIO...", 1, -1, checkFlags},
 		{"new", "NAME", 1, 1, noFlags(newScenario)},
 		{"explain", "SCENARIO", 1, 1, explainFlags},

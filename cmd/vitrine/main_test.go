@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -200,7 +203,7 @@ func within(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// filesWith returns the files below a folder that hold a text, or have it in their name.
+// filesWith returns the files below a folder that hold a text, compressed or not, or have it in their name.
 func filesWith(dir, text string) []string {
 	var found []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -209,6 +212,9 @@ func filesWith(dir, text string) []string {
 		}
 		if d.Type().IsRegular() {
 			raw, err := os.ReadFile(path)
+			if err == nil && strings.HasSuffix(path, ".gz") {
+				raw, err = unzipped(raw)
+			}
 			if err != nil {
 				return err
 			}
@@ -222,6 +228,14 @@ func filesWith(dir, text string) []string {
 		panic(err)
 	}
 	return found
+}
+
+func unzipped(raw []byte) ([]byte, error) {
+	unzip, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(unzip)
 }
 
 func control(ts *testscript.TestScript, neg bool, args []string) {

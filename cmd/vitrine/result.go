@@ -73,10 +73,14 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 	if r.recording != nil {
 		m.Actions, m.ActionsSHA256 = r.actions, sum(r.actionsRaw)
 	}
+	if r.again != nil {
+		r.again.declare(&m)
+	}
 	if r.modelled() > 0 {
 		if !r.offline {
 			m.Endpoint = r.baseURL
 		}
+		m.Cassette = !r.silent
 		m.Claude = r.binary.Version
 		m.Transport = "model: a unix socket for each agent; tools: MCP over the process's standard input and output"
 		m.Isolation = isolation

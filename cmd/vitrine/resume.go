@@ -47,10 +47,11 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	if st, err := world.Now(dir); err == nil && st.Seq > 0 && game.IsOver(st) && result != nil && result.Events == st.Seq {
 		return nil, misuse("", "%s is over: %s, %s", dir, result.Status, result.Reason)
 	}
-	for i, a := range m.Agents { // what the command line made of them
-		r.Agents[i].Kind, r.Agents[i].Model, r.Agents[i].Policy, r.Agents[i].Command = a.Kind, a.Model, a.Policy, a.Command
+	if m.Repeats != "" {
+		return nil, misuse("play it again from its beginning: vitrine replay", "%s plays %s again, and goes on nowhere", dir, m.Repeats)
 	}
-	r.resumed = &m
+	r.seat(m.Agents) // what the command line made of them
+	r.resumed, r.silent = &m, !m.Cassette
 	r.offline = m.Model == offlineModel
 	if r.baseURL == "" {
 		r.baseURL = m.Endpoint

@@ -40,16 +40,20 @@ type runner struct {
 	baseURL string
 	set     []string
 	paused  bool
+	silent  bool // the model traffic is not recorded
 
 	*app
 	*setup
 	dir        string
 	resumed    *arena.Manifest // of the run that goes on; nil: it begins
+	again      *again          // the run that is played again; nil: none
 	recording  scripted.Recording
 	actionsRaw []byte                      // its file
 	recorded   map[string]*scripted.Player // by the name of the agent
 	binary     claude.Binary
 	upstream   http.RoundTripper
+	normal     *gateway.Normal
+	recorder   *gateway.Recorder            // nil: nothing is recorded
 	endpoints  map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
 }
 
@@ -68,6 +72,7 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.StringVar(&r.actions, "actions", "", "the `FILE` of recorded actions for --policy replay, as JSON lines")
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
 	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default $ANTHROPIC_BASE_URL)")
+	flags.BoolVar(&r.silent, "no-cassette", false, "do not record the model traffic; without it the run cannot be replayed with its processes, nor branched")
 	flags.BoolVar(&r.paused, "paused", false, "pause before the first step; vitrine step and continue play on")
 	flags.Func("set", "set a value of the scenario, as `path=value`, such as rules.capacity=50; may be repeated", func(s string) error {
 		r.set = append(r.set, s)
@@ -115,6 +120,12 @@ func (r *runner) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.locate(ctx)
+}
+
+// locate finds Claude Code.
+func (r *runner) locate(ctx context.Context) error {
+	var err error
 	if r.binary, err = claude.Locate(ctx, r.claude, r.log); err != nil {
 		return r.unlocated(ctx, err)
 	}
@@ -182,9 +193,12 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.resumed == nil {
+	switch {
+	case r.again != nil:
+		r.tell("playing %s again in %s", relative(r.again.dir), relative(r.dir))
+	case r.resumed == nil:
 		r.tell("playing in %s", relative(r.dir))
-	} else {
+	default:
 		r.tell("playing on in %s, from turn %d", relative(r.dir), store.State().Turn)
 	}
 	if r.paused || arena.Held(store.State()) {
@@ -205,6 +219,9 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	r.summarize(result)
+	if r.again != nil && r.again.turn < 0 {
+		return result, r.repeated(result)
+	}
 	if left := r.recording.Len() - r.played(); left > 0 && r.resumed == nil {
 		r.tell("%s: %d of %s never came to be played", r.actions, left, plural(r.recording.Len(), "action"))
 	}
@@ -238,8 +255,12 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time,
 		Starts: runtime.GOMAXPROCS(0), Paused: r.paused, OnTurn: progress.turn,
 	}
+	run := episode.Run
+	if r.again != nil {
+		run = r.again.playedBy(&episode)
+	}
 	unwatch := r.watchRules(ctx)
-	outcome, err := episode.Run(ctx)
+	outcome, err := run(ctx)
 	unwatch()
 	progress.done()
 	return outcome, errors.Join(err, r.closeEndpoints())

@@ -48,8 +48,12 @@ func (r *runner) chooseUpstream() (http.RoundTripper, error) {
 
 // seats returns a seat for each agent. Those that are Claude Code have their folder and their gateway then.
 func (r *runner) seats() ([]arena.Seat, error) {
-	gw := &gateway.Gateway{Upstream: r.upstream, Log: r.log}
-	if r.offline {
+	upstream, err := r.record()
+	if err != nil {
+		return nil, err
+	}
+	gw := &gateway.Gateway{Upstream: upstream, Log: r.log}
+	if r.offline || r.again != nil && r.again.turn < 0 {
 		gw.InFlight = runtime.GOMAXPROCS(0) // it answers at once, so more at a time only makes each of them slower
 	}
 	var seats []arena.Seat
@@ -70,6 +74,9 @@ func (r *runner) seats() ([]arena.Seat, error) {
 			return nil, err
 		}
 		seat.Clocks = r.clocks(a)
+		if r.again != nil {
+			r.again.sit(&seat, a)
+		}
 		seats = append(seats, seat)
 	}
 	return seats, nil
@@ -121,6 +128,7 @@ func (r *runner) open(gw *gateway.Gateway, agent string) (token string, endpoint
 		return "", nil, err
 	}
 	token = rand.Text()
+	r.normal.AddSecret(token)
 	if endpoint, err = gw.Open(agent, claude.Socket(dir), token); err == nil {
 		r.endpoints[agent] = endpoint
 	}
@@ -178,6 +186,9 @@ func (r *runner) closeEndpoints() error {
 		if endpoint := r.endpoints[a.Name]; endpoint != nil {
 			errs = append(errs, endpoint.Close())
 		}
+	}
+	if r.recorder != nil {
+		errs = append(errs, r.recorder.Close())
 	}
 	return errors.Join(errs...)
 }

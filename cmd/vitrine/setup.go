@@ -28,10 +28,29 @@ func load(path string, set []string) (*setup, error) {
 	return complete(s, err)
 }
 
-// reload reads a run's scenario again, from its manifest.
+// reload reads a run's scenario again, from its manifest: in a branch, that by which it goes on.
 func reload(m arena.Manifest) (*setup, error) {
-	s, err := scenarios.Parse(m.File, []byte(m.Source), m.Set, manifestFiles(m))
+	set := slices.Clone(m.Set)
+	for _, branch := range m.Branches {
+		set = append(set, branch.Set...)
+	}
+	s, err := scenarios.Parse(m.File, []byte(m.Source), set, manifestFiles(m))
 	return complete(s, err)
+}
+
+// reloadGames returns the games that a run is played by, one after another: in a branch first those of what it is a branch of.
+func reloadGames(m arena.Manifest) ([]arena.Game, error) {
+	var games []arena.Game
+	for i := range len(m.Branches) + 1 {
+		until := m
+		until.Branches = m.Branches[:i]
+		s, err := reload(until)
+		if err != nil {
+			return nil, err
+		}
+		games = append(games, s.game())
+	}
+	return games, nil
 }
 
 // complete adds what the scenario's own package cannot know: whether the rules it names exist, with these parameters, and

@@ -81,12 +81,18 @@ func (p program) resume(t *testing.T, env []string, played *run) *run {
 // startIn starts the command, which plays in the folder dir.
 func (p program) startIn(t *testing.T, dir string, env []string, args ...string) *run {
 	t.Helper()
+	return p.startAs(t, nil, dir, env, args...)
+}
+
+// startAs starts the command with attributes of its process.
+func (p program) startAs(t *testing.T, attributes *syscall.SysProcAttr, dir string, env []string, args ...string) *run {
+	t.Helper()
 	r := &run{program: p, dir: dir, done: make(chan struct{})}
-	if named := os.Getenv("VITRINE_TEST_CLAUDE"); named != "" {
+	if named := os.Getenv("VITRINE_TEST_CLAUDE"); named != "" && !slices.Contains(args, "--claude") {
 		args = append(args, "--claude", named)
 	}
 	r.cmd = exec.Command(string(p), args...)
-	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
+	r.cmd.Stdout, r.cmd.Stderr, r.cmd.SysProcAttr = &r.stdout, &r.stderr, attributes
 	r.cmd.WaitDelay = time.Second // a child that outlives it must not keep the test waiting
 	r.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ANTHROPIC_") }), env...)
 	if err := r.cmd.Start(); err != nil {

@@ -24,7 +24,11 @@ func verify(_ context.Context, a *app, args []string) (any, error) {
 	if err := s.agrees(m); err != nil {
 		return nil, fmt.Errorf("the manifest: %w", err)
 	}
-	v, err := arena.Verify(dir, s.game())
+	games, err := reloadGames(m)
+	if err != nil {
+		return nil, fmt.Errorf("the manifest: %w", err)
+	}
+	v, err := arena.Verify(dir, games[0], games[1:]...)
 	if err != nil {
 		return nil, err
 	}
