@@ -238,6 +238,7 @@ func (p *pastPlayers) again(ofAll time.Duration, then act, obs world.Observation
 	if player.seat.Recorded || then.dead {
 		return then, nil
 	}
+	<-player.ready
 	ctx := p.live.ctx
 	if then.kind == KindTimeout {
 		var cancel context.CancelFunc

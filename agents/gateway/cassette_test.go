@@ -302,23 +302,24 @@ func TestAnAgentThatWentAwayIsToldOf(t *testing.T) {
 
 func TestARecordingHoldsNoSecrets(t *testing.T) {
 	const secret = "sk-ant-canary-in-an-answer"
-	stream := "event: message_start\ndata: {\"type\":\"message_start\"}\n\n"
+	var stream strings.Builder
+	stream.WriteString("event: message_start\ndata: {\"type\":\"message_start\"}\n\n")
 	for i, piece := range []string{"I know sk-ant-ca", "nary-in-an", "-answer, and <b>", secret} {
-		stream += fmt.Sprintf("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"text_delta\",\"text\":%q}}\n\n", i/3, piece)
+		stream.WriteString(fmt.Sprintf("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"text_delta\",\"text\":%q}}\n\n", i/3, piece))
 	}
-	stream += "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":7,\"delta\":{\"type\":\"text_delta\",\"text\":\"bye\"}}\n\n"
+	stream.WriteString("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":7,\"delta\":{\"type\":\"text_delta\",\"text\":\"bye\"}}\n\n")
 	dir := t.TempDir()
 	normal := NewNormal("/r")
 	normal.AddSecret(secret)
 	normal.AddSecret(token)
 	normal.AddSecret("short") // and no secret
 	r := NewRecorder(dir, "/r", normal, roundTrip(func(r *http.Request) (*http.Response, error) {
-		return respond(r, http.StatusOK, "text/event-stream", []byte(stream)), nil
+		return respond(r, http.StatusOK, "text/event-stream", []byte(stream.String())), nil
 	}))
 	g := &Gateway{Upstream: r}
 	_, client := open(t, g, "a")
 	resp, err := ask(t.Context(), client, messagesPath, `{"said":"`+token+`, short"}`)
-	if got := read(t, resp, err); got != stream {
+	if got := read(t, resp, err); got != stream.String() {
 		t.Errorf("the agent is told %q", got)
 	}
 	if err := r.Close(); err != nil {
@@ -343,14 +344,14 @@ func TestARecordingHoldsNoSecrets(t *testing.T) {
 }
 
 func TestAnAnswerSpeaksOfTheFolderThatThereIs(t *testing.T) {
-	stream := ""
+	var stream strings.Builder
 	for _, piece := range []string{`{"file_path":"/ol`, `d/agen`, `ts/a/work/notes"`, `}`} {
-		stream += "event: content_block_delta\ndata: " + string(unescaped(object{
+		stream.WriteString("event: content_block_delta\ndata: " + string(unescaped(object{
 			"type": "content_block_delta", "index": 0, "delta": object{"type": "input_json_delta", "partial_json": piece},
-		})) + "\n\n"
+		})) + "\n\n")
 	}
 	dir := recorded(t, "/old", roundTrip(func(r *http.Request) (*http.Response, error) {
-		return respond(r, http.StatusOK, "text/event-stream", []byte(stream)), nil
+		return respond(r, http.StatusOK, "text/event-stream", []byte(stream.String())), nil
 	}), `"x"`)
 	resp, err := as(t.Context(), t, player(t, dir, "/a new"), "a", `"x"`)
 	const want = `"partial_json":"{\"file_path\":\"/a new/agents/a/work/notes\"}"`
