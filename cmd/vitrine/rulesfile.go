@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/star"
@@ -31,9 +32,41 @@ func fileRules(s *scenarios.Scenario) (substrate, error) {
 		return substrate{}, rulesMistakes(s, err)
 	}
 	return substrate{
-		rules:    func(*scenarios.Scenario) (world.Rules, error) { return rules, nil },
+		rules:    func(s *scenarios.Scenario) (world.Rules, error) { return rules, together(s, rules) },
 		policies: rules.Policies(), metrics: rules.Metrics(), measure: rules.Measure,
 	}, nil
+}
+
+// together returns the mistakes of a scenario in which agents would not act together, in one step of each turn, if the rules need that they do.
+func together(s *scenarios.Scenario, rules *star.Rules) error {
+	if !rules.Simultaneous() {
+		return nil
+	}
+	hint := s.Rules.Name + " says simultaneous = True: it needs all that is done in a turn in one step"
+	err := atOnce(s, acts, hint)
+	for i, p := range s.Phases {
+		for _, before := range s.Phases[:i] {
+			if sharesActs(before, p) {
+				msg := fmt.Sprintf("the phases %q and %q of %s have the same actions", before.Name, p.Name, s.Rules.Name)
+				err = scenarios.Join(err, s.Error(fmt.Sprintf("phases.%d.actions", i), msg, hint+"; let each phase name actions of its own"))
+				break
+			}
+		}
+	}
+	return err
+}
+
+// acts says whether agents can do more than talk in a phase.
+func acts(p scenarios.Phase) bool {
+	return len(p.Actions) == 0 || slices.ContainsFunc(p.Actions, func(action string) bool { return action != arena.Say })
+}
+
+// sharesActs says whether there is more than talk that agents can do in both phases.
+func sharesActs(a, b scenarios.Phase) bool {
+	if len(a.Actions) == 0 || len(b.Actions) == 0 {
+		return acts(a) && acts(b)
+	}
+	return slices.ContainsFunc(a.Actions, func(action string) bool { return action != arena.Say && slices.Contains(b.Actions, action) })
 }
 
 // rulesMistakes returns the mistakes of a scenario's file of rules as mistakes of the scenario.

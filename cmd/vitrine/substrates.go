@@ -83,17 +83,8 @@ func werewolfRules(s *scenarios.Scenario) (world.Rules, error) {
 	if _, err := rules.Reset(s.Seed, names); err != nil {
 		return nil, s.Error("rules.wolves", err.Error(), "have more agents, or fewer wolves")
 	}
-	const hint = "the votes of one step are the ballot, so all must vote in the same one"
-	if len(s.Phases) == 0 && s.Schedule != scenarios.Parallel {
-		return nil, s.Error("schedule", fmt.Sprintf("werewolf needs the schedule %q or phases", scenarios.Parallel), hint)
-	}
-	for i, p := range s.Phases {
-		if (p.Name == werewolf.PhaseVote || p.Name == werewolf.PhaseNight) && p.Schedule != scenarios.Parallel {
-			path := fmt.Sprintf("phases.%d.schedule", i)
-			return nil, s.Error(path, fmt.Sprintf("the phase %q of werewolf needs the schedule %q", p.Name, scenarios.Parallel), hint)
-		}
-	}
-	return rules, nil
+	isBallot := func(p scenarios.Phase) bool { return p.Name == werewolf.PhaseVote || p.Name == werewolf.PhaseNight }
+	return rules, atOnce(s, isBallot, "the votes of one step are the ballot, so all must vote in the same one")
 }
 
 func bazaarRules(s *scenarios.Scenario) (world.Rules, error) {
@@ -157,21 +148,27 @@ func diplomacyRules(s *scenarios.Scenario) (world.Rules, error) {
 	if n := len(s.Agents); n < 2 || n > 7 {
 		return nil, s.Error("agents", plural(n, "agent"), "there are from two to seven powers")
 	}
-	const hint = "all orders are carried out at once, so all must be given in one step"
-	if len(s.Phases) == 0 && s.Schedule != scenarios.Parallel {
-		return nil, s.Error("schedule", fmt.Sprintf("diplomacy needs the schedule %q or phases", scenarios.Parallel), hint)
-	}
-	for i, p := range s.Phases {
-		if (len(p.Actions) == 0 || slices.Contains(p.Actions, "order")) && p.Schedule != scenarios.Parallel {
-			msg := fmt.Sprintf("the phase %q of diplomacy needs the schedule %q", p.Name, scenarios.Parallel)
-			return nil, s.Error(fmt.Sprintf("phases.%d.schedule", i), msg, hint)
-		}
-	}
 	rules, err := diplomacy.New(config)
 	if err != nil {
 		return nil, s.Error("rules", err.Error(), "")
 	}
-	return rules, nil
+	isOrders := func(p scenarios.Phase) bool { return len(p.Actions) == 0 || slices.Contains(p.Actions, "order") }
+	return rules, atOnce(s, isOrders, "all orders are carried out at once, so all must be given in one step")
+}
+
+// atOnce returns a mistake for each phase in which all must act at once, as is says, and do not; the hint says why they must. In a game without
+// phases it is the turn.
+func atOnce(s *scenarios.Scenario, is func(scenarios.Phase) bool, hint string) (err error) {
+	if len(s.Phases) == 0 && s.Schedule != scenarios.Parallel {
+		return s.Error("schedule", fmt.Sprintf("%s needs the schedule %q or phases", s.Rules.Name, scenarios.Parallel), hint)
+	}
+	for i, p := range s.Phases {
+		if is(p) && p.Schedule != scenarios.Parallel {
+			msg := fmt.Sprintf("the phase %q of %s needs the schedule %q", p.Name, s.Rules.Name, scenarios.Parallel)
+			err = scenarios.Join(err, s.Error(fmt.Sprintf("phases.%d.schedule", i), msg, hint))
+		}
+	}
+	return err
 }
 
 // randomPolicy is a policy that every substrate has, and what is played when nobody says what. A substrate may know a better

@@ -31,6 +31,7 @@ func TestEveryMistakeOfAFileHasItsPlaceAndAHint(t *testing.T) {
 		{good + "params = 3\n", "v.star:7:8: params is an int, want a dict", ""},
 		{good + "params = {'name': 3}\n", "v.star:7:8: params: a parameter is called by small letters, digits, _ and -, and not name; this is \"name\"", ""},
 		{good + "params = {'a': [3]}\n", "v.star:7:8: params: a is a list; a parameter is a bool, an int up to 2^53, a finite float or a string", ""},
+		{good + "simultaneous = 1\n", "v.star:7:1: simultaneous is an int, want True or False", ""},
 		{good + "metrics = []\n", "v.star:7:1: metrics = [...] and def measure(events) go together, and one of them is missing", ""},
 		{good + "def measure(events):\n  return {}\n", "v.star:7:1: metrics = [...] and def measure(events) go together, and one of them is missing", ""},
 		{good + "metrics = [3]\ndef measure(events):\n  return {}\n", "v.star:7:1: metrics holds an int, or two metrics \"\"; want metric(\"name\", \"unit\", \"formula\"), each once", ""},

@@ -17,15 +17,16 @@ const maxSource = 1 << 18 // bytes of a file
 
 // Names of what the file defines.
 const (
-	paramsName   = "params"
-	resetName    = "reset"
-	observeName  = "observe"
-	stepName     = "step"
-	checkName    = "check"
-	hiddenName   = "hidden"
-	policiesName = "policies"
-	metricsName  = "metrics"
-	measureName  = "measure"
+	paramsName       = "params"
+	simultaneousName = "simultaneous"
+	resetName        = "reset"
+	observeName      = "observe"
+	stepName         = "step"
+	checkName        = "check"
+	hiddenName       = "hidden"
+	policiesName     = "policies"
+	metricsName      = "metrics"
+	measureName      = "measure"
 )
 
 // Load compiles the rules in source, whose name in messages is file. The values in params, which are bools, int64s, float64s and strings, take the
@@ -172,6 +173,7 @@ func (d *defined) fail(name, format string, args ...any) {
 
 func (d *defined) define() {
 	r := d.rules
+	d.simultaneous()
 	r.reset = d.function(resetName, true, "agents", "random")
 	r.observe = d.function(observeName, true, "state", "agent")
 	r.step = d.function(stepName, true, "state", "actions")
@@ -180,6 +182,18 @@ func (d *defined) define() {
 	r.measure = d.function(measureName, false, "events")
 	d.policies()
 	d.metrics()
+}
+
+func (d *defined) simultaneous() {
+	v, ok := d.globals[simultaneousName]
+	if !ok {
+		return
+	}
+	said, ok := v.(starlark.Bool)
+	if !ok {
+		d.fail(simultaneousName, "simultaneous is %s, want True or False", article(v))
+	}
+	d.rules.simultaneous = bool(said)
 }
 
 // function returns the function that the file calls by a name.

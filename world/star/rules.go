@@ -19,6 +19,8 @@ type Rules struct {
 	given  map[string]any // parameters from outside
 	params map[string]any // all parameters
 
+	simultaneous bool // all must act in one step
+
 	reset, observe, step *starlark.Function
 	check, hidden        *starlark.Function // may be nil, as may the next one
 	measure              *starlark.Function
@@ -28,6 +30,9 @@ type Rules struct {
 
 // Params returns the parameters of the rules by name: bools, int64s, float64s and strings.
 func (r *Rules) Params() map[string]any { return maps.Clone(r.params) }
+
+// Simultaneous says whether all that is done in a turn must be done in one step, for the rules to be right.
+func (r *Rules) Simultaneous() bool { return r.simultaneous }
 
 // Place returns the line and the column at which the file defines a function of rules, such as "step"; 0 if there is none of that name.
 func (r *Rules) Place(function string) (line, col int) {
@@ -128,7 +133,7 @@ func (r *Rules) look(st world.State, agent string) (*observed, error) {
 }
 
 // Step implements [world.Rules]. What an agent was not offered in its observation is refused here, and comes first; passes do nothing. The file
-// gets the rest.
+// gets the rest; if there is none and the rules are simultaneous, nothing follows.
 func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, error) {
 	var events []world.Event
 	var legal []starlark.Value
@@ -149,6 +154,9 @@ func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, err
 			return nil, err
 		}
 		legal = append(legal, v)
+	}
+	if len(legal) == 0 && r.simultaneous {
+		return events, nil
 	}
 	thread, done := newThread(r.budget)
 	defer done()

@@ -5,6 +5,7 @@
 //
 //	# A pot of coins. Whoever asks for no more than is left gets it; the pot grows by a coin a round.
 //	params = {"coins": 10, "rounds": 5}
+//	simultaneous = True  # a round is one step, for the pot grows in each
 //
 //	take = action("take", "Take coins from the pot.", {"coins": integer(0, 10)})
 //
@@ -50,13 +51,18 @@
 //
 //	params            a dict of bools, ints, floats and strings; a scenario may give each of them another value of its type, which
 //	                  takes its place as soon as the dict is assigned
+//	simultaneous      may be missing; True if the rules are right only where all that agents do in a turn is done in one step, as bids of an
+//	                  auction are. Then a scenario is refused in which they would not: it has the schedule "parallel", or phases, each of
+//	                  which has that schedule or only talk in it, and none the actions of another one. And step is called only where
+//	                  somebody acts, so not in a phase of talk
 //	reset(agents, random)
 //	                  returns the events that make the world; agents are names in seat order
 //	observe(state, agent)
 //	                  returns an observation, or None for somebody who does not play here
 //	step(state, actions)
-//	                  returns the events that follow. The actions are those that observe had offered, with arguments as their schemas say;
-//	                  all others are refused before, and passes are left out. An action has agent, name and args, a dict.
+//	                  returns the events that follow when some agents act at once. A turn has one such step or many, as the scenario says,
+//	                  and also those in which nobody acts. The actions, in a drawn order, are those that observe had offered, with arguments
+//	                  as their schemas say; all others are refused before, and passes are left out. An action has agent, name and args, a dict.
 //	check(state)      may be missing; returns None or why a state cannot be one of these rules', see [world.Checker]
 //	hidden(state, agent)
 //	                  may be missing; returns a list of the paths of facts of which the agent must not learn anything: whatever their values, it

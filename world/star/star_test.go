@@ -215,6 +215,40 @@ def step(state, actions):
     return []
 `
 
+func TestAStepInWhichNobodyActsIsNoneOfSimultaneousRules(t *testing.T) {
+	const source = "go = action('go')\ndef reset(agents, random):\n  return []\ndef observe(state, agent):\n  return observation({}, [go])\n" +
+		"def step(state, actions):\n  return [event('step', data = len(actions))]\n"
+	for _, c := range []struct{ says, action, want string }{
+		{"", "go", `step 1`},
+		{"", world.Pass, `step 0`},
+		{"", "come", `refusal, step 0`},
+		{"simultaneous = False\n", world.Pass, `step 0`},
+		{"simultaneous = True\n", "go", `step 1`},
+		{"simultaneous = True\n", world.Pass, ``},
+		{"simultaneous = True\n", "come", `refusal`},
+	} {
+		rules, err := Load("v.star", []byte(c.says+source), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, err := rules.Step(world.State{}, []world.Action{{Agent: "a", Name: c.action, Args: []byte("{}")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, ev := range events {
+			if ev.Kind == world.KindRefusal {
+				got = append(got, ev.Kind)
+			} else {
+				got = append(got, ev.Kind+" "+string(ev.Data))
+			}
+		}
+		if strings.Join(got, ", ") != c.want || rules.Simultaneous() != strings.Contains(c.says, "True") {
+			t.Errorf("%safter %s come %q, want %s", c.says, c.action, got, c.want)
+		}
+	}
+}
+
 func TestAnErrorOfTheRulesIsOneOfTheFile(t *testing.T) {
 	rules, err := Load("village.star", []byte("double = 2\n"+least), nil)
 	if err != nil {
