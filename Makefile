@@ -3,6 +3,7 @@
 # lint  the checks that need no run
 # fuzz  every fuzz target for FUZZTIME
 # kill  the processes that use the store, and supervisors of runs that then go on, KILLS of each
+# proto generate the code of the plugins' protocol anew, with protoc
 # bench the benchmarks, with how they compare with the least programs that do the same
 
 GO       ?= go
@@ -10,7 +11,7 @@ FUZZTIME ?= 1m
 KILLS    ?= 2000
 TOOL      = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: demo test lint deps fuzz kill bench
+.PHONY: demo test lint deps fuzz kill proto bench
 
 demo:
 	$(GO) run ./cmd/vitrine run scenarios/fishery.toml --offline
@@ -18,12 +19,15 @@ demo:
 test: deps lint
 	$(GO) test -race -shuffle=on -timeout 30m ./...
 
-# The race detector needs a C compiler. All else comes through Go and npm.
+# The race detector needs a C compiler, and plugins in Python what Debian has for them. All else comes through Go and npm.
 deps:
 	@command -v npm >/dev/null || { echo "npm is missing: the tests fetch Claude Code through it" >&2; exit 1; }
 	@command -v gcc >/dev/null || { \
 		echo "gcc is missing, installing it for the race detector"; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
+	@/usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null && command -v protoc >/dev/null || { \
+		echo "python3-grpcio, python3-protobuf or protobuf-compiler are missing, installing them for plugins in Python"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-grpcio python3-protobuf protobuf-compiler; }
 
 lint:
 	CGO_ENABLED=0 $(GO) build ./...
@@ -42,6 +46,11 @@ fuzz:
 kill:
 	VITRINE_TEST_KILLS=$(KILLS) $(GO) test -run '^TestStoreIsLinearizable' -count 1 -timeout 0 -v ./world
 	VITRINE_TEST_KILLS=$(KILLS) $(GO) test -run '^TestARunThatIsKilledAtRandom' -count 1 -timeout 0 -v ./cmd/vitrine
+
+proto:
+	protoc -I agents/plugin/proto vitrine/v1/vitrine.proto --python_out=examples/plugin-python \
+		--plugin=protoc-gen-go=$$($(TOOL) -n protoc-gen-go) --go_out=. --go_opt=module=$$($(GO) list -m) \
+		--plugin=protoc-gen-go-grpc=$$($(TOOL) -n protoc-gen-go-grpc) --go-grpc_out=. --go-grpc_opt=module=$$($(GO) list -m)
 
 bench:
 	$(GO) test -run '^$$' -bench . -timeout 30m ./...

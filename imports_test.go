@@ -16,7 +16,7 @@ const module = "github.com/vitrine-sim/vitrine"
 // one way: cmd -> arena -> agents -> world, and each module from outside has one package that knows it.
 var allowed = map[string][]string{
 	"cmd/vitrine": {
-		"agents", "agents/claude", "agents/gateway", "agents/lines", "agents/scripted", "arena", "scenarios", "world",
+		"agents", "agents/claude", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "arena", "scenarios", "world",
 		"world/bazaar",
 		"world/commons",
 		"world/conform",
@@ -33,19 +33,26 @@ var allowed = map[string][]string{
 	"agents/claude":     {"agents", "world", "github.com/modelcontextprotocol/go-sdk"},
 	"agents/gateway":    {"world"},
 	"agents/lines":      {"agents", "world"},
-	"agents/scripted":   {"agents", "world"},
-	"scenarios":         {"github.com/BurntSushi/toml"},
-	"world":             {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "github.com/klauspost/compress"},
-	"world/bazaar":      {"world"},
-	"world/commons":     {"world"},
-	"world/segregation": {"world"},
-	"world/diplomacy":   {"world"},
-	"world/fishery":     {"world"},
-	"world/life":        {"world"},
-	"world/werewolf":    {"world"},
-	"world/star":        {"world", "go.starlark.net"},
-	"world/conform":     {"world"},
-	"world/worldtest":   {"world", "world/conform"},
+	"agents/plugin": {
+		"agents", "agents/plugin/proto/vitrine/v1", "world",
+		"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc",
+	},
+	"agents/plugin/proto/vitrine/v1": {"google.golang.org/grpc", "google.golang.org/protobuf"}, // generated
+	"agents/scripted":                {"agents", "world"},
+	"examples/plugin-go/fisher":      {"agents/plugin", "world"},
+	"examples/plugin-go/lake":        {"agents/plugin", "world"},
+	"scenarios":                      {"github.com/BurntSushi/toml"},
+	"world":                          {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "github.com/klauspost/compress"},
+	"world/bazaar":                   {"world"},
+	"world/commons":                  {"world"},
+	"world/segregation":              {"world"},
+	"world/diplomacy":                {"world"},
+	"world/fishery":                  {"world"},
+	"world/life":                     {"world"},
+	"world/werewolf":                 {"world"},
+	"world/star":                     {"world", "go.starlark.net"},
+	"world/conform":                  {"world"},
+	"world/worldtest":                {"world", "world/conform"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

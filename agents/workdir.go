@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -31,4 +32,18 @@ func MakeWork(dir string, files map[string][]byte) error {
 		}
 	}
 	return os.Rename(begun, work)
+}
+
+// Settle makes a command live in an agent's folder dir, absolute, which is made if it is not there: it runs in work/, and home/ and tmp/ are its
+// HOME and TMPDIR. Its environment is these, PATH, and env (as NAME=value), and nothing of this process's.
+func Settle(cmd *exec.Cmd, dir string, env []string) error {
+	work, home, tmp := filepath.Join(dir, "work"), filepath.Join(dir, "home"), filepath.Join(dir, "tmp")
+	for _, dir := range []string{work, home, tmp} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	cmd.Dir = work
+	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + tmp}, env...)
+	return nil
 }

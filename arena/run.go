@@ -15,6 +15,8 @@ const (
 	resultName   = "result.json"
 	// ActionsName is the file in a run's folder that holds the recorded actions that it was begun with.
 	ActionsName = "actions.jsonl"
+	// RulesLogName is the file in a run's folder that holds what rules that are a program have said on their standard error.
+	RulesLogName = "rules.log"
 )
 
 // A Manifest says what a run was made from. With it, and nothing from outside, the run can be verified and played again. It is
@@ -25,6 +27,7 @@ const (
 //	actions.jsonl   the recorded actions that its agents play, if they do
 //	cassette/       the model traffic of its agents, if it is recorded (package gateway)
 //	agents/<name>/  the private folder of an agent
+//	rules.log       what rules that are a program have said on their standard error
 type Manifest struct {
 	Vitrine       string          `json:"vitrine"`                  // version of this program
 	Scenario      string          `json:"scenario"`                 // name
@@ -33,6 +36,8 @@ type Manifest struct {
 	SHA256        string          `json:"sha256"`                   // of the file, in hexadecimal
 	Set           []string        `json:"set"`                      // what was set over it, as path=value
 	Files         []FileManifest  `json:"files,omitempty"`          // that the scenario names beside it, sorted by path
+	Plugin        []string        `json:"rules_plugin,omitempty"`   // command of the rules, with whole paths, where they are a program
+	Programs      []Program       `json:"programs,omitempty"`       // files that the commands of rules and agents name, sorted by path
 	Seed          uint64          `json:"seed"`                     //
 	Model         string          `json:"model"`                    // "offline" with the offline model, empty without any
 	Agents        []AgentManifest `json:"agents"`                   // in seat order
@@ -66,6 +71,12 @@ type Branch struct {
 	Turn   int             `json:"turn"`   // the first that is not the other one's
 	Set    []string        `json:"set"`    // what was set over its scenario, as path=value
 	Agents []AgentManifest `json:"agents"` // who sat in the seats until then
+}
+
+// A Program is a file outside of the run that it needs, which may be another one by now.
+type Program struct {
+	Path   string `json:"path"`   // absolute
+	SHA256 string `json:"sha256"` // of its content as the run began, in hexadecimal
 }
 
 // A FileManifest is a file beside a scenario that the scenario names.

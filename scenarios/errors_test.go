@@ -316,7 +316,7 @@ x.toml:12:15: rules.fleet.boats must be a smaller number than 256
 	if got := withHints(s.DecodeRules(&lake{})); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	want = `--set rules.capcity=50: unknown key "capcity"|there is only name`
+	want = `--set rules.capcity=50: unknown key "capcity"|there are name and plugin`
 	if got := withHints(s.DecodeRules(&struct{}{})); !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%s\nwant at the end\n%s", got, want)
 	}
@@ -338,7 +338,7 @@ x.toml:1:8: seed must be at least 0, not -1|the default is 0
 x.toml:2:11: no model
 x.toml:2:34: unknown policy "p"
 x.toml:4:8: unknown rules "fishry"|did you mean "fishery"?
-x.toml:5:1: unknown key "fish"|there is only name`
+x.toml:5:1: unknown key "fish"|there are name and plugin`
 	if got := withHints(all); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

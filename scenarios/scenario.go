@@ -19,9 +19,9 @@
 //	short     the key of a table for which a string may stand
 //	doc       what it is, for editors and their users
 //
-// Durations are strings such as "90s" or "1h30m". All keys of [rules] but its name are parameters of those rules, which this
+// Durations are strings such as "90s" or "1h30m". All keys of [rules] but its name and plugin are parameters of those rules, which this
 // package does not know: [Scenario.DecodeRules] reads them into a struct of the caller with the same tags. Where there are none, rules = "name" will
-// do. A name that ends in .star is a file beside the scenario.
+// do. A name that ends in .star is a file beside the scenario. With a plugin the rules are a program, and the name is what results call them.
 //
 // # Groups
 //
@@ -182,7 +182,7 @@ func (s *Scenario) DecodeRules(v any) error {
 	if rules == nil {
 		rules = emptyTable(s.doc.root)
 	}
-	errs := s.doc.decode(rules, "rules", v, "name")
+	errs := s.doc.decode(rules, "rules", v, "name", "plugin")
 	if len(errs) == 0 {
 		errs = s.tellRules(v)
 	}

@@ -68,7 +68,7 @@ func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
 	}
 	s.doc, s.Source = nil, nil
 	want := &Scenario{
-		Name: "my-lake", Schedule: "parallel", Rules: Rules{"fishery"},
+		Name: "my-lake", Schedule: "parallel", Rules: Rules{Name: "fishery"},
 		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass"},
 		Agents: []Agent{{Name: "a", Kind: "claude"}},
 		File:   "some/where/my-lake.toml",

@@ -49,7 +49,7 @@ func TestTheTemplateStaysGoodWithWhatItHasInComments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := regexp.MustCompile(`^#(model|thinking|tools|env|default|schedule = "seq|act = "1|agents|prompt|kind = "exec)`)
+	examples := regexp.MustCompile(`^#(model|thinking|tools|env|default|plugin|schedule = "seq|act = "1|agents|prompt|kind = "exec)`)
 	together := regexp.MustCompile(`^#(prompt_file|workdir|\[\[|name|args|env = \{ D|command|gateway|kind = "exec)`) // wrong without something else
 	commented := 0
 	for line := range strings.Lines(src) {

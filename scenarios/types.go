@@ -22,7 +22,7 @@ type Scenario struct {
 	Workdir    string   `toml:"workdir" doc:"A folder beside the scenario whose files are in the work folder of each agent when it starts."`
 	Env        Env      `toml:"env" reserved:"true" doc:"Variables of the environment of all agents' processes."`
 
-	Rules    Rules    `toml:"rules" open:"true" short:"name" doc:"The law of the world. All keys but the name are parameters of those rules. A string is its name."`
+	Rules    Rules    `toml:"rules" open:"true" short:"name" doc:"The law of the world. All keys but the name and the plugin are parameters of those rules. A string is its name."`
 	Limits   Limits   `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
 	Messages Messages `toml:"messages" optional:"true" doc:"Lets agents talk to each other by the action \"say\"; without this table they cannot."`
 	Phases   []Phase  `toml:"phases" max:"100" doc:"Parts of each turn, in their order; without any a turn is one."`
@@ -38,11 +38,15 @@ type Scenario struct {
 
 // Rules names the rules of a scenario. [Scenario.DecodeRules] gives their parameters.
 type Rules struct {
-	Name string `toml:"name" required:"true" hint:"write [rules] with a name, such as name = \"fishery\"" doc:"Which rules; or a file beside the scenario that holds them, such as village.star."`
+	Name   string   `toml:"name" required:"true" hint:"write [rules] with a name, such as name = \"fishery\"" doc:"Which rules; or a file beside the scenario that holds them, such as village.star; of a plugin, what results call it."`
+	Plugin []string `toml:"plugin" min:"1" doc:"A program that has the rules, and its arguments, instead of rules of that name. Words that begin with ./ or ../ are paths from the scenario's folder."`
 }
 
 // InFile says whether the rules are those of a file beside the scenario, which is in [Scenario.Files] by their name.
-func (r Rules) InFile() bool { return strings.HasSuffix(r.Name, ".star") }
+func (r Rules) InFile() bool { return strings.HasSuffix(r.Name, ".star") && !r.InPlugin() }
+
+// InPlugin says whether the rules are a program of its own.
+func (r Rules) InPlugin() bool { return len(r.Plugin) > 0 }
 
 // Limits bound an episode, and say what happens to an agent that does not keep to them.
 type Limits struct {

@@ -45,19 +45,15 @@ func Start(cfg Config) (*Program, error) {
 	if len(cfg.Command) == 0 {
 		return nil, errors.New("start program: no command")
 	}
-	work, home, tmp := filepath.Join(cfg.Dir, "work"), filepath.Join(cfg.Dir, "home"), filepath.Join(cfg.Dir, "tmp")
-	for _, dir := range []string{work, home, tmp} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("start program: %w", err)
-		}
+	cmd := exec.Command(cfg.Command[0], cfg.Command[1:]...)
+	if err := agents.Settle(cmd, cfg.Dir, cfg.Env); err != nil {
+		return nil, fmt.Errorf("start program: %w", err)
 	}
 	stderr, err := os.OpenFile(filepath.Join(cfg.Dir, "stderr.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
 	}
-	cmd := exec.Command(cfg.Command[0], cfg.Command[1:]...)
-	cmd.Dir, cmd.Stderr = work, stderr
-	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + tmp}, cfg.Env...)
+	cmd.Stderr = stderr
 	process, err := agents.StartProcess(cmd)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start program: %w", err), stderr.Close())

@@ -62,6 +62,7 @@ func check(ctx context.Context, a *app, files []string, t *trial) (any, error) {
 		default:
 			found.Rules, err = t.judge(ctx, a, s)
 		}
+		s.close()
 		if err != nil {
 			doc.OK, found.OK = false, false
 			all = append(all, err)

@@ -25,6 +25,8 @@ type trial struct {
 	turns  int
 	time   time.Duration
 	record bool
+
+	made []*setup // for the checks
 }
 
 // A judged is what "check --rules --json" prints of the rules of a scenario.
@@ -74,6 +76,7 @@ func (t *trial) config(s *setup) conform.Config {
 		if err != nil {
 			return conform.Subject{}, err
 		}
+		t.made = append(t.made, s)
 		subject := conform.Subject{Rules: s.rules, Metrics: s.substrate.metrics, Measure: s.substrate.measure}
 		for _, name := range s.substrate.policyNames() {
 			policy, _ := s.substrate.policy(name)
@@ -90,8 +93,17 @@ func (t *trial) config(s *setup) conform.Config {
 	return cfg
 }
 
+// close ends what runs for the rules that were made.
+func (t *trial) close() {
+	for _, s := range t.made {
+		s.close()
+	}
+	t.made = nil
+}
+
 // print prints the episodes.
 func (t *trial) print(a *app, s *setup) error {
+	defer t.close()
 	log, err := conform.Record(t.config(s))
 	if err != nil {
 		return err
@@ -102,6 +114,7 @@ func (t *trial) print(a *app, s *setup) error {
 
 // judge makes all checks and tells people what came of them. It is an error if one failed.
 func (t *trial) judge(ctx context.Context, a *app, s *setup) (*judged, error) {
+	defer t.close()
 	cfg := t.config(s)
 	cfg.Elsewhere = func() ([]byte, error) { return t.elsewhere(ctx, s, cfg.Seeds[0]) }
 	begun := time.Now()

@@ -64,6 +64,7 @@ func explainFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (an
 		if err != nil {
 			return nil, err
 		}
+		defer s.close()
 		doc, err := s.explain(max(0, *turns))
 		if err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/agents/plugin"
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/star"
@@ -74,6 +75,7 @@ func reports(err error) []report {
 	var mistake *scenarios.Error
 	var damage *world.LogError
 	var law *star.Error
+	var program *plugin.RulesError
 	switch {
 	case errors.As(err, &law):
 		return []report{{Message: law.Msg, Hint: law.Hint, File: law.File, Line: law.Line, Column: law.Col}}
@@ -92,6 +94,8 @@ func reports(err error) []report {
 			all = append(all, report{Message: m.Msg, Hint: m.Hint, File: m.File, Line: m.Line, Column: m.Col})
 		}
 		return all
+	case errors.As(err, &program): // once, however often it was asked
+		return []report{{Message: program.Error(), Hint: hint(err)}}
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		all = append(all, report{Message: line})

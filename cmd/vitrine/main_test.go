@@ -44,6 +44,7 @@ var update = flag.Bool("update", false, "write what the scripts print into their
 //	hold RUN                   hold the lease of a run until the script ends
 //	await FILE                 wait until there is a file
 //	logged RUN WHAT            wait until an operator has done that
+//	build PACKAGE FILE         build a program of this module, whose folder of examples is $EXAMPLES
 //	crowd N FILE               write a scenario with N agents
 //	[!] within DIR TEXT        a file below the folder holds the text
 //	[!] control FILE           the text holds a control character other than a line break
@@ -74,6 +75,11 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			examples, err := filepath.Abs(filepath.Join("..", "..", "examples"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("EXAMPLES", examples)
 			env.Setenv("VITRINE", path)
 			env.Setenv("GORACE", "atexit_sleep_ms=0")    // else the race detector sleeps a second at each exit
 			env.Setenv("PID", strconv.Itoa(os.Getpid())) // of whoever holds a lease
@@ -81,7 +87,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "shape": writeShape, "mask": mask, "flip": flip, "cut": cut, "hold": hold, "crowd": crowd,
-			"within": within, "control": control, "replace": replace, "await": await, "logged": logged,
+			"within": within, "control": control, "replace": replace, "await": await, "logged": logged, "build": buildProgram,
 		},
 	})
 }
@@ -178,6 +184,14 @@ func logged(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("nobody did %s in %s within a minute", args[1], args[0])
+}
+
+func buildProgram(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command("go", "build", "-o", ts.MkAbs(args[1]), args[0])
+	cmd.Dir = filepath.Join("..", "..")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		ts.Fatalf("%v: %s", err, out)
+	}
 }
 
 func crowd(ts *testscript.TestScript, _ bool, args []string) {

@@ -32,6 +32,7 @@ func metrics(a *app, dir, file string) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
+	defer s.close()
 	values, err := s.substrate.measure(world.Events(dir))
 	if err != nil {
 		return nil, err

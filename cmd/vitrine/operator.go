@@ -29,6 +29,7 @@ func intervene(ctx context.Context, dir string, c arena.Command) (*change, error
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
+	defer s.close()
 	store, err := world.Open(dir)
 	if err != nil {
 		return nil, err
@@ -248,6 +249,7 @@ func worldExport(ctx context.Context, a *app, args []string) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
+	defer s.close()
 	game := s.game()
 	st, err := world.Now(dir)
 	if err != nil {

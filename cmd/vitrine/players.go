@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -115,19 +113,13 @@ func (r *runner) modelled() int {
 // locateCommands makes the paths in the commands of programs whole, which begin in the folder of the scenario file.
 func (r *runner) locateCommands() error {
 	for i := range r.Agents {
-		command := slices.Clone(r.Agents[i].Command)
-		for k, word := range command {
-			if strings.HasPrefix(word, "./") || strings.HasPrefix(word, "../") {
-				path, err := filepath.Abs(filepath.Join(filepath.Dir(r.File), word))
-				if err != nil {
-					return err
-				}
-				command[k] = path
-			}
+		command, err := located(r.File, r.Agents[i].Command)
+		if err != nil {
+			return err
 		}
 		if len(command) > 0 && r.Agents[i].Kind == scenarios.Exec {
 			if _, err := exec.LookPath(command[0]); err != nil {
-				return r.Error(fmt.Sprintf("agents.%d.command", i), err.Error(), "a program on PATH, or its path from the scenario file, beginning with ./")
+				return r.Error(fmt.Sprintf("agents.%d.command", i), err.Error(), commandHint)
 			}
 		}
 		r.Agents[i].Command = command

@@ -48,6 +48,7 @@ func (r *runner) replay(ctx context.Context, dir string) (any, error) {
 	if r.kind != "" && r.kind != recordedKind {
 		return nil, misuse(`leave --agents out to play with the processes of the run, or say "recorded"`, "--agents: unknown kind %q", r.kind)
 	}
+	defer func() { r.setup.close() }()
 	if err := r.repeat(dir, -1); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (r *runner) repeat(dir string, turn int) error {
 		return fmt.Errorf("the manifest: %w", err)
 	}
 	again := &again{runner: r, manifest: m, turn: turn, left: make(map[string]chan struct{})}
-	if again.games, err = reloadGames(m); err != nil {
+	if again.games, err = r.setup.games(m); err != nil {
 		return fmt.Errorf("the manifest: %w", err)
 	}
 	if again.dir, err = filepath.Abs(dir); err != nil {

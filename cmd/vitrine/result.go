@@ -51,12 +51,13 @@ func (r *runner) modelName() string {
 	return strings.Join(names, ",")
 }
 
-func (r *runner) manifest(start time.Time) arena.Manifest {
+func (r *runner) manifest(start time.Time) (arena.Manifest, error) {
 	m := arena.Manifest{
 		Vitrine: version, Scenario: r.Name, File: filepath.Base(r.File), Source: string(r.Source), SHA256: sum(r.Source),
 		Set: append([]string{}, r.Set...), Files: keepFiles(r.Files), Seed: r.Seed, Model: r.modelName(), Isolation: "no processes",
-		Supervisor: os.Getpid(), Start: start.UTC(),
+		Supervisor: os.Getpid(), Start: start.UTC(), Plugin: r.Rules.Plugin,
 	}
+	commands := [][]string{r.Rules.Plugin}
 	for _, a := range r.Agents {
 		p := arena.AgentManifest{Name: a.Name, Kind: a.Kind, Policy: a.Policy}
 		switch {
@@ -69,6 +70,7 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 			p.Policy, p.Command = "", a.Command
 		}
 		m.Agents = append(m.Agents, p)
+		commands = append(commands, p.Command)
 	}
 	if r.recording != nil {
 		m.Actions, m.ActionsSHA256 = r.actions, sum(r.actionsRaw)
@@ -85,7 +87,9 @@ func (r *runner) manifest(start time.Time) arena.Manifest {
 		m.Transport = "model: a unix socket for each agent; tools: MCP over the process's standard input and output"
 		m.Isolation = isolation
 	}
-	return m
+	var err error
+	m.Programs, err = programsOf(commands...)
+	return m, err
 }
 
 // sum returns the SHA-256 of raw in hexadecimal.

@@ -34,6 +34,8 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.tellChanged(m)
+	defer func() { r.setup.close() }()
 	if r.setup, err = reload(m); err == nil {
 		err = r.agrees(m)
 	}

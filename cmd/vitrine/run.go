@@ -96,6 +96,7 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 	if r.setup, err = load(path, r.set); err != nil {
 		return nil, err
 	}
+	defer r.setup.close()
 	if err := r.cast(); err != nil {
 		return nil, err
 	}
@@ -204,6 +205,11 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	if r.paused || arena.Held(store.State()) {
 		r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir))
 	}
+	if keep := r.substrate.keep; keep != nil {
+		if err := keep(filepath.Join(r.dir, arena.RulesLogName)); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+	}
 	outcome, err := r.episode(ctx, store)
 	err = errors.Join(err, store.Close())
 	if err != nil && outcome.Status != "" {
@@ -238,7 +244,11 @@ func (r *runner) begin(start time.Time) error {
 			return err
 		}
 	}
-	return arena.WriteManifest(r.dir, r.manifest(start))
+	m, err := r.manifest(start)
+	if err != nil {
+		return err
+	}
+	return arena.WriteManifest(r.dir, m)
 }
 
 // episode plays the episode with the gateway open and its agents' seats filled.

@@ -17,11 +17,19 @@ type setup struct {
 	*scenarios.Scenario
 	substrate substrate
 	rules     world.Rules
+	earlier   []*setup // of a branch: of what it is one
 }
 
 // load reads the scenario file at path, with every mistake in it.
 func load(path string, set []string) (*setup, error) {
 	s, err := scenarios.Load(path, set)
+	if s != nil {
+		located, locateErr := located(s.File, s.Rules.Plugin)
+		if locateErr != nil {
+			return nil, locateErr
+		}
+		s.Rules.Plugin = located
+	}
 	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
 		return nil, misuse("the shipped scenarios are in the folder scenarios", "%w", err)
 	}
@@ -35,22 +43,27 @@ func reload(m arena.Manifest) (*setup, error) {
 		set = append(set, branch.Set...)
 	}
 	s, err := scenarios.Parse(m.File, []byte(m.Source), set, manifestFiles(m))
+	if s != nil && s.Rules.InPlugin() {
+		s.Rules.Plugin = m.Plugin
+	}
 	return complete(s, err)
 }
 
-// reloadGames returns the games that a run is played by, one after another: in a branch first those of what it is a branch of.
-func reloadGames(m arena.Manifest) ([]arena.Game, error) {
+// games returns the games that a run is played by, one after another: in a branch first those of what it is a branch of, and last that of s, which is
+// reloaded from the run's manifest. They can be played until s is closed.
+func (s *setup) games(m arena.Manifest) ([]arena.Game, error) {
 	var games []arena.Game
-	for i := range len(m.Branches) + 1 {
+	for i := range m.Branches {
 		until := m
 		until.Branches = m.Branches[:i]
-		s, err := reload(until)
+		earlier, err := reload(until)
 		if err != nil {
 			return nil, err
 		}
-		games = append(games, s.game())
+		s.earlier = append(s.earlier, earlier)
+		games = append(games, earlier.game())
 	}
-	return games, nil
+	return append(games, s.game()), nil
 }
 
 // complete adds what the scenario's own package cannot know: whether the rules it names exist, with these parameters, and
@@ -76,22 +89,39 @@ func complete(s *scenarios.Scenario, err error) (*setup, error) {
 			err = scenarios.Join(err, s.Error(path, fmt.Sprintf("unknown policy %q", a.Policy), hint))
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
 	set := &setup{Scenario: s, substrate: sub, rules: rules}
-	if s.Rules.InFile() { // nobody has tested them
+	if err == nil && (s.Rules.InFile() || s.Rules.InPlugin()) { // nobody has tested them
 		game := set.game()
-		if _, err := game.Preview(0); err != nil {
-			return nil, rulesMistakes(s, err)
+		if _, failed := game.Preview(0); failed != nil {
+			err = rulesFailed(s, failed)
 		}
+	}
+	if err != nil {
+		set.close()
+		return nil, err
 	}
 	return set, nil
 }
 
+// close ends what runs for the rules. There may be no setup.
+func (s *setup) close() {
+	if s == nil {
+		return
+	}
+	for _, earlier := range s.earlier {
+		earlier.close()
+	}
+	if s.substrate.close != nil {
+		_ = s.substrate.close() // what they have said counts
+	}
+}
+
 // findRules returns the substrate that the scenario names; if there is none, it has no rules.
 func findRules(s *scenarios.Scenario) (substrate, error) {
-	if s.Rules.InFile() {
+	switch {
+	case s.Rules.InPlugin():
+		return pluginRules(s)
+	case s.Rules.InFile():
 		return fileRules(s)
 	}
 	known := substrates()

@@ -23,19 +23,23 @@ type substrate struct {
 	policies map[string]world.Policy
 	metrics  []world.Metric
 	measure  func(iter.Seq2[world.Event, error]) (map[string]float64, error) // the metrics of an episode, from its log alone
+
+	// Of rules that are a program; else nil.
+	keep  func(path string) error // makes a file of what it says on its standard error
+	close func() error
 }
 
 // substrates are all that there are, by name.
 func substrates() map[string]substrate {
 	return map[string]substrate{
-		"bazaar":      {bazaarRules, bazaar.Policies(), bazaar.Metrics(), bazaar.Measure},
-		"cleanup":     {commonsRules(commons.Cleanup()), commons.Policies(), commons.Metrics(), commons.Measure},
-		"diplomacy":   {diplomacyRules, diplomacy.Policies(), diplomacy.Metrics(), diplomacy.Measure},
-		"fishery":     {fisheryRules, fishery.Policies(), fishery.Metrics(), fishery.Measure},
-		"harvest":     {commonsRules(commons.Harvest()), commons.Policies(), commons.Metrics(), commons.Measure},
-		"life":        {lifeRules, life.Policies(), life.Metrics(), life.Measure},
-		"segregation": {segregationRules, segregation.Policies(), segregation.Metrics(), segregation.Measure},
-		"werewolf":    {werewolfRules, werewolf.Policies(), werewolf.Metrics(), werewolf.Measure},
+		"bazaar":      {rules: bazaarRules, policies: bazaar.Policies(), metrics: bazaar.Metrics(), measure: bazaar.Measure},
+		"cleanup":     {rules: commonsRules(commons.Cleanup()), policies: commons.Policies(), metrics: commons.Metrics(), measure: commons.Measure},
+		"diplomacy":   {rules: diplomacyRules, policies: diplomacy.Policies(), metrics: diplomacy.Metrics(), measure: diplomacy.Measure},
+		"fishery":     {rules: fisheryRules, policies: fishery.Policies(), metrics: fishery.Metrics(), measure: fishery.Measure},
+		"harvest":     {rules: commonsRules(commons.Harvest()), policies: commons.Policies(), metrics: commons.Metrics(), measure: commons.Measure},
+		"life":        {rules: lifeRules, policies: life.Policies(), metrics: life.Metrics(), measure: life.Measure},
+		"segregation": {rules: segregationRules, policies: segregation.Policies(), metrics: segregation.Metrics(), measure: segregation.Measure},
+		"werewolf":    {rules: werewolfRules, policies: werewolf.Policies(), metrics: werewolf.Metrics(), measure: werewolf.Measure},
 	}
 }
 

@@ -17,14 +17,16 @@ func verify(_ context.Context, a *app, args []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	changed := a.tellChanged(m)
 	s, err := reload(m)
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
+	defer s.close()
 	if err := s.agrees(m); err != nil {
 		return nil, fmt.Errorf("the manifest: %w", err)
 	}
-	games, err := reloadGames(m)
+	games, err := s.games(m)
 	if err != nil {
 		return nil, fmt.Errorf("the manifest: %w", err)
 	}
@@ -52,7 +54,8 @@ func verify(_ context.Context, a *app, args []string) (any, error) {
 	return struct {
 		OK bool `json:"ok"`
 		arena.Verified
-	}{true, v}, nil
+		Changed []string `json:"changed_programs,omitempty"` // which are not the files any more that the run was begun with
+	}{true, v, changed}, nil
 }
 
 // agrees says where a manifest speaks of another scenario than the one it holds.
