@@ -46,7 +46,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   explain SCENARIO    say what a run will be like: who acts when, what agents get to read, what it costs at worst
   schema              print the JSON Schema of scenario files, for editors
   show RUN            tell a run turn by turn
-  metrics RUN         compute the metrics of a run from its log, with their formulas and sources
+  metrics RUN         compute the metrics of a run from its log, with their formulas and sources; --follow: as it goes on
   verify RUN          prove that a run's log is whole and follows from its actions by the rules
   seal RUN            make the log of a run that is over small; everything reads it as before
   doctor              say what this machine has, and what follows from it

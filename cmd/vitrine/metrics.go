@@ -3,15 +3,34 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"os"
+	"strings"
+	"sync/atomic"
+	"time"
 
+	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// A measured is one line of what "metrics --json" prints.
+// A measurement is what "metrics --json" prints, and "metrics --follow --json" line by line.
+type measurement struct {
+	Turns   int        `json:"turns"` // that had ended
+	State   string     `json:"state"` // of the run, one of the following
+	Metrics []measured `json:"metrics"`
+}
+
+// How a run stands whose metrics are computed.
+const (
+	runOver    = "over"
+	runRunning = "running"
+	runIdle    = "idle" // it is not over, and nobody plays it
+)
+
 type measured struct {
 	world.Metric
 	Value float64 `json:"value"`
@@ -19,44 +38,167 @@ type measured struct {
 
 func metricsFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	file := flags.String("csv", "", "also write them to a `FILE` of comma-separated values")
-	return func(_ context.Context, a *app, args []string) (any, error) { return metrics(a, args[0], *file) }
+	follow := flags.Bool("follow", false, "print them again as turns end, until the episode is over; it takes at most a tenth of a processor")
+	return func(ctx context.Context, a *app, args []string) (any, error) {
+		dir := args[0]
+		m, _, err := openRun(dir)
+		if err != nil {
+			return nil, err
+		}
+		s, err := reload(m)
+		if err != nil {
+			return nil, fmt.Errorf("the scenario in the manifest: %w", err)
+		}
+		defer s.close()
+		if *follow {
+			last, err := s.followMetrics(ctx, a, dir)
+			return nil, errors.Join(err, last.write(m, *file))
+		}
+		now, err := s.measure(dir, world.Events(dir))
+		if err != nil {
+			return nil, err
+		}
+		now.print(a)
+		return now, now.write(m, *file)
+	}
 }
 
-// metrics computes the metrics of a run from its log, as far as that goes.
-func metrics(a *app, dir, file string) (any, error) {
-	m, _, err := openRun(dir)
-	if err != nil {
-		return nil, err
+// measure computes the metrics of a run from its log, as far as that goes.
+func (s *setup) measure(dir string, log iter.Seq2[world.Event, error]) (*measurement, error) {
+	now := &measurement{State: runIdle, Metrics: []measured{}}
+	if world.Holder(dir) != nil {
+		now.State = runRunning
 	}
-	s, err := reload(m)
-	if err != nil {
-		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
-	}
-	defer s.close()
-	values, err := s.substrate.measure(world.Events(dir))
-	if err != nil {
-		return nil, err
-	}
-	doc := []measured{}
-	rows := [][]string{{"scenario", "seed", "metric", "value", "unit"}}
+	values, err := s.substrate.measure(func(yield func(world.Event, error) bool) {
+		for ev, err := range log {
+			switch ev.Kind {
+			case world.KindTurn:
+				now.Turns = ev.Turn + 1
+			case arena.KindEnd:
+				now.State = runOver
+			}
+			if !yield(ev, err) {
+				return
+			}
+		}
+	})
 	for _, metric := range s.substrate.metrics {
-		value := values[metric.Name]
-		doc = append(doc, measured{metric, value})
-		rows = append(rows, []string{m.Scenario, fmt.Sprint(m.Seed), metric.Name, fmt.Sprint(value), metric.Unit})
-		fmt.Fprintf(a.out, "%-16s %s %s\n    %s\n", metric.Name, number(value), metric.Unit, metric.Formula)
+		now.Metrics = append(now.Metrics, measured{metric, values[metric.Name]})
+	}
+	return now, err
+}
+
+// followMetrics prints the metrics of a run as they are now, and as they are whenever a turn has ended, until it is over or ctx ends. It returns
+// the last ones. Each time it reads the log from its beginning, so it rests nine times as long as that took, and leaves turns out that end meanwhile.
+func (s *setup) followMetrics(ctx context.Context, a *app, dir string) (*measurement, error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	st, err := world.Now(dir)
+	if err != nil {
+		return nil, err
+	}
+	var upTo atomic.Int64 // the last event that ended a turn
+	upTo.Store(st.Seq)
+	ended, failed := make(chan struct{}, 1), make(chan error, 1)
+	if st.Seq > 0 {
+		ended <- struct{}{}
+	}
+	go func() { // ends with ctx at the latest
+		for ev, err := range world.Follow(ctx, dir, st.Seq) {
+			if err != nil {
+				failed <- err
+				return
+			}
+			if ev.Kind != world.KindTurn && ev.Kind != arena.KindEnd {
+				continue
+			}
+			upTo.Store(ev.Seq)
+			select {
+			case ended <- struct{}{}:
+			default: // it is told already
+			}
+		}
+	}()
+	var last *measurement
+	for {
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case err := <-failed:
+			return last, err
+		case <-ended:
+		}
+		begun := time.Now()
+		now, err := s.measure(dir, until(world.Events(dir), upTo.Load()))
+		if err != nil {
+			return last, err
+		}
+		if last = now; a.json {
+			err = json.NewEncoder(a.stdout).Encode(now)
+		} else {
+			_, err = fmt.Fprintln(a.out, printable(now.line()))
+		}
+		if err != nil || now.State == runOver {
+			return last, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(9 * time.Since(begun)):
+		}
+	}
+}
+
+// until returns the events up to one of them.
+func until(log iter.Seq2[world.Event, error], seq int64) iter.Seq2[world.Event, error] {
+	return func(yield func(world.Event, error) bool) {
+		for ev, err := range log {
+			if !yield(ev, err) || ev.Seq >= seq {
+				return
+			}
+		}
+	}
+}
+
+// when says how far the run has come.
+func (m *measurement) when() string {
+	return "after " + plural(m.Turns, "turn") + map[string]string{runRunning: ", still running", runIdle: ", not over, and nobody plays it"}[m.State]
+}
+
+// line tells all in one line.
+func (m *measurement) line() string {
+	var values []string
+	for _, metric := range m.Metrics {
+		values = append(values, fmt.Sprintf("%s %s", metric.Name, number(metric.Value)))
+	}
+	return m.when() + ": " + strings.Join(values, ", ")
+}
+
+// print tells people.
+func (m *measurement) print(a *app) {
+	fmt.Fprintln(a.out, m.when())
+	for _, metric := range m.Metrics {
+		fmt.Fprintf(a.out, "%-16s %s %s\n    %s\n", metric.Name, number(metric.Value), metric.Unit, metric.Formula)
 		if metric.Source != "" {
 			fmt.Fprintf(a.out, "    %s\n", metric.Source)
 		}
 	}
-	if file == "" {
-		return doc, nil
+}
+
+// write writes the metrics of a run to a file of comma-separated values, if it has a name.
+func (m *measurement) write(of arena.Manifest, file string) error {
+	if file == "" || m == nil {
+		return nil
+	}
+	rows := [][]string{{"scenario", "seed", "metric", "value", "unit"}}
+	for _, metric := range m.Metrics {
+		rows = append(rows, []string{of.Scenario, fmt.Sprint(of.Seed), metric.Name, fmt.Sprint(metric.Value), metric.Unit})
 	}
 	out, err := os.Create(file)
 	if err != nil {
-		return nil, misuse("", "--csv: %w", err)
+		return misuse("", "--csv: %w", err)
 	}
 	if err := errors.Join(csv.NewWriter(out).WriteAll(rows), out.Close()); err != nil {
-		return nil, fmt.Errorf("write %s: %w", file, err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
-	return doc, nil
+	return nil
 }
