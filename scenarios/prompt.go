@@ -27,10 +27,10 @@ func (s *Scenario) tell() (errs Errors) {
 
 var placeholder = regexp.MustCompile(`\{rules\.([^{}\s]*)\}`)
 
-// tellRules puts the parameters that the struct behind v holds into the prompts, each for its {rules.key}. It returns a mistake for
-// each key that is none of them.
-func (s *Scenario) tellRules(v any) (errs Errors) {
-	params := parameters(v)
+// tellRules puts the parameters of the rules into the prompts, each for its {rules.key}. It returns a mistake for each key that is none of them.
+func (s *Scenario) tellRules() (errs Errors) {
+	params := maps.Clone(s.Params)
+	maps.DeleteFunc(params, func(_ string, param any) bool { return !isScalar(param) })
 	known := slices.Sorted(maps.Keys(params))
 	for _, table := range s.tellers() {
 		text, mistake := s.prompt(table)
@@ -45,7 +45,7 @@ func (s *Scenario) tellRules(v any) (errs Errors) {
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		a.Prompt = placeholder.ReplaceAllStringFunc(a.Prompt, func(found string) string {
-			return params[placeholder.FindStringSubmatch(found)[1]]
+			return fmt.Sprint(params[placeholder.FindStringSubmatch(found)[1]])
 		})
 	}
 	return errs
@@ -81,19 +81,22 @@ func (s *Scenario) prompt(table *node) (text string, mistake func(offset int, ms
 	}
 }
 
-// parameters returns the scalars of the struct behind v by their TOML keys, as a prompt says them.
-func parameters(v any) map[string]string {
-	params := make(map[string]string)
-	fields := reflect.ValueOf(v).Elem()
-	for i := range fields.NumField() {
-		key := fields.Type().Field(i).Tag.Get("toml")
-		switch fields.Field(i).Kind() {
-		case reflect.Struct, reflect.Slice, reflect.Map:
-		default:
-			if key != "" {
-				params[key] = fmt.Sprint(fields.Field(i).Interface())
-			}
+// parameters returns the values of the struct behind v by their TOML keys.
+func parameters(v any) map[string]any {
+	params := make(map[string]any)
+	for field, value := range reflect.ValueOf(v).Elem().Fields() {
+		if key := field.Tag.Get("toml"); key != "" {
+			params[key] = value.Interface()
 		}
 	}
 	return params
+}
+
+// isScalar says whether a parameter is one that a prompt can say.
+func isScalar(param any) bool {
+	switch reflect.TypeOf(param).Kind() {
+	case reflect.Struct, reflect.Slice, reflect.Map:
+		return false
+	}
+	return true
 }

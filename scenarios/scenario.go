@@ -184,7 +184,8 @@ func (s *Scenario) DecodeRules(v any) error {
 	}
 	errs := s.doc.decode(rules, "rules", v, "name", "plugin")
 	if len(errs) == 0 {
-		errs = s.tellRules(v)
+		s.Params = parameters(v)
+		errs = s.tellRules()
 	}
 	return errs.sorted()
 }

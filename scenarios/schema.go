@@ -12,9 +12,11 @@ import (
 )
 
 // Schema returns the JSON Schema (draft 2020-12) of a scenario file, so that editors can complete and check one. It says what the tags of [Scenario]
-// say. It knows neither the parameters of rules nor what contradicts what.
-func Schema() []byte {
+// say, and those of the parameters of rules, which are structs by the names of the rules, with the values that parameters have by default. Of rules that are
+// not among them it knows no parameters, nor does it know what contradicts what.
+func Schema(rules map[string]any) []byte {
 	schema := schemaOf(reflect.TypeFor[Scenario](), spec{})
+	addRules(schema["properties"].(map[string]any)["rules"].(map[string]any), rules)
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "vitrine scenario"
 	var text bytes.Buffer
@@ -93,6 +95,30 @@ func tableSchema(schema map[string]any, t reflect.Type, open bool) {
 	schema["additionalProperties"] = open
 	if required := requiredKeys(t); len(required) > 0 {
 		schema["required"] = required
+	}
+}
+
+// addRules adds the parameters of rules to the schema of the table [rules].
+func addRules(schema map[string]any, rules map[string]any) {
+	var all []any
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		params := reflect.ValueOf(rules[name])
+		properties := map[string]any{"name": true}
+		for field, value := range params.Fields() {
+			if key, ok := field.Tag.Lookup("toml"); ok {
+				param := schemaOf(field.Type, specOf(field.Tag))
+				param["default"] = value.Interface()
+				properties[key] = param
+			}
+		}
+		all = append(all, map[string]any{
+			"if":   map[string]any{"properties": map[string]any{"name": map[string]any{"const": name}}, "required": []string{"name"}},
+			"then": map[string]any{"properties": properties, "additionalProperties": false},
+		})
+	}
+	if len(all) > 0 {
+		table := schema["anyOf"].([]any)[1] // the first one is the short form
+		table.(map[string]any)["allOf"] = all
 	}
 }
 

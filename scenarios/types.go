@@ -33,6 +33,8 @@ type Scenario struct {
 	Set    []string // the overrides
 	Files  Files    // what the scenario names beside it; Parse(File, Source, Set, Files) gives this scenario again
 
+	Params map[string]any // of the rules, by name, as [Scenario.DecodeRules] has last read them
+
 	doc *document
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // An explained is what "explain --json" prints.
@@ -17,6 +19,7 @@ type explained struct {
 	Scenario    string           `json:"scenario"`
 	Description string           `json:"description"`
 	Rules       string           `json:"rules"`
+	Params      map[string]any   `json:"params"` // of the rules, by name
 	Seed        uint64           `json:"seed"`
 	Schedule    string           `json:"schedule"` // of turns without phases
 	Turns       [][]arena.Step   `json:"turns"`    // who acts when in the first turns; each is empty in a free schedule
@@ -89,7 +92,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 	}
 	l := s.Limits
 	doc := &explained{
-		Scenario: s.Name, Description: s.Description, Rules: s.Rules.Name, Seed: s.Seed, Schedule: s.Schedule, Turns: preview.Turns,
+		Scenario: s.Name, Description: s.Description, Rules: s.Rules.Name, Params: s.Params, Seed: s.Seed, Schedule: s.Schedule, Turns: preview.Turns,
 		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError},
 		Files:  []string{},
 	}
@@ -122,6 +125,9 @@ func (s *setup) explain(turns int) (*explained, error) {
 // print tells people.
 func (e *explained) print(a *app, shown int) {
 	fmt.Fprintf(a.out, "%s: %s\nrules %s, seed %d, %s\n", e.Scenario, e.Description, e.Rules, e.Seed, plural(len(e.Agents), "agent"))
+	for _, name := range slices.Sorted(maps.Keys(e.Params)) {
+		fmt.Fprintf(a.out, "  rules.%s = %.80s\n", name, world.JSON(e.Params[name]))
+	}
 	for _, agent := range e.Agents {
 		fmt.Fprintf(a.out, "  %s\n", agent.line())
 	}

@@ -22,7 +22,7 @@ func newScenario(_ context.Context, a *app, args []string) (any, error) {
 		return nil, misuse("choose another name", "%w", err)
 	}
 	schema := filepath.Join(filepath.Dir(file), "schema.json")
-	if err := create(schema, scenarios.Schema()); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := create(schema, schemaText()); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	fmt.Fprintf(a.out, "%s is there. Next:\n  %s explain %s\n  %s run %s --agents scripted\n", file, self(), relative(file), self(), relative(file))

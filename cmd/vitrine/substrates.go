@@ -19,6 +19,7 @@ import (
 
 // A substrate is a world without its players: rules that a scenario can name, and what belongs to them.
 type substrate struct {
+	params   any                                            // what its parameters are by default, in a struct with the tags of a scenario; nil for those of a file or a program
 	rules    func(*scenarios.Scenario) (world.Rules, error) // with the scenario's parameters
 	policies map[string]world.Policy
 	metrics  []world.Metric
@@ -32,15 +33,24 @@ type substrate struct {
 // substrates are all that there are, by name.
 func substrates() map[string]substrate {
 	return map[string]substrate{
-		"bazaar":      {rules: bazaarRules, policies: bazaar.Policies(), metrics: bazaar.Metrics(), measure: bazaar.Measure},
-		"cleanup":     {rules: commonsRules(commons.Cleanup()), policies: commons.Policies(), metrics: commons.Metrics(), measure: commons.Measure},
-		"diplomacy":   {rules: diplomacyRules, policies: diplomacy.Policies(), metrics: diplomacy.Metrics(), measure: diplomacy.Measure},
-		"fishery":     {rules: fisheryRules, policies: fishery.Policies(), metrics: fishery.Metrics(), measure: fishery.Measure},
-		"harvest":     {rules: commonsRules(commons.Harvest()), policies: commons.Policies(), metrics: commons.Metrics(), measure: commons.Measure},
-		"life":        {rules: lifeRules, policies: life.Policies(), metrics: life.Metrics(), measure: life.Measure},
-		"segregation": {rules: segregationRules, policies: segregation.Policies(), metrics: segregation.Metrics(), measure: segregation.Measure},
-		"werewolf":    {rules: werewolfRules, policies: werewolf.Policies(), metrics: werewolf.Metrics(), measure: werewolf.Measure},
+		"bazaar":      {params: bazaar.Default(), rules: bazaarRules, policies: bazaar.Policies(), metrics: bazaar.Metrics(), measure: bazaar.Measure},
+		"cleanup":     {params: commons.Cleanup(), rules: commonsRules(commons.Cleanup()), policies: commons.Policies(), metrics: commons.Metrics(), measure: commons.Measure},
+		"diplomacy":   {params: diplomacy.Default(), rules: diplomacyRules, policies: diplomacy.Policies(), metrics: diplomacy.Metrics(), measure: diplomacy.Measure},
+		"fishery":     {params: fishery.Default(), rules: fisheryRules, policies: fishery.Policies(), metrics: fishery.Metrics(), measure: fishery.Measure},
+		"harvest":     {params: commons.Harvest(), rules: commonsRules(commons.Harvest()), policies: commons.Policies(), metrics: commons.Metrics(), measure: commons.Measure},
+		"life":        {params: life.Default(), rules: lifeRules, policies: life.Policies(), metrics: life.Metrics(), measure: life.Measure},
+		"segregation": {params: segregation.Default(), rules: segregationRules, policies: segregation.Policies(), metrics: segregation.Metrics(), measure: segregation.Measure},
+		"werewolf":    {params: werewolf.Default(), rules: werewolfRules, policies: werewolf.Policies(), metrics: werewolf.Metrics(), measure: werewolf.Measure},
 	}
+}
+
+// schemaText returns the JSON Schema of scenario files.
+func schemaText() []byte {
+	rules := make(map[string]any)
+	for name, sub := range substrates() {
+		rules[name] = sub.params
+	}
+	return scenarios.Schema(rules)
 }
 
 func fisheryRules(s *scenarios.Scenario) (world.Rules, error) {

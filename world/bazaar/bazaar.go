@@ -59,12 +59,12 @@ const (
 
 // A Config is what can be chosen about a market.
 type Config struct {
-	Buyers  int   `toml:"buyers" min:"1" max:"999"`   // how many agents buy, the first ones; all others sell
-	Values  []int `toml:"values" min:"1" max:"10000"` // of all units that buyers may buy in a period; dealt out one by one, the highest first
-	Costs   []int `toml:"costs" min:"1" max:"10000"`  // of all units that sellers may sell; dealt out one by one, the lowest first
-	Ceiling int   `toml:"ceiling" min:"1" max:"1000000"`
-	Periods int   `toml:"periods" min:"1" max:"1000"`
-	Turns   int   `toml:"turns" min:"1" max:"10000"` // in a period
+	Buyers  int   `toml:"buyers" min:"1" max:"999" doc:"How many agents buy, the first ones; all others sell."`
+	Values  []int `toml:"values" min:"1" max:"10000" doc:"Of all units that buyers may buy in a period; dealt out one by one, the highest first."`
+	Costs   []int `toml:"costs" min:"1" max:"10000" doc:"Of all units that sellers may sell; dealt out one by one, the lowest first."`
+	Ceiling int   `toml:"ceiling" min:"1" max:"1000000" doc:"The highest price."`
+	Periods int   `toml:"periods" min:"1" max:"1000" doc:"Periods in an episode."`
+	Turns   int   `toml:"turns" min:"1" max:"10000" doc:"Turns in a period."`
 }
 
 // Default returns a market for six buyers and six sellers, as many as the paper has, with four units each, and six periods. Values

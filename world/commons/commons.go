@@ -77,10 +77,10 @@ const (
 // A Config is what can be chosen about a commons. The map is rows of equal length: # is a wall, A an orchard cell with an apple at
 // first, a one without, ~ a clean cell of a river, % a dirty one, P a spawn point, and a point is mere ground.
 type Config struct {
-	Turns    int    `toml:"turns" min:"1" max:"100000"`  // turns in an episode
-	Cooldown int    `toml:"cooldown" min:"0" max:"1000"` // turns to wait after a zap
-	Away     int    `toml:"away" min:"0" max:"1000"`     // turns that who is zapped is away
-	Map      string `toml:"map"`
+	Turns    int    `toml:"turns" min:"1" max:"100000" doc:"Turns in an episode."`
+	Cooldown int    `toml:"cooldown" min:"0" max:"1000" doc:"Turns to wait after a zap."`
+	Away     int    `toml:"away" min:"0" max:"1000" doc:"Turns that who is zapped is away."`
+	Map      string `toml:"map" doc:"Lines of characters, each a cell; the package comment of world/commons says which."`
 }
 
 // Harvest returns a commons without a river: 65 apples in five patches, which die if they are eaten up.

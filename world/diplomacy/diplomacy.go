@@ -51,7 +51,7 @@ const (
 
 // A Config is what can be chosen about a game.
 type Config struct {
-	Turns int `toml:"turns" min:"1" max:"1000"` // movements in an episode
+	Turns int `toml:"turns" min:"1" max:"1000" doc:"Movements in an episode."`
 }
 
 // Default returns a game of five years, of two turns each.

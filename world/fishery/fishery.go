@@ -60,9 +60,9 @@ const (
 
 // A Config is what can be chosen about a lake.
 type Config struct {
-	Capacity int `toml:"capacity" min:"1" max:"1000000"` // tons the lake holds, and holds at first
-	Collapse int `toml:"collapse" min:"0"`               // it is dead when a harvest leaves fewer tons; at most the capacity
-	Turns    int `toml:"turns" min:"1" max:"100000"`     // turns in an episode
+	Capacity int `toml:"capacity" min:"1" max:"1000000" doc:"Tons the lake holds, and holds at first."`
+	Collapse int `toml:"collapse" min:"0" doc:"The lake is dead when a harvest leaves fewer tons; at most the capacity."`
+	Turns    int `toml:"turns" min:"1" max:"100000" doc:"Turns in an episode."`
 }
 
 // Default returns the lake of the published runs: 100 tons, dead below 5, 12 turns.

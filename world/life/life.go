@@ -50,10 +50,10 @@ const set = "set"
 
 // A Config is what can be chosen about a board.
 type Config struct {
-	Side    int    `toml:"side" min:"8" max:"100000"`                              // cells in a side of a tile
-	Columns int    `toml:"columns" min:"1" max:"1000"`                             // tiles in a row; the agents must fill all rows
-	Pattern string `toml:"pattern" enum:"r-pentomino,acorn,diehard,glider,random"` // in the middle of the board; random: all over it
-	Turns   int    `toml:"turns" min:"1" max:"1000000"`                            // turns in an episode
+	Side    int    `toml:"side" min:"8" max:"100000" doc:"Cells in a side of a tile."`
+	Columns int    `toml:"columns" min:"1" max:"1000" doc:"Tiles in a row; the agents must fill all rows."`
+	Pattern string `toml:"pattern" enum:"r-pentomino,acorn,diehard,glider,random" doc:"What is alive at first, in the middle of the board; random: all over it."`
+	Turns   int    `toml:"turns" min:"1" max:"1000000" doc:"Turns in an episode."`
 }
 
 // Default returns the board of an R-pentomino until it has settled, for which sixteen agents give it room.

@@ -52,10 +52,10 @@ const (
 
 // A Config is what can be chosen about a town.
 type Config struct {
-	Side    int `toml:"side" min:"3" max:"200"`      // places in a side
-	Density int `toml:"density" min:"1" max:"99"`    // percentage of places that are somebody's home, each by chance
-	Wanted  int `toml:"wanted" min:"0" max:"100"`    // percentage of neighbours of its own color that a person wants
-	Turns   int `toml:"turns" min:"1" max:"1000000"` // turns in an episode
+	Side    int `toml:"side" min:"3" max:"200" doc:"Places in a side of the town."`
+	Density int `toml:"density" min:"1" max:"99" doc:"Percentage of places that are somebody's home, each by chance."`
+	Wanted  int `toml:"wanted" min:"0" max:"100" doc:"Percentage of neighbours of its own color that a person wants."`
+	Turns   int `toml:"turns" min:"1" max:"1000000" doc:"Turns in an episode."`
 }
 
 // Default returns the town with which NetLogo's model opens, and time enough.

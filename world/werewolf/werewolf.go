@@ -70,9 +70,9 @@ const (
 
 // A Config is what can be chosen about a village.
 type Config struct {
-	Wolves int  `toml:"wolves" min:"1" max:"999"` // how many of the agents are wolves
-	Parity bool `toml:"parity"`                   // wolves win as soon as they are half of the living, not only when nobody else is left
-	Reveal bool `toml:"reveal"`                   // the role of who has died is told to all
+	Wolves int  `toml:"wolves" min:"1" max:"999" doc:"How many of the agents are wolves."`
+	Parity bool `toml:"parity" doc:"Wolves win as soon as they are half of the living, not only when nobody else is left."`
+	Reveal bool `toml:"reveal" doc:"The role of who has died is told to all."`
 }
 
 // Default returns a village with one wolf, played until one side is extinct, in which the dead show what they were.
