@@ -80,7 +80,7 @@ type Config struct {
 	Turns    int    `toml:"turns" min:"1" max:"100000" doc:"Turns in an episode."`
 	Cooldown int    `toml:"cooldown" min:"0" max:"1000" doc:"Turns to wait after a zap."`
 	Away     int    `toml:"away" min:"0" max:"1000" doc:"Turns that who is zapped is away."`
-	Map      string `toml:"map" doc:"Lines of characters, each a cell; the package comment of world/commons says which."`
+	Map      string `toml:"map" doc:"Rows of equal length: # is a wall, A an orchard cell with an apple at first, a one without, ~ a clean and % a dirty cell of a river, P a spawn point, and a point is ground."`
 }
 
 // Harvest returns a commons without a river: 65 apples in five patches, which die if they are eaten up.

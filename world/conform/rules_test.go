@@ -313,31 +313,28 @@ func TestEveryFaultIsFoundByItsCheck(t *testing.T) {
 		"the dead rise":                                "who is terminated stays so",
 	} {
 		t.Run(fault, func(t *testing.T) {
-			report, err := Check(t.Context(), config(fault))
-			if err != nil {
-				t.Fatal(err)
-			}
-			i := slices.IndexFunc(report.Checks, func(r Result) bool { return r.Name == found })
-			if report.Checks[i].Result != Failed {
+			r := one(t, config(fault), found)
+			if r.Result != Failed {
 				t.Fatalf("the check %q does not find it", found)
 			}
-			t.Log(report.Checks[i].Finding)
+			t.Log(r.Finding)
 		})
 	}
 }
 
-// one returns the result of the check of that name.
+// one returns the result of the check of that name, made alone.
 func one(t *testing.T, cfg Config, name string) Result {
 	t.Helper()
-	report, err := Check(t.Context(), cfg)
+	b, err := newBench(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(report.Checks, func(r Result) bool { return r.Name == name })
+	i := slices.IndexFunc(checks(), func(c check) bool { return c.name == name })
 	if i < 0 {
 		t.Fatalf("there is no check %q", name)
 	}
-	return report.Checks[i]
+	r, _ := b.make(t.Context(), checks()[i])
+	return r
 }
 
 func TestRulesThatNeverReturnAreAskedNoMore(t *testing.T) {
