@@ -51,8 +51,10 @@ type Seat struct {
 	// Start starts the agent. Each act that is refused because nobody waits for it, being late, doubled, or of a process that was
 	// replaced, is told to fenced, at any time and from any goroutine.
 	Start func(ctx context.Context, fenced Fenced) (agents.Agent, error)
-	// Meter returns what the agent has used of its model since it was started; nil: it has none.
-	Meter  func() Metered
+	// Meter returns what the agent has used of its model in the whole episode; nil: it has none.
+	Meter func() Metered
+	// Spent says why the agent's model does not answer it any more, because a budget is spent; empty: it does. nil: there is no budget.
+	Spent  func() string
 	Clocks *Clocks // nil: the agent has those of all
 	// Recorded says that the agent is not asked as long as the past is played: its acts are there.
 	Recorded bool
@@ -66,17 +68,6 @@ type Clocks struct {
 
 // Fenced is told the name of an action that was refused because nobody waited for it, and why.
 type Fenced func(action, reason string)
-
-// A Metered is what an agent has used of its model.
-type Metered struct {
-	ModelRequests int64 `json:"model_requests"`
-	TokensIn      int64 `json:"tokens_in"`  // input, cache writes and cache reads together
-	TokensOut     int64 `json:"tokens_out"` //
-}
-
-func (m Metered) add(n Metered) Metered {
-	return Metered{m.ModelRequests + n.ModelRequests, m.TokensIn + n.TokensIn, m.TokensOut + n.TokensOut}
-}
 
 // An Outcome is how an episode went.
 type Outcome struct {

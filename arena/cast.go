@@ -29,8 +29,7 @@ type player struct {
 	now   agents.Immediate // agent, if it is one
 	err   error            // why it did not start
 
-	before Metered // used of its model before it was started
-	usage  agents.Usage
+	usage agents.Usage
 
 	bank     time.Duration // of overtime, at first
 	mu       sync.Mutex
@@ -48,9 +47,17 @@ func (p *player) clock(ofAll time.Duration) time.Duration {
 // used returns what the agent has used of its model in the whole episode.
 func (p *player) used() Metered {
 	if p.seat.Meter == nil {
-		return p.before
+		return Metered{Dollars: new(float64)}
 	}
-	return p.before.add(p.seat.Meter())
+	return p.seat.Meter()
+}
+
+// spent says why the agent's model does not answer it any more; empty: it does.
+func (p *player) spent() string {
+	if p.seat.Spent == nil {
+		return ""
+	}
+	return p.seat.Spent()
 }
 
 func (p *player) overtimeLeft() time.Duration {
@@ -165,6 +172,9 @@ func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observa
 			reason += fmt.Sprintf(" and the %v of overtime that were left", left)
 		}
 		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
+	}
+	if why := p.spent(); why != "" && a.kind != KindAction {
+		a.kind, a.proc.Reason = KindBudget, why
 	}
 	p.draw(took, clock)
 	a.agent = obs.Agent

@@ -60,11 +60,10 @@ func (p *livePlayers) soFar() soFar {
 	return used
 }
 
-// goOn makes the clocks and meters go on from where they were.
+// goOn makes the clocks go on from where they were.
 func (p *livePlayers) goOn(was soFar) {
 	p.clock.used = time.Duration(was.ElapsedMS) * time.Millisecond
 	for _, player := range p.cast.players {
-		player.before = was.Model[player.seat.Name]
 		if left, ok := was.OvertimeMS[player.seat.Name]; ok {
 			player.overtime = time.Duration(left) * time.Millisecond
 		}

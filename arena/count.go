@@ -16,6 +16,7 @@ type Tally struct {
 	Timeouts int `json:"timeouts"` // times it was late
 	Invalids int `json:"invalids"` // times it did nothing that could be an action
 	Errors   int `json:"errors"`   // times it could not act
+	Budgets  int `json:"budgets"`  // times it could not act because a budget was spent
 	Defaults int `json:"defaults"` // times the default action was done in its place; no action of its own
 	Messages int `json:"messages"` // of its actions, how many said something to others
 	Fenced   int `json:"fenced"`   // times it acted when nobody had asked it, which had no effect; not among its actions
@@ -51,6 +52,8 @@ func (t *Tally) count(ev world.Event) {
 		t.Invalids++
 	case KindError:
 		t.Errors++
+	case KindBudget:
+		t.Budgets++
 	}
 }
 
@@ -59,7 +62,7 @@ func standsIn(ev world.Event) (now, tells bool) {
 	switch ev.Kind {
 	case KindAction:
 		return false, true
-	case KindTimeout, KindInvalid, KindError:
+	case KindTimeout, KindInvalid, KindError, KindBudget:
 		var data struct {
 			Consequence Consequence `json:"consequence"`
 		}

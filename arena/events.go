@@ -21,6 +21,7 @@ const (
 	KindTimeout = "timeout" // an agent did not act in time; data: {"consequence": c}, and if c is "default" what it does, as above
 	KindInvalid = "invalid" // an agent did nothing, or what it did was refused and more than a pass follows; data as above
 	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail"}
+	KindBudget  = "budget"  // an agent could not act, for a budget was spent; data and process facts as above
 	KindMessage = "message" // an agent said something; data: {"text": text, "to": [names], or none for everybody}
 	KindEnd     = "end"     // the last event; data: {"status": "terminated" or "truncated", "reason": text}
 )
@@ -62,7 +63,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(a.action)}, a.action
 		if a.kind != KindAction {
 			follows := g.follows(a.kind, s.phase)
-			if a.dead {
+			if a.dead && follows != ConsequenceEnd {
 				follows = ConsequenceOut
 			}
 			ev, action = g.consequence(a.kind, a.agent, follows)
@@ -161,8 +162,11 @@ func (g *Game) consequence(kind, agent string, follows Consequence) (world.Event
 	case ConsequenceDefault:
 		action = g.Default
 		ev.Data = fmt.Appendf(nil, `{"consequence":%q,%s`, follows, actionData(action)[len("{"):])
-	case ConsequenceOut:
+	case ConsequenceOut, ConsequenceEnd:
 		ev.Set = map[string]json.RawMessage{statusPath(agent): world.JSON(statusOfKind(kind))}
+		if follows == ConsequenceEnd {
+			ev.Set[stopFact] = world.JSON(StatusBudget)
+		}
 	}
 	return ev, action
 }

@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -15,6 +16,7 @@ const (
 	ConsequencePass    Consequence = "pass"    // it does nothing this once
 	ConsequenceDefault Consequence = "default" // it does Game.Default this once; in a phase where that is not legal, it passes
 	ConsequenceOut     Consequence = "out"     // it never acts again
+	ConsequenceEnd     Consequence = "end"     // nor does anybody else: the episode is truncated; only of a budget that is spent
 )
 
 // Consequences says what follows from which misbehaviour. Whoever is dead is out in any case.
@@ -22,6 +24,7 @@ type Consequences struct {
 	Timeout Consequence
 	Invalid Consequence
 	Error   Consequence
+	Budget  Consequence
 }
 
 func (c Consequences) of(kind string) Consequence {
@@ -32,6 +35,8 @@ func (c Consequences) of(kind string) Consequence {
 		return c.Invalid
 	case KindError:
 		return c.Error
+	case KindBudget:
+		return c.Budget
 	}
 	return ConsequencePass
 }
@@ -55,7 +60,7 @@ type Game struct {
 type act struct {
 	agent  string
 	action world.Action // what it asked for, if kind is KindAction
-	kind   string       // KindAction, KindTimeout, KindInvalid or KindError
+	kind   string       // KindAction, KindTimeout, KindInvalid, KindError or KindBudget
 	dead   bool         // it never acts again, whatever is declared
 	saw    int64        // number of the last event of the state that it was shown
 	proc   proc         // facts of the process
@@ -97,11 +102,12 @@ const (
 
 // Why it has ended.
 const (
-	byTheRules = "by the rules"
-	allOut     = "every agent is out"
-	TurnLimit  = "limit of turns" // of the scenario
-	TimeLimit  = "limit of time"
-	byOperator = "stopped by the operator"
+	byTheRules  = "by the rules"
+	allOut      = "every agent is out"
+	TurnLimit   = "limit of turns" // of the scenario
+	TimeLimit   = "limit of time"
+	BudgetLimit = "limit of the budget" // the scenario ends it then, or every agent is out and some for that
+	byOperator  = "stopped by the operator"
 )
 
 // An End is how an episode ended.
@@ -152,26 +158,29 @@ func (g *Game) play(p players, st world.State) (world.State, End, error) {
 // nobodyLeft says how an episode has ended in which nobody acts any more: by the rules, if they have ended it for somebody who
 // is not out, or for everybody.
 func (g *Game) nobodyLeft(st world.State) End {
-	ended := true
+	ended, reason := true, allOut
 	for _, agent := range g.Agents {
 		obs, _, err := g.observe(st, agent)
 		status, _ := statusOf(st, agent)
 		if status == StatusActive {
 			return End{Terminated, byTheRules}
 		}
+		if status == StatusBudget {
+			reason = BudgetLimit
+		}
 		ended = ended && err == nil && obs.Terminated
 	}
 	if ended {
 		return End{Terminated, byTheRules}
 	}
-	return End{Truncated, allOut}
+	return End{Truncated, reason}
 }
 
-// end ends the episode. If it is its time that is up, an operator may have been first.
+// end ends the episode. If it is its time that is up, something else may have ended it first.
 func (g *Game) end(p players, end End) (world.State, End, error) {
 	st, err := p.commit(func(st world.State) ([]world.Event, error) {
-		if end.Reason == TimeLimit && isStopped(st) {
-			end.Reason = byOperator
+		if end.Reason == TimeLimit {
+			end.Reason = cmp.Or(whyStopped(st), TimeLimit)
 		}
 		return g.ending(st, end)
 	})
@@ -186,7 +195,7 @@ func (g *Game) ready(p players, st world.State) (world.State, error) {
 			return st, err
 		}
 	}
-	if isStopped(st) {
+	if whyStopped(st) != "" {
 		return st, errOver
 	}
 	return st, nil

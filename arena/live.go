@@ -261,7 +261,7 @@ func (p *livePlayers) explain(ev world.Event) {
 		var data struct{ Reason string }
 		_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
 		p.refused[ev.Agent] = data.Reason
-	case KindTimeout, KindInvalid, KindError:
+	case KindTimeout, KindInvalid, KindError, KindBudget:
 		var data struct{ Consequence Consequence }
 		var why proc
 		_ = json.Unmarshal(ev.Data, &data)

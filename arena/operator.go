@@ -42,7 +42,7 @@ const maxTold = 10_000
 
 const (
 	pauseFact = "run/pause" // where the game pauses, see pausing; missing: nowhere
-	stopFact  = "run/stop"  // true once an operator has ended the episode
+	stopFact  = "run/stop"  // true once an operator has ended the episode; "budget" once a budget has
 	runFacts  = "run/"
 )
 
@@ -240,11 +240,17 @@ func commandOf(ev world.Event) (Command, error) {
 // Held says whether an operator holds the game in a state.
 func Held(st world.State) bool {
 	p, ok := pausingOf(st)
-	return ok && p.Steps == 0 && st.Turn >= p.Turn && !isStopped(st)
+	return ok && p.Steps == 0 && st.Turn >= p.Turn && whyStopped(st) == ""
 }
 
-// isStopped says whether an operator has ended the episode.
-func isStopped(st world.State) bool {
-	_, ok := st.Fact(stopFact)
-	return ok
+// whyStopped says why the episode is ended before its time is up; empty: it is not.
+func whyStopped(st world.State) string {
+	value, ok := st.Fact(stopFact)
+	switch {
+	case !ok:
+		return ""
+	case string(value) == "true":
+		return byOperator
+	}
+	return BudgetLimit
 }

@@ -161,8 +161,8 @@ func TestAnEpisodeThatGoesOnHasUsedItsTime(t *testing.T) {
 				if got := strings.Join(ends, " "); got != "action action"+strings.Repeat(" timeout", 7) || out.End != (End{Truncated, TimeLimit}) {
 					t.Errorf("a does %s, and it ends %+v", got, out.End)
 				}
-				if got := out.Seats[0].Metered; got != (Metered{6, 200, 20}) {
-					t.Errorf("its model is metered %+v", got)
+				if got := out.Seats[0].ModelRequests; got != 3 {
+					t.Errorf("%d requests are metered", got)
 				}
 			})
 		})

@@ -48,6 +48,7 @@ type Manifest struct {
 	Cassette      bool            `json:"cassette,omitempty"`       // its model traffic is recorded
 	Repeats       string          `json:"repeats,omitempty"`        // name of the folder of the run that it plays again
 	Branches      []Branch        `json:"branches,omitempty"`       // of what it is a branch, the last is its own
+	Prices        *FileManifest   `json:"prices,omitempty"`         // of models; missing: they cost nothing
 	Transport     string          `json:"transport,omitempty"`      // how its requests and its tools travel
 	Isolation     string          `json:"isolation"`                // what keeps agents apart
 	Supervisor    int             `json:"supervisor"`               // process id
@@ -100,7 +101,17 @@ type Result struct {
 	Hash     string             `json:"hash"`   // of the log, see package world
 	Metrics  map[string]float64 `json:"metrics"`
 	WallMS   int64              `json:"wall_ms"`
-	Agents   []AgentResult      `json:"agents"` // in seat order
+	Used     Metered            `json:"used"`             // of models, by all agents
+	Budget   *Budget            `json:"budget,omitempty"` // of all agents together; missing: there is none
+	Equal    bool               `json:"equal_terms"`      // all seats have the same clocks and the same budgets
+	Agents   []AgentResult      `json:"agents"`           // in seat order
+}
+
+// A Budget is what could be used of models at most. What is missing had no limit.
+type Budget struct {
+	Requests int64   `json:"requests,omitempty"`
+	Tokens   int64   `json:"tokens,omitempty"`
+	Dollars  float64 `json:"dollars,omitempty"`
 }
 
 // An AgentResult is how a run went for one agent.
@@ -111,6 +122,7 @@ type AgentResult struct {
 	Reward float64 `json:"reward"`
 	Tally
 	Metered
+	Budget     *Budget    `json:"budget,omitempty"`  // of its model; missing: there is none
 	PeakMemory int64      `json:"peak_memory_bytes"` // of its process; 0 where it has none
 	Clocks     *OwnClocks `json:"clocks,omitempty"`  // missing: those of all
 }

@@ -121,9 +121,19 @@ func fill(t *testing.T, v reflect.Value) {
 		fill(t, v.Index(0))
 		fill(t, v.Index(1))
 	case v.Kind() == reflect.Map:
-		v.Set(reflect.ValueOf(map[string]float64{"efficiency": 0.1, "survival": 12}))
+		v.Set(reflect.MakeMap(v.Type()))
+		for _, key := range []string{"efficiency", "survival"} {
+			value := reflect.New(v.Type().Elem()).Elem()
+			fill(t, value)
+			v.SetMapIndex(reflect.ValueOf(key), value)
+		}
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem())
 	case v.Kind() == reflect.String:
 		v.SetString("<fish & \"chips\">\n\u2028")
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
 	case v.CanInt():
 		v.SetInt(-1 << 31)
 	case v.CanUint():
@@ -170,7 +180,7 @@ func TestAResultHasTheDocumentedKeys(t *testing.T) {
 	}
 	for _, key := range []string{
 		"scenario", "seed", "model", "status", "turns", "hash", "metrics", "agents", "name", "kind", "reward", "actions",
-		"refusals", "model_requests", "tokens_in", "tokens_out", "wall_ms", "peak_memory_bytes",
+		"refusals", "model_requests", "tokens_in", "tokens_out", "dollars", "models", "cache_read", "used", "budget", "equal_terms", "wall_ms", "peak_memory_bytes",
 	} {
 		if !strings.Contains(string(raw), `"`+key+`": `) {
 			t.Errorf("there is no %q in %s", key, raw)

@@ -256,7 +256,7 @@ func (r *recordedPlayers) actAt(i int, agent string) (act, error) {
 
 // IsAct says whether an event tells what an agent did when it was its turn, be it nothing.
 func IsAct(ev world.Event) bool {
-	return slices.Contains([]string{KindAction, KindTimeout, KindInvalid, KindError}, ev.Kind) && len(ev.Proc) > 0
+	return slices.Contains([]string{KindAction, KindTimeout, KindInvalid, KindError, KindBudget}, ev.Kind) && len(ev.Proc) > 0
 }
 
 // actOf reads an act from its event, whose agent saw the state after the event seq if it does not say otherwise.
@@ -277,8 +277,8 @@ func actOf(ev world.Event, seq int64) (act, error) {
 	switch ev.Kind {
 	case KindAction:
 		a.action = world.Action{Agent: ev.Agent, Name: data.Name, Args: data.Args}
-	case KindTimeout, KindInvalid, KindError:
-		a.dead = ev.Kind == KindError && data.Consequence == ConsequenceOut // all else is for the game to say
+	case KindTimeout, KindInvalid, KindError, KindBudget:
+		a.dead = (ev.Kind == KindError || ev.Kind == KindBudget) && data.Consequence == ConsequenceOut // all else is for the game to say
 	default:
 		return a, fmt.Errorf("a %s event is no act", ev.Kind)
 	}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -15,7 +16,7 @@ func (s *Scenario) contradictions() Errors {
 		phases = append(phases, p.Name)
 	}
 	return slices.Concat(
-		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(),
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.thoughtless(),
 		s.unphased(), s.unrotated(), s.undefaulted())
 }
 
@@ -52,6 +53,31 @@ func (s *Scenario) programs() (errs Errors) {
 			errs = append(errs, s.Error(at+".command", "a command is for an agent of kind \"exec\"", `write kind = "exec"`))
 		case a.Kind != Exec && a.Gateway:
 			errs = append(errs, s.Error(at+".gateway", "the gateway is for an agent of kind \"exec\"", "Claude Code has it anyway"))
+		}
+	}
+	return errs
+}
+
+// unspent returns a mistake for each agent with a budget of its own and nothing that it could spend it on.
+func (s *Scenario) unspent() (errs Errors) {
+	for i, a := range s.Agents {
+		if a.Budget != (Budget{}) && (a.Kind == Scripted || a.Kind == Human || a.Kind == Exec && !a.Gateway) {
+			errs = append(errs, s.Error(fmt.Sprintf("agents.%d.budget", i), "a budget is for an agent with a model", "this one has none"))
+		}
+	}
+	return errs
+}
+
+// thoughtless returns a mistake for each agent that would have no tokens left to answer when it has thought.
+func (s *Scenario) thoughtless() (errs Errors) {
+	for i, a := range s.Agents {
+		most, thinking := cmp.Or(a.MaxTokens, s.MaxTokens), a.Thinking
+		if s.agentNode(i).child("thinking") == nil {
+			thinking = s.Thinking
+		}
+		if most > 0 && thinking >= most {
+			at := fmt.Sprintf("agents.%d.max_tokens", i)
+			errs = append(errs, s.Error(at, fmt.Sprintf("max_tokens, %d, must be more than thinking, %d", most, thinking), "an answer holds its thoughts too"))
 		}
 	}
 	return errs
@@ -133,7 +159,10 @@ func (s *Scenario) undefaulted() (errs Errors) {
 		return Errors{s.Error("limits.default", `missing key "limits.default.action"`, defaultHint)}
 	}
 	for _, on := range []struct{ key, consequence string }{
-		{"on_timeout", s.Limits.OnTimeout}, {"on_invalid", s.Limits.OnInvalid}, {"on_error", s.Limits.OnError},
+		{"on_timeout", s.Limits.OnTimeout},
+		{"on_invalid", s.Limits.OnInvalid},
+		{"on_error", s.Limits.OnError},
+		{"on_budget", s.Limits.OnBudget},
 	} {
 		if on.consequence == ByDefault {
 			errs = append(errs, s.Error("limits."+on.key, fmt.Sprintf("limits.%s asks for a default action, and there is none", on.key), defaultHint))

@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[budget]\nx = 3\n", `x.toml:3:2: unknown key "budget"|there are name, description, seed, schedule, rotate, model, thinking, tools, prompt, prompt_file, workdir, env, rules, limits, messages, phases and agents`},
+		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, rules, prices, budget, limits, messages, phases and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -159,6 +159,17 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "prompt_file = \"/etc/passwd\"\n", `x.toml:3:15: prompt_file must be a path below the scenario's folder, not "/etc/passwd"|write it like "prompts/fisher.md"`},
 		{head + "prompt_file = \"x.md\"\nprompt = \"x\"\n", `x.toml:3:15: prompt_file says the prompt, and so does prompt|leave one of them out`},
 		{head + "prompt_file = \"x.md\"\n", `x.toml:3:15: there is no file "x.md" beside the scenario`},
+		{
+			head + "[budget]\ntokens = 0\ndollars = \"5\"\n[budget.agent]\ndollars = 0\nrequest = 1\n",
+			"x.toml:4:10: budget.tokens must be at least 1, not 0\nx.toml:5:11: budget.dollars must be a finite number, not the string \"5\"|write it without quotes\n" +
+				"x.toml:7:11: budget.agent.dollars must be at least 0.000001, not 0\nx.toml:8:1: unknown key \"request\"|did you mean \"requests\"?",
+		},
+		{
+			"rules.name = \"r\"\nmax_tokens = 2000\n[[agents]]\nname = \"a\"\nkind = \"human\"\nbudget = { tokens = 5 }\n[[agents]]\nname = \"b\"\nthinking = 2000\n",
+			"x.toml:6:10: a budget is for an agent with a model|this one has none\n" +
+				`x.toml:7:1: max_tokens, 2000, must be more than thinking, 2000|an answer holds its thoughts too`,
+		},
+		{head + "prices = \"/etc/prices.json\"\n", `x.toml:3:10: prices must be a path below the scenario's folder, not "/etc/prices.json"|write it like "prompts/fisher.md"`},
 		{
 			"rules.name = \"r\"\nprompt = \"You are {role}.\"\n[[agents]]\nname = \"a\"\nrole = \"poor\"\n[[agents]]\nname = \"b\"\ncount = 2\n",
 			`x.toml:6:1: the prompt says {role}, and this agent has none|write role = "..."`,

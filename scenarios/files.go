@@ -115,6 +115,11 @@ func (s *Scenario) read(from source) (errs Errors) {
 			errs = append(errs, mistake)
 		}
 	}
+	if s.Prices != "" {
+		if _, mistake := s.beside(from, "prices", s.Prices); mistake != nil {
+			errs = append(errs, mistake)
+		}
+	}
 	errs = append(errs, s.readPrompt(from, "", &s.Prompt, s.PromptFile)...)
 	folders := make(map[string]map[string][]byte)
 	for i := range s.Agents {

@@ -92,6 +92,7 @@ const (
 	Pass      = "pass"    // it does nothing this time
 	ByDefault = "default" // the default action is played in its place
 	Out       = "out"     // its part in the episode is over
+	End       = "end"     // the episode is over, for everybody; only of a budget that is spent
 )
 
 // maxSize is the size of the largest scenario file, in bytes.
@@ -156,6 +157,13 @@ func (s *Scenario) inherit() {
 		}
 		if says.child("thinking") == nil {
 			a.Thinking = s.Thinking
+		}
+		if says.child("max_tokens") == nil {
+			a.MaxTokens = s.MaxTokens
+		}
+		each := s.Budget.Agent
+		a.Budget = Budget{
+			cmp.Or(a.Budget.Requests, each.Requests), cmp.Or(a.Budget.Tokens, each.Tokens), cmp.Or(a.Budget.Dollars, each.Dollars),
 		}
 		if says.child("tools") == nil {
 			a.Tools = s.Tools

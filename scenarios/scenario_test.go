@@ -35,7 +35,7 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 	if s.Name != "fishery" || s.Rules.Name != "fishery" || s.Seed != 1 || s.Schedule != Parallel {
 		t.Errorf("got name %q, rules %q, seed %d, schedule %q", s.Name, s.Rules.Name, s.Seed, s.Schedule)
 	}
-	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass}
+	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass, OnBudget: Out}
 	if !reflect.DeepEqual(s.Limits, want) {
 		t.Errorf("the limits are %+v, want %+v", s.Limits, want)
 	}
@@ -69,7 +69,7 @@ func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
 	s.doc, s.Source = nil, nil
 	want := &Scenario{
 		Name: "my-lake", Schedule: "parallel", Rules: Rules{Name: "fishery"},
-		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass"},
+		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass", OnBudget: "out"},
 		Agents: []Agent{{Name: "a", Kind: "claude"}},
 		File:   "some/where/my-lake.toml",
 	}
@@ -111,6 +111,38 @@ thinking = 1024
 	}
 	if s.Prompt != "All: {name}.\n" {
 		t.Errorf("the scenario's prompt is %q", s.Prompt)
+	}
+}
+
+func TestAnAgentHasABudgetOfItsOwnOrThatOfAll(t *testing.T) {
+	s, err := Parse("x.toml", []byte(`
+rules.name = "r"
+max_tokens = 4000
+[budget]
+dollars = 5
+[budget.agent]
+tokens = 1000
+dollars = 0.5
+[[agents]]
+name = "a"
+[[agents]]
+name = "b"
+max_tokens = 8000
+budget = { requests = 3, dollars = 2.25 }
+`), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (RunBudget{Dollars: 5, Agent: Budget{Tokens: 1000, Dollars: 0.5}}); s.Budget != want {
+		t.Errorf("the budget is %+v, want %+v", s.Budget, want)
+	}
+	for i, want := range []Agent{
+		{Name: "a", Kind: "claude", MaxTokens: 4000, Budget: Budget{Tokens: 1000, Dollars: 0.5}},
+		{Name: "b", Kind: "claude", MaxTokens: 8000, Budget: Budget{Requests: 3, Tokens: 1000, Dollars: 2.25}},
+	} {
+		if !reflect.DeepEqual(s.Agents[i], want) {
+			t.Errorf("agent %+v, want %+v", s.Agents[i], want)
+		}
 	}
 }
 

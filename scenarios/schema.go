@@ -59,6 +59,9 @@ func schemaOf(t reflect.Type, spec spec) map[string]any {
 	case reflect.Int, reflect.Uint64:
 		schema["type"] = "integer"
 		spec.number(schema)
+	case reflect.Float64:
+		schema["type"] = "number"
+		spec.number(schema)
 	case reflect.Slice:
 		schema["type"] = "array"
 		limit(schema, "minItems", spec.min)
@@ -156,7 +159,7 @@ func limit(schema map[string]any, key, value string) {
 	if value == "" {
 		return
 	}
-	if _, err := strconv.Atoi(value); err != nil {
+	if _, err := strconv.ParseFloat(value, 64); err != nil {
 		panic(fmt.Sprintf("internal error: the tag %q is no number", value))
 	}
 	schema[key] = json.Number(value)

@@ -16,17 +16,20 @@ type Scenario struct {
 	// What follows is for all agents. Prompt is as written; Agent.Prompt is what an agent is told.
 	Model      string   `toml:"model" doc:"Model of all agents; by default up to who runs the scenario."`
 	Thinking   int      `toml:"thinking" or:"0" min:"1024" max:"1000000" default:"0" doc:"Tokens that each agent may think before it answers; 0: it does not think."`
+	MaxTokens  int      `toml:"max_tokens" min:"1" max:"1000000" doc:"Tokens of one answer of a model at most, thoughts among them; by default up to Claude Code, which takes 32000."`
 	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"Built-in tools of Claude Code that all agents may use, in their own work folders only."`
 	Prompt     string   `toml:"prompt" doc:"What all agents are told at the start. {name}, {role}, {agents} (their number) and {rules.KEY} are filled in."`
 	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
 	Workdir    string   `toml:"workdir" doc:"A folder beside the scenario whose files are in the work folder of each agent when it starts."`
 	Env        Env      `toml:"env" reserved:"true" doc:"Variables of the environment of all agents' processes."`
 
-	Rules    Rules    `toml:"rules" open:"true" short:"name" doc:"The law of the world. All keys but the name and the plugin are parameters of those rules. A string is its name."`
-	Limits   Limits   `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
-	Messages Messages `toml:"messages" optional:"true" doc:"Lets agents talk to each other by the action \"say\"; without this table they cannot."`
-	Phases   []Phase  `toml:"phases" max:"100" doc:"Parts of each turn, in their order; without any a turn is one."`
-	Agents   []Agent  `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent" doc:"The players, in seat order."`
+	Rules    Rules     `toml:"rules" open:"true" short:"name" doc:"The law of the world. All keys but the name and the plugin are parameters of those rules. A string is its name."`
+	Prices   string    `toml:"prices" doc:"A file beside the scenario that says what models cost, in the form that vitrine prices prints; by default that one."`
+	Budget   RunBudget `toml:"budget" doc:"What the models of all agents together may use at most."`
+	Limits   Limits    `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
+	Messages Messages  `toml:"messages" optional:"true" doc:"Lets agents talk to each other by the action \"say\"; without this table they cannot."`
+	Phases   []Phase   `toml:"phases" max:"100" doc:"Parts of each turn, in their order; without any a turn is one."`
+	Agents   []Agent   `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent" doc:"The players, in seat order."`
 
 	File   string   // name of the file, as given to Parse
 	Source []byte   // the file as it was read
@@ -59,7 +62,23 @@ type Limits struct {
 	OnTimeout string        `toml:"on_timeout" enum:"pass,default,out" default:"pass" doc:"When it is late: it passes this once, the default action is done in its place, or its part is over."`
 	OnInvalid string        `toml:"on_invalid" enum:"pass,default,out" default:"pass" doc:"When it did nothing, or nothing legal."`
 	OnError   string        `toml:"on_error" enum:"pass,default,out" default:"pass" doc:"When it could not act this once; a dead process is out in any case."`
+	OnBudget  string        `toml:"on_budget" enum:"out,pass,default,end" default:"out" doc:"When it cannot act because a budget is spent: its part is over, it passes this once, the default action is done in its place, or the episode ends."`
 	Default   Default       `toml:"default" doc:"The action that \"default\" means."`
+}
+
+// A Budget is what models may use at most. What is 0 has no limit.
+type Budget struct {
+	Requests int     `toml:"requests" min:"1" doc:"Requests to the model."`
+	Tokens   int     `toml:"tokens" min:"1" doc:"Tokens of requests and answers, those from and to the cache among them."`
+	Dollars  float64 `toml:"dollars" min:"0.000001" doc:"US dollars, by the table of prices."`
+}
+
+// A RunBudget is the budget of all agents together, and that of each of them.
+type RunBudget struct {
+	Requests int     `toml:"requests" min:"1" doc:"Requests to models."`
+	Tokens   int     `toml:"tokens" min:"1" doc:"Tokens of requests and answers, those from and to the cache among them."`
+	Dollars  float64 `toml:"dollars" min:"0.000001" doc:"US dollars, by the table of prices."`
+	Agent    Budget  `toml:"agent" doc:"What the model of each agent may use at most."`
 }
 
 // A Default is the action that is played where a consequence says so.
@@ -94,6 +113,8 @@ type Agent struct {
 	Role       string   `toml:"role" doc:"Fills in {role} in its prompt."`
 	Model      string   `toml:"model" doc:"By default the scenario's."`
 	Thinking   int      `toml:"thinking" or:"0" min:"1024" max:"1000000" doc:"By default the scenario's."`
+	MaxTokens  int      `toml:"max_tokens" min:"1" max:"1000000" doc:"By default the scenario's."`
+	Budget     Budget   `toml:"budget" doc:"Its own; what it does not limit, [budget.agent] does."`
 	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"In place of the scenario's."`
 	Prompt     string   `toml:"prompt" doc:"What it is told besides the scenario's prompt, after a blank line."`
 	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`

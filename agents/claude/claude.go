@@ -57,17 +57,18 @@ const (
 
 // A Config says how to run one Claude Code process.
 type Config struct {
-	Binary   string   // path of the claude executable
-	Version  string   // of vitrine, told to the MCP client
-	Dir      string   // the agent's folder, absolute; made if it is not there
-	Token    string   // what the gateway knows the agent by
-	Model    string   // name of the model
-	Prompt   string   // system prompt
-	Tools    []string // built-in tools granted, of Read, Write, Edit, Glob and Grep; they reach the working directory only
-	Thinking int      // tokens that the model may think before it answers; 0: it does not
-	Env      []string // variables of its environment besides its own, as NAME=value; its own count
-	Servers  []Server // MCP servers that it starts beside the world's, in its working directory
-	Log      *slog.Logger
+	Binary    string   // path of the claude executable
+	Version   string   // of vitrine, told to the MCP client
+	Dir       string   // the agent's folder, absolute; made if it is not there
+	Token     string   // what the gateway knows the agent by
+	Model     string   // name of the model
+	Prompt    string   // system prompt
+	Tools     []string // built-in tools granted, of Read, Write, Edit, Glob and Grep; they reach the working directory only
+	MaxTokens int      // of one answer at most; 0: up to Claude Code
+	Thinking  int      // tokens that the model may think before it answers; 0: it does not
+	Env       []string // variables of its environment besides its own, as NAME=value; its own count
+	Servers   []Server // MCP servers that it starts beside the world's, in its working directory
+	Log       *slog.Logger
 
 	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; no process may be writing it.
 	// What a killed process left of its last line is cut off. Empty: a new conversation.

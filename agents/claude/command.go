@@ -61,7 +61,7 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 		"CLAUDE_CODE_DISABLE_ATTACHMENTS=1",
 		"DISABLE_AUTOUPDATER=1",
 	)
-	cmd.Env = append(cmd.Env, GatewayEnv(cfg.Token)...)
+	cmd.Env = append(append(cmd.Env, GatewayEnv(cfg.Token)...), AnswerEnv(cfg.MaxTokens)...)
 	return cmd, stderr, nil
 }
 
@@ -73,6 +73,14 @@ func GatewayEnv(token string) []string {
 		"ANTHROPIC_UNIX_SOCKET=" + filepath.Join("..", socketName),
 		"ANTHROPIC_AUTH_TOKEN=" + token,
 	}
+}
+
+// AnswerEnv returns the variables by which Claude Code knows how many tokens an answer may have; 0: its own limit.
+func AnswerEnv(maxTokens int) []string {
+	if maxTokens == 0 {
+		return nil
+	}
+	return []string{"CLAUDE_CODE_MAX_OUTPUT_TOKENS=" + strconv.Itoa(maxTokens)}
 }
 
 func arguments(cfg Config, prompt string) []string {

@@ -85,6 +85,13 @@ func (p *Player) GoLive(upstream http.RoundTripper) {
 	p.live = upstream
 }
 
+// Recorded says whether answers are still those of the recording.
+func (p *Player) Recorded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live == nil
+}
+
 // Unasked returns how many recorded requests an agent has not made again.
 func (p *Player) Unasked(agent string) int {
 	n := 0

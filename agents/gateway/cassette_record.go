@@ -65,6 +65,13 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// refused writes down what an agent was answered by its endpoint itself, which decides by what is left of a budget, and would decide otherwise
+// another time.
+func (r *Recorder) refused(agent string, req *http.Request, body []byte, status int, answer []byte) {
+	x := Exchange{Path: req.URL.RequestURI(), Status: status, Header: map[string]string{"Content-Type": "application/json"}, Answer: answer}
+	r.write(agent, r.normal.Request(body), x)
+}
+
 // bodyOf returns the body of a request, which can still be sent afterwards.
 func bodyOf(req *http.Request) ([]byte, error) {
 	if req.Body == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -28,12 +29,15 @@ const (
 
 	defaultPatience = 2 * time.Minute
 
+	recordName = "usage.jsonl"
+
 	notItsToken = "this is not the token of this agent"
 )
 
 var (
 	errStalled = errors.New("the model endpoint fell silent")
 	errTooLong = errors.New("the answer of the model endpoint took too long")
+	errSpent   = errors.New("the answer of the model endpoint is longer than the budget allows")
 )
 
 // An Endpoint is the model endpoint of one agent.
@@ -43,11 +47,21 @@ type Endpoint struct {
 	token   string
 	log     *slog.Logger
 	server  http.Server
-	cancel  context.CancelFunc // ends every request
-	served  chan struct{}      // closed when the server has ended
-	dir     *os.File           // the socket's folder
-	usage   tally
+	cancel  context.CancelFunc     // ends every request
+	served  chan struct{}          // closed when the server has ended
+	dir     *os.File               // the socket's folder
 	trouble atomic.Pointer[string] // last one that was logged
+	spent   atomic.Pointer[string] // why its last request did not fit into a budget; nil: none was refused for that
+
+	account account          // these are guarded by the gateway's books
+	record  *record          // of what is in models
+	models  map[string]Usage // what was used of each model, by the name that it was asked for by
+	answers map[given]Tokens // what the last answers have used
+	order   []given          // the same, the oldest first
+	last    struct {         // request whose tokens are known
+		body []byte
+		in   int64
+	}
 
 	mu     sync.Mutex
 	closed bool
@@ -55,7 +69,28 @@ type Endpoint struct {
 }
 
 // Usage returns what the agent has used so far. A stream's tokens are counted before the agent sees the event that tells them.
-func (e *Endpoint) Usage() Usage { return e.usage.get() }
+func (e *Endpoint) Usage() Usage {
+	var sum Usage
+	for _, used := range e.Models() {
+		sum = sum.plus(used, 1)
+	}
+	return sum
+}
+
+// Models returns what the agent has used of each model, by the name that it asked for; a request without one is of the model "".
+func (e *Endpoint) Models() map[string]Usage {
+	e.gateway.books.mu.Lock()
+	defer e.gateway.books.mu.Unlock()
+	return maps.Clone(e.models)
+}
+
+// Spent says why the last request of the agent did not fit into a budget; empty: none was refused for that.
+func (e *Endpoint) Spent() string {
+	if why := e.spent.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
 
 // Close ends the endpoint, cuts its open requests, waits for them to end and removes the socket. It is called once.
 func (e *Endpoint) Close() error {
@@ -66,7 +101,7 @@ func (e *Endpoint) Close() error {
 	err := e.server.Close()
 	<-e.served
 	e.busy.Wait()
-	return errors.Join(err, e.dir.Close())
+	return errors.Join(err, e.record.file.Close(), e.dir.Close())
 }
 
 // ServeHTTP answers one request of the agent.
@@ -112,17 +147,28 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, http.StatusBadRequest, "invalid_request_error", "the request ended early")
 		return
 	}
+	c, err := e.admit(r, request)
+	if spent := (*spentError)(nil); errors.As(err, &spent) {
+		if e.spent.Swap(&spent.why) == nil {
+			e.log.Warn(spent.why)
+		}
+		if recorder, ok := e.gateway.Upstream.(*Recorder); ok {
+			recorder.refused(e.name, r, request, http.StatusForbidden, errorBody("permission_error", spent.why))
+		}
+		answerError(w, http.StatusForbidden, "permission_error", spent.why)
+		return
+	}
+	if err != nil {
+		panic(http.ErrAbortHandler) // nobody is there to be answered
+	}
+	defer c.settle()
 	ctx, stop := context.WithCancelCause(r.Context())
 	defer stop(nil)
 	v := e.visit(stop)
 	defer v.end()
 
 	answer := &body{ctx: ctx, idle: v.idle, watch: v.watch, client: http.NewResponseController(w)}
-	if r.URL.Path == messagesPath {
-		answer.meter = &meter{usage: &e.usage}
-		e.usage.add(Usage{Requests: 1})
-	}
-	r = r.WithContext(context.WithValue(ctx, agentKey{}, e.name))
+	r = r.WithContext(context.WithValue(c.trace(ctx), agentKey{}, e.name))
 	r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(request)), nil, nil
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(request)), nil }
 	r.Body, _ = r.GetBody()
@@ -139,11 +185,23 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 				resp.StatusCode, resp.Status = http.StatusForbidden, "403 Forbidden"
 				e.warn("upstream refused the key")
 			}
-			answer.begin(resp)
+			answer.begin(resp, c)
 			return nil
 		},
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// admit opens the charge of a request; nil: it costs nothing. An error is [*spentError], or nobody waits for the answer any more.
+func (e *Endpoint) admit(r *http.Request, request []byte) (*charge, error) {
+	if r.URL.Path != messagesPath {
+		return nil, nil
+	}
+	c, err := e.charge(r.Context(), e.weigh(request))
+	if err == nil {
+		e.spent.Store(nil)
+	}
+	return c, err
 }
 
 // An agentKey is the key of the agent's name in the context of a request.
@@ -204,48 +262,4 @@ func answerError(w http.ResponseWriter, status int, kind, message string) {
 // errorBody returns an error in the form of the Messages API.
 func errorBody(kind, message string) []byte {
 	return marshal(object{"type": "error", "error": object{"type": kind, "message": message}})
-}
-
-// A body is the answer of the upstream on its way to the agent. Reading it feeds the meter, and gives first the upstream and
-// then the client the idle time for one chunk: so neither can hold a place in the queue for ever.
-type body struct {
-	io.ReadCloser
-	ctx    context.Context
-	idle   time.Duration
-	watch  *time.Timer              // runs while the upstream has the word
-	client *http.ResponseController // whose write deadline runs while the client has it
-	meter  *meter                   // nil: not counted
-}
-
-// begin puts b in the place of the response's body.
-func (b *body) begin(resp *http.Response) {
-	b.watch.Stop()
-	b.ReadCloser, resp.Body = resp.Body, b
-	if b.meter != nil {
-		b.meter.stream = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
-	}
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	b.watch.Reset(b.idle)
-	n, err := b.ReadCloser.Read(p)
-	b.watch.Stop()
-	_ = b.client.SetWriteDeadline(time.Now().Add(b.idle))
-	if b.meter != nil {
-		b.meter.write(p[:n])
-		if err != nil {
-			b.meter.end()
-		}
-	}
-	if err != nil && err != io.EOF && b.ctx.Err() != nil {
-		err = context.Cause(b.ctx) // says more than the upstream's "canceled"
-	}
-	return n, err
-}
-
-func (b *body) Close() error {
-	if b.meter != nil {
-		b.meter.end()
-	}
-	return b.ReadCloser.Close()
 }

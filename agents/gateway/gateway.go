@@ -6,9 +6,10 @@
 // own; [Gateway.Open] makes both good. A request that comes in there goes through these hands, in this order:
 //
 //	Endpoint   knows the agent by its socket and token; lets only the Messages API through
+//	charge     sets aside what the request may use at most of the budgets of its agent and of the run
 //	share      bounds the requests of all agents that are upstream at once, in a fair order, and holds them back when that is asked too much
 //	body       cuts an answer that stalls, is not taken, or never ends
-//	meter      reads the answer as it passes and counts requests and tokens
+//	meter      reads the answer as it passes, counts its tokens, and says what they cost
 //	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model)
 //
 // The answer passes through unchanged and chunk by chunk: status, headers, bytes, the pings of a stream. What the gateway
@@ -46,17 +47,25 @@ type Gateway struct {
 	Patience time.Duration     // how long a request is sent again that was turned away (429, 529); 0: 2 minutes; less: it is not
 	Log      *slog.Logger      // what was refused, cut, or failed; nil: nowhere
 
+	Prices  *Prices           // what models cost; nil: nothing
+	Budget  Budget            // of all agents together
+	Budgets map[string]Budget // of each agent, by its name
+	// Recorded says whether Upstream gives answers of a recording: they count, but nothing is refused for want of a budget. nil: never.
+	Recorded func() bool
+
 	// Refused is told of each request for the model, on the socket of the agent, that did not come with that agent's token. Any
 	// goroutine may call it until the endpoint is closed. nil: nobody is told.
 	Refused func(agent, reason string)
 
 	share share
+	books books
 }
 
 // Open starts the endpoint of the agent called name: an HTTP server on a new unix socket that only the owner of this process
 // may use. Its folder must exist; its path may be longer than the 108 bytes that the kernel takes, but its last element may
 // not be longer than 80. A socket that a killed process left there is replaced; it is an error if somebody listens on it. The
-// agent proves itself with token, which must not be empty.
+// agent proves itself with token, which must not be empty. What the agent uses is recorded beside the socket, in usage.jsonl, and what is
+// recorded there has been used already. An agent has one endpoint of a gateway.
 func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 	if token == "" {
 		return nil, fmt.Errorf("open endpoint of %q: empty token", name)
@@ -69,7 +78,16 @@ func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	e := &Endpoint{gateway: g, name: name, token: token, dir: dir, log: log.With("agent", name), served: make(chan struct{})}
+	record, models, err := openRecord(filepath.Join(filepath.Dir(socket), recordName))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open endpoint of %q: %w", name, err), listener.Close(), dir.Close())
+	}
+	e := &Endpoint{
+		gateway: g, name: name, token: token, dir: dir, log: log.With("agent", name), served: make(chan struct{}),
+		account: account{whose: name, limit: g.Budgets[name]}, record: record, models: models, answers: make(map[given]Tokens),
+	}
+	e.account.taken = e.Usage().amount()
+	g.books.join(g.Budget, e.account.taken)
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	e.server = http.Server{

@@ -354,7 +354,7 @@ func TestAChunkReachesTheAgentBeforeTheNextIsSent(t *testing.T) {
 				t.Fatalf("chunk %d: %v", i, err)
 			}
 		}
-		if out := e.Usage().TokensOut; out != int64(i+1) {
+		if out := e.Usage().Output; out != int64(i+1) {
 			t.Errorf("chunk %d was seen when %d tokens were counted", i, out)
 		}
 		seen <- true
@@ -562,7 +562,7 @@ func TestUsageCountsModelRequestsOnly(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := e.Usage(), (Usage{Requests: 3, TokensIn: 963, TokensOut: 12}); got != want {
+	if got, want := e.Usage(), (Usage{Requests: 3, Tokens: Tokens{Input: 3, CacheWrite5m: 60, CacheRead: 900, Output: 12}}); got != want {
 		t.Errorf("usage %+v, want %+v", got, want)
 	}
 }

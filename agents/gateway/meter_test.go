@@ -5,18 +5,21 @@ import (
 	"testing"
 )
 
-// metered returns what a meter counts of an answer that comes in pieces of n bytes.
-func metered(stream bool, text string, n int) Usage {
-	var sum tally
-	m := meter{usage: &sum, stream: stream}
+// metered returns what a meter learns of a whole answer that comes in pieces of n bytes.
+func metered(stream bool, text string, n int) seen {
+	var last seen
+	m := meter{stream: stream, learn: func(s seen) bool {
+		last = s
+		return true
+	}}
 	for len(text) > 0 {
 		k := min(n, len(text))
 		m.write([]byte(text[:k]))
 		text = text[k:]
 	}
-	m.end()
-	m.end()
-	return sum.get()
+	m.end(true)
+	m.end(false)
+	return last
 }
 
 func TestTheMeterCountsWhatTheUpstreamReports(t *testing.T) {
@@ -60,15 +63,39 @@ func TestTheMeterCountsWhatTheUpstreamReports(t *testing.T) {
 		{"too large a document", false, `{"usage":{"input_tokens":1,"output_tokens":4}}` + strings.Repeat(" ", maxKept), 0, 0},
 	}
 	for _, test := range tests {
-		want := Usage{TokensIn: test.in, TokensOut: test.out}
 		sizes := []int{1, 7, 4096, 1 << 30}
 		if len(test.text) > maxKept {
 			sizes = sizes[2:]
 		}
 		for _, n := range sizes {
-			if got := metered(test.stream, test.text, n); got != want {
-				t.Errorf("%s, %d bytes at a time: %+v, want %+v", test.name, n, got, want)
+			if got := metered(test.stream, test.text, n).tokens; got.In() != test.in || got.Output != test.out {
+				t.Errorf("%s, %d bytes at a time: %+v, want %d in and %d out", test.name, n, got, test.in, test.out)
 			}
+		}
+	}
+}
+
+func TestTheMeterTellsTokensApart(t *testing.T) {
+	const usage = `{"input_tokens":1,"cache_creation_input_tokens":50,"cache_read_input_tokens":6,"output_tokens":7,` +
+		`"cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":30},"server_tool_use":{"web_search_requests":2},"inference_geo":"us"}`
+	all := Tokens{Input: 1, CacheWrite5m: 20, CacheWrite1h: 30, CacheRead: 6, Output: 7, WebSearches: 2}
+	unsaid := all
+	unsaid.CacheWrite5m, unsaid.CacheWrite1h = 50, 0
+	tests := []struct {
+		name string
+		text string
+		want Tokens
+	}{
+		{"a document", `{"id":"m","usage":` + usage + `}`, all},
+		{"writes of which is not said for how long", `{"id":"m","usage":` + strings.Replace(usage, "cache_creation\"", "x\"", 1) + `}`, unsaid},
+		{"a stream", `data: {"type":"message_start","message":{"id":"m","usage":` + usage + "}}\n\n", all},
+		{"a search that takes its time", `data: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":1,"output_tokens":1}}}` +
+			"\n\n" + `data: {"type":"message_delta","usage":` + usage + "}\n\n", all},
+	}
+	for _, test := range tests {
+		got := metered(strings.HasPrefix(test.text, "data"), test.text, 10)
+		if got.tokens != test.want || got.id != "m" || got.geo != "us" {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
 	}
 }
@@ -82,7 +109,7 @@ func FuzzMeter(f *testing.F) {
 		if whole := metered(stream, text, len(text)+1); got != whole {
 			t.Errorf("%+v in pieces, %+v as a whole", got, whole)
 		}
-		if got.Requests != 0 || got.TokensIn < 0 || got.TokensOut < 0 {
+		if got.tokens.beyond(Tokens{}) != got.tokens || got.bytes < 0 {
 			t.Errorf("counted %+v", got)
 		}
 	})

@@ -438,7 +438,7 @@ func TestManyAgentsPlayAtOnce(t *testing.T) {
 			if err := e.Close(); err != nil {
 				t.Error(err)
 			}
-			if got := e.Usage(); got.Requests != turns || got.TokensOut != out || got.TokensIn < turns {
+			if got := e.Usage(); got.Requests != turns || got.Output != out || got.In() < turns {
 				t.Errorf("%s: usage %+v, want %d requests and %d tokens out", name, got, turns, out)
 			}
 		})

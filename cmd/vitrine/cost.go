@@ -29,7 +29,7 @@ const (
 
 // estimate says how the figures come about.
 var estimate = fmt.Sprintf("These are estimates: a token is %d bytes, and each request holds all that was said before it: the system prompt, and for each act "+
-	"an observation as long as the first one and an answer of %d bytes, up to %d tokens. At worst an answer has %d tokens, the process must be "+
+	"an observation as long as the first one and an answer of %d bytes, up to %d tokens. At worst an answer has %d tokens, or max_tokens, the process must be "+
 	"reminded to act each time, and everybody says all that may be said. Use of other tools comes on top.",
 	bytesPerToken, answerBytes, contextTokens, answerTokens)
 
@@ -52,6 +52,9 @@ func thousands(n int64) string {
 
 // modelOf returns the model of an agent.
 func modelOf(a scenarios.Agent) string { return cmp.Or(a.Model, defaultModel) }
+
+// longestAnswer returns how many tokens an answer may have.
+func longestAnswer(a scenarios.Agent) int { return cmp.Or(a.MaxTokens, answerTokens) }
 
 // actsIn returns how often an agent acts in a turn.
 func (s *setup) actsIn(agent string) int {
@@ -77,12 +80,13 @@ func (s *setup) likely(shown claude.Shown, acts int) cost {
 }
 
 // worst is what an agent uses that acts so often in each turn, but never before it was reminded.
-func (s *setup) worst(shown claude.Shown, acts int) cost {
+func (s *setup) worst(shown claude.Shown, acts int, a scenarios.Agent) cost {
+	most := int64(longestAnswer(a))
 	n := 2 * int64(s.Limits.Turns) * int64(acts)
 	said := (len(s.Agents) - 1) * min(acts, s.Messages.Turn) * s.Messages.Length
 	return cost{
-		Requests: n, TokensIn: conversation(shown, n, int64(len(shown.Observation)+said), answerTokens*bytesPerToken),
-		TokensOut: n * answerTokens, Memory: grownMemory,
+		Requests: n, TokensIn: conversation(shown, n, int64(len(shown.Observation)+said), most*bytesPerToken),
+		TokensOut: n * most, Memory: grownMemory,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -32,6 +33,7 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("are gone after an interruption", p.areGoneAfterAnInterruption)
 	t.Run("reach a model by its URL without its key", p.reachAModelWithoutItsKey)
 	t.Run("pass when the model is silent", p.passWhenTheModelIsSilent)
+	t.Run("run out of their budgets", p.runOutOfTheirBudgets)
 	t.Run("can be twelve", p.canBeTwelve)
 	t.Run("can be a program with the Agent SDK", p.canBeAProgramWithTheAgentSDK)
 }
@@ -385,6 +387,52 @@ func (p program) passWhenTheModelIsSilent(t *testing.T) {
 		if string(ev.Data) != `{"consequence":"pass"}` || !strings.Contains(string(ev.Proc), "no action within 3s") {
 			t.Errorf("timeout is %s", world.JSON(ev))
 		}
+	}
+	r.verify(t)
+}
+
+func (p program) runOutOfTheirBudgets(t *testing.T) {
+	// One agent has less than the others; it is out, and they go on.
+	r := p.start(t, nil, fisheryFile(), "--offline", "--set", "max_tokens=300", "--set", "agents.c.budget.tokens=9000", "--set", "rules.turns=7")
+	result := r.exits(t, 0)
+	if result.Status != arena.Terminated || result.Turns != 7 || result.Metrics["total"] == 0 || result.Equal {
+		t.Errorf("%s after %d turns, %v, with equal terms: %t", result.Status, result.Turns, result.Metrics, result.Equal)
+	}
+	for _, a := range result.Agents {
+		if a.Name != "c" {
+			if a.Status != arena.StatusDone || a.Actions != 7 || a.Budget != nil {
+				t.Errorf("agent %+v", a)
+			}
+			continue
+		}
+		if a.Status != arena.StatusBudget || a.Actions == 0 || a.Budgets != 1 || a.TokensIn+a.TokensOut > 9000 || a.Budget == nil || a.Budget.Tokens != 9000 {
+			t.Errorf("agent %+v has a budget of %+v", a, a.Budget)
+		}
+	}
+	spent := r.events(t, arena.KindBudget)
+	if len(spent) != 1 || spent[0].Agent != "c" || !strings.Contains(string(spent[0].Proc), "of 9000 tokens are used") {
+		t.Errorf("the budget's events are %s", world.JSON(spent))
+	}
+	r.verify(t)
+	again := p.again(t, r.dir)
+	again.exits(t, 0)
+	sameLog(t, again.dir, r.dir) // without a budget: what was refused is in the recording
+
+	// All have one in dollars, by prices that make the offline model cost something. With it the episode ends, and is scored.
+	prices := filepath.Join(t.TempDir(), "prices.json")
+	if err := os.WriteFile(prices, gateway.ShippedPrices(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = p.start(t, nil, fisheryFile(), "--offline", "--prices", prices, "--set", "max_tokens=300", "--set", "budget.dollars=0.12", "--set", "limits.on_budget=end")
+	result = r.exits(t, 3)
+	if result.Status != arena.Truncated || result.Reason != arena.BudgetLimit || result.Turns == 0 || result.Metrics["total"] == 0 || !result.Equal {
+		t.Errorf("%s (%s) after %d turns, %v, with equal terms: %t", result.Status, result.Reason, result.Turns, result.Metrics, result.Equal)
+	}
+	if d := result.Used.Dollars; d == nil || *d <= 0 || *d > 0.12 || result.Budget == nil || result.Budget.Dollars != 0.12 {
+		t.Errorf("it has used %s of %+v", world.JSON(result.Used), result.Budget)
+	}
+	if !strings.Contains(r.stderr.String(), "a budget is spent: ") {
+		t.Errorf("it says %s", &r.stderr)
 	}
 	r.verify(t)
 }

@@ -115,7 +115,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 			agent.Model = modelOf(a)
 			acts := s.actsIn(a.Name)
 			doc.Likely = doc.Likely.add(s.likely(shown, acts))
-			doc.Worst = doc.Worst.add(s.worst(shown, acts))
+			doc.Worst = doc.Worst.add(s.worst(shown, acts, a))
 		}
 		doc.Agents = append(doc.Agents, agent)
 	}

@@ -4,7 +4,7 @@
 // failure is a document {"errors": [{"message", "hint", "file", "line", "column"}]}.
 //
 // Exit codes: 0 all is well, the episode ended; 1 it failed; 2 usage or a bad file; 3 the clock of the whole episode ended
-// it; 130 interrupted.
+// it, or a budget did; 130 interrupted.
 package main
 
 import (
@@ -45,6 +45,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   new NAME            write a commented scenario to begin with, NAME.toml, which runs as it is
   explain SCENARIO    say what a run will be like: who acts when, what agents get to read, what it costs at worst
   schema              print the JSON Schema of scenario files, for editors
+  prices              print what models cost, as a file to change
   show RUN            tell a run turn by turn
   metrics RUN         compute the metrics of a run from its log, with their formulas and sources; --follow: as it goes on
   verify RUN          prove that a run's log is whole and follows from its actions by the rules
@@ -97,6 +98,7 @@ func commands() []command {
 		{"new", "NAME", 1, 1, noFlags(newScenario)},
 		{"explain", "SCENARIO", 1, 1, explainFlags},
 		{"schema", "", 0, 0, noFlags(schema)},
+		{"prices", "", 0, 0, noFlags(printPrices)},
 		{"show", "RUN", 1, 1, showFlags},
 		{"metrics", "RUN", 1, 1, metricsFlags},
 		{"verify", "RUN", 1, 1, noFlags(verify)},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -124,7 +125,7 @@ func (p program) playAgainElsewhere(t *testing.T) {
 		t.Errorf("it ends with the hash %s of model %q after %d turns, not %s", got.Hash, got.Model, got.Turns, want.Hash)
 	}
 	for i, a := range got.Agents {
-		if a.Kind != "claude" || a.Metered != want.Agents[i].Metered || a.PeakMemory < 50<<20 {
+		if a.Kind != "claude" || !reflect.DeepEqual(a.Metered, want.Agents[i].Metered) || a.PeakMemory < 50<<20 {
 			t.Errorf("agent %+v was %+v", a, want.Agents[i])
 		}
 	}

@@ -83,6 +83,7 @@ func (r *runner) manifest(start time.Time) (arena.Manifest, error) {
 			m.Endpoint = r.baseURL
 		}
 		m.Cassette = !r.silent
+		m.Prices = r.keptPrices
 		m.Claude = r.binary.Version
 		m.Transport = "model: a unix socket for each agent; tools: MCP over the process's standard input and output"
 		m.Isolation = isolation
@@ -103,14 +104,16 @@ func (r *runner) result(outcome arena.Outcome, hash string) (arena.Result, error
 	result := arena.Result{
 		Scenario: r.Name, Run: r.dir, Seed: r.Seed, Model: r.modelName(), Status: outcome.Status, Reason: outcome.Reason,
 	}
+	result.Budget, result.Equal, result.Used = told(allOf(r.Budget)), r.equalTerms(), arena.Metered{Dollars: new(float64)}
 	for i, a := range r.Agents {
-		agent := arena.AgentResult{Name: a.Name, Kind: a.Kind}
+		agent := arena.AgentResult{Name: a.Name, Kind: a.Kind, Budget: told(eachOf(a.Budget))}
 		if own := r.clocks(a); own != nil {
 			agent.Clocks = &arena.OwnClocks{ActMS: own.Act.Milliseconds(), OvertimeMS: own.Overtime.Milliseconds()}
 		}
 		if i < len(outcome.Seats) {
 			agent.Metered, agent.PeakMemory = outcome.Seats[i].Metered, outcome.Seats[i].Usage.PeakMemory
 		}
+		result.Used = result.Used.Add(agent.Metered)
 		result.Agents = append(result.Agents, agent)
 	}
 	return result, r.score(&result, r.dir, outcome.State, hash)
@@ -171,6 +174,9 @@ func (r *runner) summarize(result arena.Result) {
 	if len(troubled) > 0 {
 		fmt.Fprintln(r.out, strings.Join(troubled, ""))
 	}
+	if used := printedUse(result.Used); used != "" {
+		fmt.Fprintf(r.out, "  all agents: %s\n\n", used)
+	}
 	for _, name := range slices.Sorted(maps.Keys(result.Metrics)) {
 		fmt.Fprintf(r.out, "  %-16s %s\n", name, number(result.Metrics[name]))
 	}
@@ -200,6 +206,7 @@ func troubles(t arena.Tally) string {
 		{t.Timeouts, "timeout"},
 		{t.Invalids, "invalid act"},
 		{t.Errors, "error"},
+		{t.Budgets, "budget refusal"},
 		{t.Defaults, "default action"},
 		{t.Fenced, "fenced act"},
 	} {

@@ -29,18 +29,19 @@ const replayPolicy = "replay"
 
 // A runner is the flags of "run", and what they come to.
 type runner struct {
-	seed    string
-	folder  string
-	offline bool
-	model   string
-	kind    string
-	policy  string
-	actions string
-	claude  string
-	baseURL string
-	set     []string
-	paused  bool
-	silent  bool // the model traffic is not recorded
+	seed       string
+	folder     string
+	offline    bool
+	model      string
+	kind       string
+	policy     string
+	actions    string
+	claude     string
+	baseURL    string
+	set        []string
+	paused     bool
+	silent     bool // the model traffic is not recorded
+	pricesFile string
 
 	*app
 	*setup
@@ -53,7 +54,9 @@ type runner struct {
 	binary     claude.Binary
 	upstream   http.RoundTripper
 	normal     *gateway.Normal
-	recorder   *gateway.Recorder            // nil: nothing is recorded
+	recorder   *gateway.Recorder // nil: nothing is recorded
+	prices     *gateway.Prices   // nil: models cost nothing
+	keptPrices *arena.FileManifest
 	endpoints  map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
 }
 
@@ -73,6 +76,7 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
 	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default $ANTHROPIC_BASE_URL)")
 	flags.BoolVar(&r.silent, "no-cassette", false, "do not record the model traffic; without it the run cannot be replayed with its processes, nor branched")
+	flags.StringVar(&r.pricesFile, "prices", "", "what models cost, a `FILE` such as vitrine prices prints; the offline model costs nothing without it")
 	flags.BoolVar(&r.paused, "paused", false, "pause before the first step; vitrine step and continue play on")
 	flags.Func("set", "set a value of the scenario, as `path=value`, such as rules.capacity=50; may be repeated", func(s string) error {
 		r.set = append(r.set, s)
@@ -288,6 +292,8 @@ func (r *runner) verdict(result arena.Result) error {
 	case result.Status == arena.Truncated && result.Reason == arena.TimeLimit:
 		hint := "limits.time says how much there is: --set limits.time=2h"
 		return &failure{code: exitBudget, err: fmt.Errorf("the time of the whole episode is up, %v", r.Limits.Time), hint: hint}
+	case result.Status == arena.Truncated && result.Reason == arena.BudgetLimit:
+		return &failure{code: exitBudget, err: fmt.Errorf("a budget is spent: %s", firstReason(r.dir)), hint: "budget says how much there is, and limits.on_budget what follows"}
 	case !slices.ContainsFunc(result.Agents, acted):
 		return &failure{code: exitFailed, err: fmt.Errorf("no agent ever acted: %s", firstReason(r.dir)), hint: hint}
 	case !slices.ContainsFunc(result.Agents, left):

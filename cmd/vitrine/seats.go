@@ -26,6 +26,12 @@ const defaultModel = "claude-sonnet-4-5"
 // chooseUpstream returns what answers the agents' requests to their model. Nobody spends money or watches a puppet by accident:
 // without a key, one has to ask for the offline model.
 func (r *runner) chooseUpstream() (http.RoundTripper, error) {
+	if err := r.choosePrices(); err != nil {
+		return nil, err
+	}
+	if err := r.affords(); err != nil {
+		return nil, err
+	}
 	if r.offline {
 		policies := make(map[string]world.Policy)
 		for _, a := range r.Agents {
@@ -52,7 +58,13 @@ func (r *runner) seats() ([]arena.Seat, error) {
 	if err != nil {
 		return nil, err
 	}
-	gw := &gateway.Gateway{Upstream: upstream, Log: r.log}
+	gw := &gateway.Gateway{Upstream: upstream, Log: r.log, Prices: r.prices, Budget: allOf(r.Budget), Budgets: make(map[string]gateway.Budget)}
+	for _, a := range r.Agents {
+		gw.Budgets[a.Name] = eachOf(a.Budget)
+	}
+	if r.again != nil && r.again.player != nil {
+		gw.Recorded = r.again.player.Recorded
+	}
 	if r.offline || r.again != nil && r.again.turn < 0 {
 		gw.InFlight = runtime.GOMAXPROCS(0) // it answers at once, so more at a time only makes each of them slower
 	}
@@ -109,7 +121,8 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 			return seat, err
 		}
 		cfg.Env = append(append(cfg.Env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
-		seat.Meter = meter(endpoint)
+		cfg.Env = append(cfg.Env, claude.AnswerEnv(a.MaxTokens)...)
+		seat.Meter, seat.Spent = meter(endpoint), endpoint.Spent
 	}
 	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
@@ -133,14 +146,6 @@ func (r *runner) open(gw *gateway.Gateway, agent string) (token string, endpoint
 		r.endpoints[agent] = endpoint
 	}
 	return token, endpoint, err
-}
-
-// meter returns what tells what an agent has used of its model.
-func meter(endpoint *gateway.Endpoint) func() arena.Metered {
-	return func() arena.Metered {
-		used := endpoint.Usage()
-		return arena.Metered{ModelRequests: used.Requests, TokensIn: used.TokensIn, TokensOut: used.TokensOut}
-	}
 }
 
 // scripted returns how to start an agent that follows a policy or repeats what was recorded.
@@ -173,11 +178,11 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		}
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
-			Tools: a.Tools, Thinking: a.Thinking, Env: variables(a), Servers: servers(a), Log: r.log, Resume: transcript, Told: told,
+			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: variables(a), Servers: servers(a), Log: r.log, Resume: transcript, Told: told,
 			Fenced: func(action world.Action, reason string) { fenced(action.Name, reason) },
 		})
 	}
-	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint)}, nil
+	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent}, nil
 }
 
 func (r *runner) closeEndpoints() error {

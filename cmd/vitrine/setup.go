@@ -158,6 +158,7 @@ func (s *setup) game() arena.Game {
 			Timeout: arena.Consequence(s.Limits.OnTimeout),
 			Invalid: arena.Consequence(s.Limits.OnInvalid),
 			Error:   arena.Consequence(s.Limits.OnError),
+			Budget:  arena.Consequence(s.Limits.OnBudget),
 		},
 	}
 	if args := s.Limits.Default.Args; args != nil {

@@ -75,6 +75,10 @@ func show(a *app, dir string, only int) (any, error) {
 	doc := shown{Manifest: m, Result: result, Events: []world.Event{}}
 	fmt.Fprintf(a.out, "%s, seed %d, %s, started %s\n", printable(m.Scenario), m.Seed, plural(len(m.Agents), "agent"),
 		m.Start.Local().Format(time.DateTime))
+	before, err := usedBefore(dir, only)
+	if err != nil {
+		return nil, err
+	}
 	turn, standing := -1, "not over: "+whoPlays(dir)
 	if st, err := world.Now(dir); err == nil && arena.Held(st) {
 		standing = "not over: paused by the operator; " + whoPlays(dir)
@@ -97,7 +101,12 @@ func show(a *app, dir string, only int) (any, error) {
 			turn = ev.Turn
 			fmt.Fprintf(a.out, "\nturn %d\n", turn)
 		}
-		if line := tell(ev); line != "" {
+		line := tell(ev)
+		if ev.Kind == world.KindTurn {
+			used := usedBy(ev)
+			line, before = usedSince(before, used), used
+		}
+		if line != "" {
 			fmt.Fprintf(a.out, "  %s\n", printable(line))
 		}
 	}
@@ -107,7 +116,11 @@ func show(a *app, dir string, only int) (any, error) {
 	fmt.Fprintf(a.out, "\n%s\n", standing)
 	if result != nil {
 		for _, agent := range result.Agents {
-			fmt.Fprintf(a.out, "  %-12s %-8s reward %s\n", printable(agent.Name), printable(string(agent.Status)), number(agent.Reward))
+			line := fmt.Sprintf("  %-12s %-8s reward %s", agent.Name, agent.Status, number(agent.Reward))
+			if used := printedUse(agent.Metered); used != "" {
+				line += "; " + used
+			}
+			fmt.Fprintln(a.out, printable(line))
 		}
 	}
 	return doc, nil
@@ -161,7 +174,7 @@ func tell(ev world.Event) string {
 		return "resumed"
 	case world.KindRefusal:
 		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])
-	case arena.KindTimeout, arena.KindInvalid, arena.KindError:
+	case arena.KindTimeout, arena.KindInvalid, arena.KindError, arena.KindBudget:
 		var proc struct{ Reason, Detail string }
 		_ = json.Unmarshal(ev.Proc, &proc)
 		line := []string{agent + ev.Kind + ", so it " + follows(data)}
@@ -208,6 +221,8 @@ func follows(data map[string]json.RawMessage) string {
 	switch arena.Consequence(word(data["consequence"])) {
 	case arena.ConsequenceOut:
 		return "is out"
+	case arena.ConsequenceEnd:
+		return "ends the episode"
 	case arena.ConsequenceDefault:
 		var args map[string]json.RawMessage
 		_ = json.Unmarshal(data["args"], &args)
