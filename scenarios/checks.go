@@ -47,12 +47,12 @@ func (s *Scenario) programs() (errs Errors) {
 	for i, a := range s.Agents {
 		at := fmt.Sprintf("agents.%d", i)
 		switch {
-		case a.Kind == Exec && len(a.Command) == 0:
-			errs = append(errs, s.Error(at+".kind", "an agent of kind \"exec\" needs a command", `write it like command = ["python3", "./player.py"]`))
-		case a.Kind != Exec && len(a.Command) > 0:
-			errs = append(errs, s.Error(at+".command", "a command is for an agent of kind \"exec\"", `write kind = "exec"`))
-		case a.Kind != Exec && a.Gateway:
-			errs = append(errs, s.Error(at+".gateway", "the gateway is for an agent of kind \"exec\"", "Claude Code has it anyway"))
+		case a.IsProgram() && len(a.Command) == 0:
+			errs = append(errs, s.Error(at+".kind", fmt.Sprintf("an agent of kind %q needs a command", a.Kind), `write it like command = ["python3", "./player.py"]`))
+		case !a.IsProgram() && len(a.Command) > 0:
+			errs = append(errs, s.Error(at+".command", "a command is for an agent of kind \"exec\" or \"plugin\"", `write kind = "exec"`))
+		case !a.IsProgram() && a.Gateway:
+			errs = append(errs, s.Error(at+".gateway", "the gateway is for an agent of kind \"exec\" or \"plugin\"", "Claude Code has it anyway"))
 		}
 	}
 	return errs
@@ -94,7 +94,7 @@ func (s *Scenario) servers() (errs Errors) {
 			}
 			names = append(names, server.Name)
 		}
-		if len(a.MCP) > 0 && (a.Kind == Exec || a.Kind == Human) {
+		if len(a.MCP) > 0 && (a.IsProgram() || a.Kind == Human) {
 			errs = append(errs, s.Error(fmt.Sprintf("agents.%d.mcp", i), fmt.Sprintf("an agent of kind %q starts no MCP servers", a.Kind), "Claude Code does"))
 		}
 	}

@@ -106,7 +106,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		// Agents.
 		{"rules.name = \"r\"\n[[agents]]\nname = \"A\"\n", `x.toml:3:8: agents.0.name must match ^[a-z][a-z0-9_-]{0,31}$, not be "A"|` + nameHint},
 		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\n[[agents]]\nname = \"b\"\n[[agents]]\nname = \"a\"\n", `x.toml:7:8: duplicate agent name "a", first on line 3|give it another name; agents that differ in nothing else are a group with a count`},
-		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\nkind = \"script\"\n", `x.toml:4:8: agents.0.kind must be claude, scripted, exec or human, not "script"|did you mean "scripted"?`},
+		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\nkind = \"script\"\n", `x.toml:4:8: agents.0.kind must be claude, scripted, exec, plugin or human, not "script"|did you mean "scripted"?`},
 		{
 			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ntools = [\n  \"Read\",\n  \"Bash\",\n  \"read\" ]\nthinking = 5\n",
 			"x.toml:6:3: agents.0.tools.1 must be Read, Write, Edit, Glob or Grep, not \"Bash\"\n" +

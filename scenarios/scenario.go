@@ -84,6 +84,7 @@ const (
 	Claude   = "claude"   // a Claude Code process
 	Scripted = "scripted" // a written policy
 	Exec     = "exec"     // any program that speaks JSON lines, see package lines
+	Plugin   = "plugin"   // any program that speaks gRPC, see package plugin
 	Human    = "human"    // whoever takes the seat from a terminal
 )
 

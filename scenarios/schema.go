@@ -115,7 +115,10 @@ func addRules(schema map[string]any, rules map[string]any) {
 			}
 		}
 		all = append(all, map[string]any{
-			"if":   map[string]any{"properties": map[string]any{"name": map[string]any{"const": name}}, "required": []string{"name"}},
+			"if": map[string]any{
+				"properties": map[string]any{"name": map[string]any{"const": name}}, "required": []string{"name"},
+				"not": map[string]any{"required": []string{"plugin"}}, // whose name may be any
+			},
 			"then": map[string]any{"properties": properties, "additionalProperties": false},
 		})
 	}

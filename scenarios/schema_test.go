@@ -98,15 +98,17 @@ func TestBrokenScenariosAreInvalidByTheSchema(t *testing.T) {
 func TestTheSchemaKnowsTheParametersOfRules(t *testing.T) {
 	validate := validator(t)
 	for rules, valid := range map[string]bool{
-		`rules = { name = "fishery", capacity = 50 }`:        true,
-		`rules = { name = "fishery", capacity = 0 }`:         false,
-		`rules = { name = "fishery", capacity = "many" }`:    false,
-		`rules = { name = "fishery", capasity = 50 }`:        false,
-		`rules = { name = "life", pattern = "acorn" }`:       true,
-		`rules = { name = "life", pattern = "oak" }`:         false,
-		`rules = { name = "bazaar", values = [9, 8] }`:       true,
-		`rules = { name = "village.star", anything = "go" }`: true,
-		`rules = "fishery"`:                                  true,
+		`rules = { name = "fishery", capacity = 50 }`:                        true,
+		`rules = { name = "fishery", capacity = 0 }`:                         false,
+		`rules = { name = "fishery", capacity = "many" }`:                    false,
+		`rules = { name = "fishery", capasity = 50 }`:                        false,
+		`rules = { name = "life", pattern = "acorn" }`:                       true,
+		`rules = { name = "life", pattern = "oak" }`:                         false,
+		`rules = { name = "bazaar", values = [9, 8] }`:                       true,
+		`rules = { name = "village.star", anything = "go" }`:                 true,
+		`rules = { name = "fishery", plugin = ["./lake"], anything = "go" }`: true,
+		`rules = { name = "fishery", plugin = [] }`:                          false,
+		`rules = "fishery"`: true,
 	} {
 		err := validate(rules + "\n[[agents]]\nname = \"a\"\n")
 		if (err == nil) != valid {

@@ -106,9 +106,9 @@ type Phase struct {
 type Agent struct {
 	Name       string   `toml:"name" required:"true" pattern:"^[a-z][a-z0-9_-]{0,31}$" hint:"a small letter, then small letters, digits, _ and -; at most 32" doc:"What the world knows it by; with a count, the beginning of the names of its members."`
 	Count      int      `toml:"count" min:"1" max:"1000" doc:"Makes a group of so many agents that differ in nothing but their names: NAME1, NAME2 and so on."`
-	Kind       string   `toml:"kind" enum:"claude,scripted,exec,human" default:"claude" doc:"A Claude Code process; one that plays its policy without any process; a program of one's own; whoever takes the seat with vitrine play."`
-	Command    []string `toml:"command" doc:"Of kind exec: the program, which speaks JSON lines, and its arguments. Words that begin with ./ or ../ are paths from the scenario's folder."`
-	Gateway    bool     `toml:"gateway" doc:"Of kind exec: the program gets the model, through a socket of its own."`
+	Kind       string   `toml:"kind" enum:"claude,scripted,exec,plugin,human" default:"claude" doc:"A Claude Code process; one that plays its policy without any process; a program of one's own that speaks JSON lines, or gRPC; whoever takes the seat with vitrine play."`
+	Command    []string `toml:"command" doc:"Of kinds exec and plugin: the program and its arguments. Words that begin with ./ or ../ are paths from the scenario's folder."`
+	Gateway    bool     `toml:"gateway" doc:"Of kinds exec and plugin: the program gets the model, through a socket of its own."`
 	Policy     string   `toml:"policy" doc:"What a scripted agent plays, or the offline model in place of a real one; by default \"random\"."`
 	Role       string   `toml:"role" doc:"Fills in {role} in its prompt."`
 	Model      string   `toml:"model" doc:"By default the scenario's."`
@@ -127,6 +127,9 @@ type Agent struct {
 
 	Work map[string][]byte // files of Workdir by their paths in it, with slashes
 }
+
+// IsProgram says whether it is a program of one's own.
+func (a Agent) IsProgram() bool { return a.Kind == Exec || a.Kind == Plugin }
 
 // An Env is variables of the environment of a process.
 type Env map[string]string

@@ -25,6 +25,8 @@ type description struct {
 	policies []string
 	metrics  []world.Metric
 	checks   bool
+	hides    bool
+	together bool
 }
 
 // A ParamError is why a value that a scenario gives a parameter cannot be.
@@ -47,7 +49,10 @@ func (r *Rules) describe() error {
 }
 
 func readDescription(said *pb.Description) (description, error) {
-	d := description{defaults: make(map[string]any), policies: said.GetPolicies(), checks: said.GetChecks()}
+	d := description{
+		defaults: make(map[string]any), policies: said.GetPolicies(),
+		checks: said.GetChecks(), hides: said.GetHides(), together: said.GetSimultaneous(),
+	}
 	for _, p := range said.GetParameters() {
 		name := p.GetName()
 		value, err := readParam(p)
@@ -103,6 +108,9 @@ func newParam(name string, value any) (*pb.Parameter, error) {
 
 // Params returns the parameters of the rules, with the values that they have by default: bools, int64s, float64s and strings.
 func (r *Rules) Params() map[string]any { return maps.Clone(r.about.defaults) }
+
+// Simultaneous says whether the rules need all that is done in a turn in one step.
+func (r *Rules) Simultaneous() bool { return r.about.together }
 
 // Configure gives the parameters their values, all of them and before anything is asked. Values that cannot be are a [*ParamError].
 func (r *Rules) Configure(params map[string]any) error {

@@ -9,9 +9,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/world"
@@ -87,8 +92,11 @@ func lawOf(name string) *Law {
 			if err != nil {
 				return nil, &ParamError{"capacity", err.Error()}
 			}
-			if name == "good" {
+			switch name {
+			case "good":
 				return rules, nil
+			case "hides":
+				return hiding{rules}, nil
 			}
 			return &faulty{name: name, Rules: rules}, nil
 		},
@@ -98,8 +106,17 @@ func lawOf(name string) *Law {
 				return world.Action{Name: "fish", Args: world.JSON(map[string]int{"tons": random.IntN(100)})}
 			},
 		},
-		Metrics: fishery.Metrics(), Measure: fishery.Measure,
+		Metrics: fishery.Metrics(), Measure: fishery.Measure, Simultaneous: name == "hides",
 	}
+}
+
+// hiding rules say that an agent must not learn how much the others have caught.
+type hiding struct{ *fishery.Rules }
+
+func (hiding) Hidden(st world.State, agent string) ([]string, error) {
+	return slices.DeleteFunc(st.Paths("agents/"), func(path string) bool {
+		return strings.HasPrefix(path, "agents/"+agent+"/") || !strings.HasSuffix(path, "/total")
+	}), nil
 }
 
 // faulty rules do something wrong in the second step.
@@ -327,6 +344,14 @@ func TestAPluginGetsNothingOfOurEnvironmentAndIsGoneWhenItIsClosed(t *testing.T)
 	}
 }
 
+func TestAPluginHasOneConnection(t *testing.T) {
+	r := rulesOf(t, config("good", 0))
+	stream, err := r.program.conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/plugin.GRPCBroker/StartStream")
+	if status.Code(err) != codes.Unimplemented {
+		t.Errorf("the stream by which it could ask for more is %v, %v", stream, err)
+	}
+}
+
 func TestAnAgentKeepsItsClock(t *testing.T) {
 	a := agentOf(t, "waits")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -375,7 +400,11 @@ func TestWhatAnAgentDoesWrongIsAnErrorOfItsOwn(t *testing.T) {
 			if act, err := a.Act(t.Context(), seen(0)); err != nil || act.Name != "fish" {
 				t.Fatalf("in turn 0 it does %s, %v", act.Name, err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			limit := patience
+			if c.part == "hangs" {
+				limit = time.Second
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			_, err := a.Act(ctx, seen(1))
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {

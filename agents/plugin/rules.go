@@ -220,6 +220,24 @@ func (r *Rules) Check(st world.State) error {
 	return err
 }
 
+// Hidden returns the paths of the facts of which an agent must not learn anything, as far as the program says it.
+func (r *Rules) Hidden(st world.State, agent string) (paths []string, err error) {
+	if !r.about.hides {
+		return nil, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.tell(st); err != nil {
+		return nil, err
+	}
+	err = r.ask("hidden", func(ctx context.Context) error {
+		answer, err := r.client.Hidden(ctx, &pb.HiddenRequest{Agent: agent})
+		paths = answer.GetPaths()
+		return err
+	})
+	return paths, err
+}
+
 // An event is a [world.Event] as a plugin writes it.
 type event struct {
 	Agent string                     `json:"agent,omitempty"`

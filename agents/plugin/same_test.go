@@ -219,6 +219,20 @@ func TestParametersMetricsAndPoliciesComeFromThePlugin(t *testing.T) {
 	}
 }
 
+func TestRulesSayWhatTheyHideAndThatAllActAtOnce(t *testing.T) {
+	for part, want := range map[string]string{"good": "null", "hides": `["agents/b/total","agents/c/total"]`} {
+		r := rulesOf(t, config(part, 0))
+		events, err := r.Reset(1, []string{"a", "b", "c"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths, err := r.Hidden(world.State{}.Apply(events...), "a")
+		if got := string(world.JSON(paths)); err != nil || got != want || r.Simultaneous() != (part == "hides") {
+			t.Errorf("%s: hidden is %s, %v; simultaneous: %v", part, got, err, r.Simultaneous())
+		}
+	}
+}
+
 func TestAStateThatIsGreatComesInParts(t *testing.T) {
 	set := make(map[string][]byte)
 	for i := range 40 {

@@ -28,11 +28,13 @@ type Law struct {
 	// Params are the parameters that there are, with their values by default: bools, int64s, float64s and strings.
 	Params map[string]any
 	// New returns the rules with all parameters. They are asked one thing at a time. An error, which may be a [*ParamError], says why these values
-	// cannot be. If they are a [world.Checker], that counts.
+	// cannot be. If they are a [world.Checker], or have a method Hidden as [Rules] have, that counts.
 	New      func(params map[string]any) (world.Rules, error)
 	Policies map[string]world.Policy
 	Metrics  []world.Metric
-	Measure  func(iter.Seq2[world.Event, error]) (map[string]float64, error) // nil: there are no metrics
+	// Simultaneous says that the rules need all that is done in a turn in one step.
+	Simultaneous bool
+	Measure      func(iter.Seq2[world.Event, error]) (map[string]float64, error) // nil: there are no metrics
 }
 
 // A Player is an agent as a program in Go has it for [Serve]: it is shown what it sees and returns what it does. The error says why it could not
@@ -135,6 +137,8 @@ func (s *rulesServer) Describe(context.Context, *pb.DescribeRequest) (*pb.Descri
 		return nil, fmt.Errorf("the rules with their parameters as they are by default: %w", err)
 	}
 	_, said.Checks = rules.(world.Checker)
+	_, said.Hides = rules.(concealer)
+	said.Simultaneous = s.law.Simultaneous
 	return said, nil
 }
 
@@ -241,6 +245,25 @@ func (s *rulesServer) Check(context.Context, *pb.CheckRequest) (*pb.Checked, err
 		}
 	}
 	return &checked, nil
+}
+
+// A concealer is rules that say what nobody else may know.
+type concealer interface {
+	Hidden(st world.State, agent string) ([]string, error)
+}
+
+func (s *rulesServer) Hidden(_ context.Context, asked *pb.HiddenRequest) (*pb.Paths, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rules, err := s.ruled()
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	if rules, ok := rules.(concealer); ok {
+		paths, err = rules.Hidden(s.state, asked.GetAgent())
+	}
+	return &pb.Paths{Paths: paths}, err
 }
 
 func (s *rulesServer) Decide(_ context.Context, asked *pb.DecideRequest) (*pb.Action, error) {

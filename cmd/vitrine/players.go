@@ -96,7 +96,7 @@ func (r *runner) count(kind string) int {
 
 // isModelled says whether an agent has a model.
 func isModelled(a scenarios.Agent) bool {
-	return a.Kind == scenarios.Claude || a.Kind == scenarios.Exec && a.Gateway
+	return a.Kind == scenarios.Claude || a.IsProgram() && a.Gateway
 }
 
 // modelled returns how many agents have a model.
@@ -117,7 +117,7 @@ func (r *runner) locateCommands() error {
 		if err != nil {
 			return err
 		}
-		if len(command) > 0 && r.Agents[i].Kind == scenarios.Exec {
+		if len(command) > 0 && r.Agents[i].IsProgram() {
 			if _, err := exec.LookPath(command[0]); err != nil {
 				return r.Error(fmt.Sprintf("agents.%d.command", i), err.Error(), commandHint)
 			}

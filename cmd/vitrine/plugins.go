@@ -35,7 +35,7 @@ func pluginRules(s *scenarios.Scenario) (substrate, error) {
 		return substrate{}, errors.Join(err, rules.Close())
 	}
 	return substrate{
-		rules:    func(*scenarios.Scenario) (world.Rules, error) { return rules, nil },
+		rules:    func(s *scenarios.Scenario) (world.Rules, error) { return rules, together(s, rules.Simultaneous()) },
 		policies: rules.Policies(), metrics: rules.Metrics(), measure: rules.Measure,
 		keep: rules.KeepOutput, close: rules.Close,
 	}, nil

@@ -32,17 +32,17 @@ func fileRules(s *scenarios.Scenario) (substrate, error) {
 		return substrate{}, rulesMistakes(s, err)
 	}
 	return substrate{
-		rules:    func(s *scenarios.Scenario) (world.Rules, error) { return rules, together(s, rules) },
+		rules:    func(s *scenarios.Scenario) (world.Rules, error) { return rules, together(s, rules.Simultaneous()) },
 		policies: rules.Policies(), metrics: rules.Metrics(), measure: rules.Measure,
 	}, nil
 }
 
 // together returns the mistakes of a scenario in which agents would not act together, in one step of each turn, if the rules need that they do.
-func together(s *scenarios.Scenario, rules *star.Rules) error {
-	if !rules.Simultaneous() {
+func together(s *scenarios.Scenario, simultaneous bool) error {
+	if !simultaneous {
 		return nil
 	}
-	hint := s.Rules.Name + " says simultaneous = True: it needs all that is done in a turn in one step"
+	hint := s.Rules.Name + " says that it is simultaneous: it needs all that is done in a turn in one step"
 	err := atOnce(s, acts, hint)
 	for i, p := range s.Phases {
 		for _, before := range s.Phases[:i] {

@@ -14,6 +14,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/agents/lines"
+	"github.com/vitrine-sim/vitrine/agents/plugin"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -75,7 +76,7 @@ func (r *runner) seats() ([]arena.Seat, error) {
 		switch a.Kind {
 		case scenarios.Claude:
 			seat, err = r.claudeCode(gw, a)
-		case scenarios.Exec:
+		case scenarios.Exec, scenarios.Plugin:
 			seat, err = r.program(gw, a)
 		case scenarios.Human:
 			seat.Start = r.human(a)
@@ -113,23 +114,26 @@ func (r *runner) human(a scenarios.Agent) func(context.Context, arena.Fenced) (a
 // program returns the seat of a program, with a gateway if it wants one.
 func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, error) {
 	dir := arena.AgentDir(r.dir, a.Name)
-	cfg := lines.Config{Command: a.Command, Dir: dir, Env: variables(a)}
+	env := variables(a)
 	seat := arena.Seat{Name: a.Name}
 	if a.Gateway {
 		token, endpoint, err := r.open(gw, a.Name)
 		if err != nil {
 			return seat, err
 		}
-		cfg.Env = append(append(cfg.Env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
-		cfg.Env = append(cfg.Env, claude.AnswerEnv(a.MaxTokens)...)
+		env = append(append(env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
+		env = append(env, claude.AnswerEnv(a.MaxTokens)...)
 		seat.Meter, seat.Spent = meter(endpoint), endpoint.Spent
 	}
 	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
-		cfg.Fenced = func(action world.Action, reason string) { fenced(action.Name, reason) }
-		return lines.Start(cfg)
+		if a.Kind == scenarios.Plugin {
+			return plugin.StartAgent(plugin.Config{Command: a.Command, Dir: dir, Env: env})
+		}
+		late := func(action world.Action, reason string) { fenced(action.Name, reason) }
+		return lines.Start(lines.Config{Command: a.Command, Dir: dir, Env: env, Fenced: late})
 	}
 	return seat, nil
 }

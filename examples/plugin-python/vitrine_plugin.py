@@ -8,6 +8,8 @@ which says what the two sides say to each other. A program calls serve with an o
     def reset(self, agents, random)    returns events
     def observe(self, state, agent)    returns observation(...), or None for somebody who does not play
     def step(self, state, actions)     returns events; an action is a dict with agent, name and args
+    simultaneous = True                all that is done in a turn must come in one step; may be missing
+    def hidden(self, state, agent)     returns paths of facts of which the agent must not learn anything; may be missing
     def check(self, state)             returns None, or why a state cannot be one of these rules'; may be missing
     def configure(self)                returns None, or (why these values cannot be, the name of the parameter); may be missing
     def policy_NAME(self, obs, random) a player as a function: returns act(...), or None to pass
@@ -154,7 +156,8 @@ class Rules:
         law.params = dict(getattr(law, "params", {}))
 
     def Describe(self, request, context):
-        said = pb.Description(checks=hasattr(self.law, "check"))
+        together = getattr(self.law, "simultaneous", False)
+        said = pb.Description(checks=hasattr(self.law, "check"), hides=hasattr(self.law, "hidden"), simultaneous=together)
         for name, value in self.law.params.items():
             field = {bool: "boolean", int: "integer", float: "number", str: "text"}[type(value)]
             said.parameters.add(name=name, **{field: value})
@@ -191,6 +194,9 @@ class Rules:
 
     def Check(self, request, context):
         return pb.Checked(mistake=self.law.check(self.state) or "")
+
+    def Hidden(self, request, context):
+        return pb.Paths(paths=self.law.hidden(self.state, request.agent))
 
     def Decide(self, request, context):
         play = getattr(self.law, self.POLICY + request.policy)

@@ -82,7 +82,9 @@ type Description struct {
 	Parameters    []*Parameter           `protobuf:"bytes,1,rep,name=parameters,proto3" json:"parameters,omitempty"` // with the values that they have where a scenario says nothing
 	Policies      []string               `protobuf:"bytes,2,rep,name=policies,proto3" json:"policies,omitempty"`     // names of players that Decide knows
 	Metrics       []*Metric              `protobuf:"bytes,3,rep,name=metrics,proto3" json:"metrics,omitempty"`
-	Checks        bool                   `protobuf:"varint,4,opt,name=checks,proto3" json:"checks,omitempty"` // there is Check
+	Checks        bool                   `protobuf:"varint,4,opt,name=checks,proto3" json:"checks,omitempty"`             // there is Check
+	Hides         bool                   `protobuf:"varint,5,opt,name=hides,proto3" json:"hides,omitempty"`               // there is Hidden
+	Simultaneous  bool                   `protobuf:"varint,6,opt,name=simultaneous,proto3" json:"simultaneous,omitempty"` // they need all that is done in a turn in one step
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -141,6 +143,20 @@ func (x *Description) GetMetrics() []*Metric {
 func (x *Description) GetChecks() bool {
 	if x != nil {
 		return x.Checks
+	}
+	return false
+}
+
+func (x *Description) GetHides() bool {
+	if x != nil {
+		return x.Hides
+	}
+	return false
+}
+
+func (x *Description) GetSimultaneous() bool {
+	if x != nil {
+		return x.Simultaneous
 	}
 	return false
 }
@@ -871,6 +887,94 @@ func (x *Checked) GetMistake() string {
 	return ""
 }
 
+type HiddenRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Agent         string                 `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HiddenRequest) Reset() {
+	*x = HiddenRequest{}
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HiddenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HiddenRequest) ProtoMessage() {}
+
+func (x *HiddenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HiddenRequest.ProtoReflect.Descriptor instead.
+func (*HiddenRequest) Descriptor() ([]byte, []int) {
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HiddenRequest) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+type Paths struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Paths         []string               `protobuf:"bytes,1,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Paths) Reset() {
+	*x = Paths{}
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Paths) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Paths) ProtoMessage() {}
+
+func (x *Paths) ProtoReflect() protoreflect.Message {
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Paths.ProtoReflect.Descriptor instead.
+func (*Paths) Descriptor() ([]byte, []int) {
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Paths) GetPaths() []string {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
 type DecideRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Policy string                 `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
@@ -884,7 +988,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[15]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1000,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[15]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1013,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{15}
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DecideRequest) GetPolicy() string {
@@ -949,7 +1053,7 @@ type Measured struct {
 
 func (x *Measured) Reset() {
 	*x = Measured{}
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[16]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1065,7 @@ func (x *Measured) String() string {
 func (*Measured) ProtoMessage() {}
 
 func (x *Measured) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[16]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1078,7 @@ func (x *Measured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measured.ProtoReflect.Descriptor instead.
 func (*Measured) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{16}
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Measured) GetValues() map[string]float64 {
@@ -997,7 +1101,7 @@ type Observation struct {
 
 func (x *Observation) Reset() {
 	*x = Observation{}
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[17]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1113,7 @@ func (x *Observation) String() string {
 func (*Observation) ProtoMessage() {}
 
 func (x *Observation) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[17]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1126,7 @@ func (x *Observation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observation.ProtoReflect.Descriptor instead.
 func (*Observation) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{17}
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Observation) GetJson() []byte {
@@ -1042,7 +1146,7 @@ type Action struct {
 
 func (x *Action) Reset() {
 	*x = Action{}
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[18]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1158,7 @@ func (x *Action) String() string {
 func (*Action) ProtoMessage() {}
 
 func (x *Action) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[18]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1171,7 @@ func (x *Action) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Action.ProtoReflect.Descriptor instead.
 func (*Action) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{18}
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Action) GetName() string {
@@ -1092,7 +1196,7 @@ type CloseRequest struct {
 
 func (x *CloseRequest) Reset() {
 	*x = CloseRequest{}
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[19]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1208,7 @@ func (x *CloseRequest) String() string {
 func (*CloseRequest) ProtoMessage() {}
 
 func (x *CloseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[19]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1221,7 @@ func (x *CloseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRequest.ProtoReflect.Descriptor instead.
 func (*CloseRequest) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{19}
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{21}
 }
 
 type Closed struct {
@@ -1128,7 +1232,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[20]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1244,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_vitrine_v1_vitrine_proto_msgTypes[20]
+	mi := &file_vitrine_v1_vitrine_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1257,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{20}
+	return file_vitrine_v1_vitrine_proto_rawDescGZIP(), []int{22}
 }
 
 var File_vitrine_v1_vitrine_proto protoreflect.FileDescriptor
@@ -1162,14 +1266,16 @@ const file_vitrine_v1_vitrine_proto_rawDesc = "" +
 	"\n" +
 	"\x18vitrine/v1/vitrine.proto\x12\n" +
 	"vitrine.v1\"\x11\n" +
-	"\x0fDescribeRequest\"\xa6\x01\n" +
+	"\x0fDescribeRequest\"\xe0\x01\n" +
 	"\vDescription\x125\n" +
 	"\n" +
 	"parameters\x18\x01 \x03(\v2\x15.vitrine.v1.ParameterR\n" +
 	"parameters\x12\x1a\n" +
 	"\bpolicies\x18\x02 \x03(\tR\bpolicies\x12,\n" +
 	"\ametrics\x18\x03 \x03(\v2\x12.vitrine.v1.MetricR\ametrics\x12\x16\n" +
-	"\x06checks\x18\x04 \x01(\bR\x06checks\"\x90\x01\n" +
+	"\x06checks\x18\x04 \x01(\bR\x06checks\x12\x14\n" +
+	"\x05hides\x18\x05 \x01(\bR\x05hides\x12\"\n" +
+	"\fsimultaneous\x18\x06 \x01(\bR\fsimultaneous\"\x90\x01\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\aboolean\x18\x02 \x01(\bH\x00R\aboolean\x12\x1a\n" +
@@ -1214,7 +1320,11 @@ const file_vitrine_v1_vitrine_proto_rawDesc = "" +
 	"\x04json\x18\x01 \x01(\fR\x04json\"\x0e\n" +
 	"\fCheckRequest\"#\n" +
 	"\aChecked\x12\x18\n" +
-	"\amistake\x18\x01 \x01(\tR\amistake\"a\n" +
+	"\amistake\x18\x01 \x01(\tR\amistake\"%\n" +
+	"\rHiddenRequest\x12\x14\n" +
+	"\x05agent\x18\x01 \x01(\tR\x05agent\"\x1d\n" +
+	"\x05Paths\x12\x14\n" +
+	"\x05paths\x18\x01 \x03(\tR\x05paths\"a\n" +
 	"\rDecideRequest\x12\x16\n" +
 	"\x06policy\x18\x01 \x01(\tR\x06policy\x12\x12\n" +
 	"\x04json\x18\x02 \x01(\fR\x04json\x12\x12\n" +
@@ -1231,7 +1341,7 @@ const file_vitrine_v1_vitrine_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04json\x18\x02 \x01(\fR\x04json\"\x0e\n" +
 	"\fCloseRequest\"\b\n" +
-	"\x06Closed2\x8a\x04\n" +
+	"\x06Closed2\xc2\x04\n" +
 	"\x05Rules\x12@\n" +
 	"\bDescribe\x12\x1b.vitrine.v1.DescribeRequest\x1a\x17.vitrine.v1.Description\x12;\n" +
 	"\tConfigure\x12\x16.vitrine.v1.Parameters\x1a\x16.vitrine.v1.Configured\x125\n" +
@@ -1239,7 +1349,8 @@ const file_vitrine_v1_vitrine_proto_rawDesc = "" +
 	"\x06Update\x12\x12.vitrine.v1.Change\x1a\x13.vitrine.v1.Updated\x12;\n" +
 	"\aObserve\x12\x1a.vitrine.v1.ObserveRequest\x1a\x14.vitrine.v1.Observed\x123\n" +
 	"\x04Step\x12\x17.vitrine.v1.StepRequest\x1a\x12.vitrine.v1.Events\x126\n" +
-	"\x05Check\x12\x18.vitrine.v1.CheckRequest\x1a\x13.vitrine.v1.Checked\x127\n" +
+	"\x05Check\x12\x18.vitrine.v1.CheckRequest\x1a\x13.vitrine.v1.Checked\x126\n" +
+	"\x06Hidden\x12\x19.vitrine.v1.HiddenRequest\x1a\x11.vitrine.v1.Paths\x127\n" +
 	"\x06Decide\x12\x19.vitrine.v1.DecideRequest\x1a\x12.vitrine.v1.Action\x125\n" +
 	"\aMeasure\x12\x12.vitrine.v1.Events\x1a\x14.vitrine.v1.Measured(\x012r\n" +
 	"\x05Agent\x122\n" +
@@ -1258,7 +1369,7 @@ func file_vitrine_v1_vitrine_proto_rawDescGZIP() []byte {
 	return file_vitrine_v1_vitrine_proto_rawDescData
 }
 
-var file_vitrine_v1_vitrine_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_vitrine_v1_vitrine_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_vitrine_v1_vitrine_proto_goTypes = []any{
 	(*DescribeRequest)(nil), // 0: vitrine.v1.DescribeRequest
 	(*Description)(nil),     // 1: vitrine.v1.Description
@@ -1275,21 +1386,23 @@ var file_vitrine_v1_vitrine_proto_goTypes = []any{
 	(*Events)(nil),          // 12: vitrine.v1.Events
 	(*CheckRequest)(nil),    // 13: vitrine.v1.CheckRequest
 	(*Checked)(nil),         // 14: vitrine.v1.Checked
-	(*DecideRequest)(nil),   // 15: vitrine.v1.DecideRequest
-	(*Measured)(nil),        // 16: vitrine.v1.Measured
-	(*Observation)(nil),     // 17: vitrine.v1.Observation
-	(*Action)(nil),          // 18: vitrine.v1.Action
-	(*CloseRequest)(nil),    // 19: vitrine.v1.CloseRequest
-	(*Closed)(nil),          // 20: vitrine.v1.Closed
-	nil,                     // 21: vitrine.v1.Change.SetEntry
-	nil,                     // 22: vitrine.v1.Measured.ValuesEntry
+	(*HiddenRequest)(nil),   // 15: vitrine.v1.HiddenRequest
+	(*Paths)(nil),           // 16: vitrine.v1.Paths
+	(*DecideRequest)(nil),   // 17: vitrine.v1.DecideRequest
+	(*Measured)(nil),        // 18: vitrine.v1.Measured
+	(*Observation)(nil),     // 19: vitrine.v1.Observation
+	(*Action)(nil),          // 20: vitrine.v1.Action
+	(*CloseRequest)(nil),    // 21: vitrine.v1.CloseRequest
+	(*Closed)(nil),          // 22: vitrine.v1.Closed
+	nil,                     // 23: vitrine.v1.Change.SetEntry
+	nil,                     // 24: vitrine.v1.Measured.ValuesEntry
 }
 var file_vitrine_v1_vitrine_proto_depIdxs = []int32{
 	2,  // 0: vitrine.v1.Description.parameters:type_name -> vitrine.v1.Parameter
 	3,  // 1: vitrine.v1.Description.metrics:type_name -> vitrine.v1.Metric
 	2,  // 2: vitrine.v1.Parameters.parameters:type_name -> vitrine.v1.Parameter
-	21, // 3: vitrine.v1.Change.set:type_name -> vitrine.v1.Change.SetEntry
-	22, // 4: vitrine.v1.Measured.values:type_name -> vitrine.v1.Measured.ValuesEntry
+	23, // 3: vitrine.v1.Change.set:type_name -> vitrine.v1.Change.SetEntry
+	24, // 4: vitrine.v1.Measured.values:type_name -> vitrine.v1.Measured.ValuesEntry
 	0,  // 5: vitrine.v1.Rules.Describe:input_type -> vitrine.v1.DescribeRequest
 	4,  // 6: vitrine.v1.Rules.Configure:input_type -> vitrine.v1.Parameters
 	6,  // 7: vitrine.v1.Rules.Reset:input_type -> vitrine.v1.ResetRequest
@@ -1297,23 +1410,25 @@ var file_vitrine_v1_vitrine_proto_depIdxs = []int32{
 	9,  // 9: vitrine.v1.Rules.Observe:input_type -> vitrine.v1.ObserveRequest
 	11, // 10: vitrine.v1.Rules.Step:input_type -> vitrine.v1.StepRequest
 	13, // 11: vitrine.v1.Rules.Check:input_type -> vitrine.v1.CheckRequest
-	15, // 12: vitrine.v1.Rules.Decide:input_type -> vitrine.v1.DecideRequest
-	12, // 13: vitrine.v1.Rules.Measure:input_type -> vitrine.v1.Events
-	17, // 14: vitrine.v1.Agent.Act:input_type -> vitrine.v1.Observation
-	19, // 15: vitrine.v1.Agent.Close:input_type -> vitrine.v1.CloseRequest
-	1,  // 16: vitrine.v1.Rules.Describe:output_type -> vitrine.v1.Description
-	5,  // 17: vitrine.v1.Rules.Configure:output_type -> vitrine.v1.Configured
-	12, // 18: vitrine.v1.Rules.Reset:output_type -> vitrine.v1.Events
-	8,  // 19: vitrine.v1.Rules.Update:output_type -> vitrine.v1.Updated
-	10, // 20: vitrine.v1.Rules.Observe:output_type -> vitrine.v1.Observed
-	12, // 21: vitrine.v1.Rules.Step:output_type -> vitrine.v1.Events
-	14, // 22: vitrine.v1.Rules.Check:output_type -> vitrine.v1.Checked
-	18, // 23: vitrine.v1.Rules.Decide:output_type -> vitrine.v1.Action
-	16, // 24: vitrine.v1.Rules.Measure:output_type -> vitrine.v1.Measured
-	18, // 25: vitrine.v1.Agent.Act:output_type -> vitrine.v1.Action
-	20, // 26: vitrine.v1.Agent.Close:output_type -> vitrine.v1.Closed
-	16, // [16:27] is the sub-list for method output_type
-	5,  // [5:16] is the sub-list for method input_type
+	15, // 12: vitrine.v1.Rules.Hidden:input_type -> vitrine.v1.HiddenRequest
+	17, // 13: vitrine.v1.Rules.Decide:input_type -> vitrine.v1.DecideRequest
+	12, // 14: vitrine.v1.Rules.Measure:input_type -> vitrine.v1.Events
+	19, // 15: vitrine.v1.Agent.Act:input_type -> vitrine.v1.Observation
+	21, // 16: vitrine.v1.Agent.Close:input_type -> vitrine.v1.CloseRequest
+	1,  // 17: vitrine.v1.Rules.Describe:output_type -> vitrine.v1.Description
+	5,  // 18: vitrine.v1.Rules.Configure:output_type -> vitrine.v1.Configured
+	12, // 19: vitrine.v1.Rules.Reset:output_type -> vitrine.v1.Events
+	8,  // 20: vitrine.v1.Rules.Update:output_type -> vitrine.v1.Updated
+	10, // 21: vitrine.v1.Rules.Observe:output_type -> vitrine.v1.Observed
+	12, // 22: vitrine.v1.Rules.Step:output_type -> vitrine.v1.Events
+	14, // 23: vitrine.v1.Rules.Check:output_type -> vitrine.v1.Checked
+	16, // 24: vitrine.v1.Rules.Hidden:output_type -> vitrine.v1.Paths
+	20, // 25: vitrine.v1.Rules.Decide:output_type -> vitrine.v1.Action
+	18, // 26: vitrine.v1.Rules.Measure:output_type -> vitrine.v1.Measured
+	20, // 27: vitrine.v1.Agent.Act:output_type -> vitrine.v1.Action
+	22, // 28: vitrine.v1.Agent.Close:output_type -> vitrine.v1.Closed
+	17, // [17:29] is the sub-list for method output_type
+	5,  // [5:17] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -1336,7 +1451,7 @@ func file_vitrine_v1_vitrine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vitrine_v1_vitrine_proto_rawDesc), len(file_vitrine_v1_vitrine_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -46,6 +46,7 @@ const (
 	Rules_Observe_FullMethodName   = "/vitrine.v1.Rules/Observe"
 	Rules_Step_FullMethodName      = "/vitrine.v1.Rules/Step"
 	Rules_Check_FullMethodName     = "/vitrine.v1.Rules/Check"
+	Rules_Hidden_FullMethodName    = "/vitrine.v1.Rules/Hidden"
 	Rules_Decide_FullMethodName    = "/vitrine.v1.Rules/Decide"
 	Rules_Measure_FullMethodName   = "/vitrine.v1.Rules/Measure"
 )
@@ -72,6 +73,9 @@ type RulesClient interface {
 	// Check says why the state cannot be one of these rules', such as a fact that is out of bounds. It is called where Description.checks is
 	// set, when somebody wants to change a fact by hand.
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*Checked, error)
+	// Hidden returns the paths of facts of which an agent must not learn anything: whatever their values, it observes the same. It is called where
+	// Description.hides is set, by vitrine check --rules, which sees whether it is so.
+	Hidden(ctx context.Context, in *HiddenRequest, opts ...grpc.CallOption) (*Paths, error)
 	// Decide returns what one of Description.policies does.
 	Decide(ctx context.Context, in *DecideRequest, opts ...grpc.CallOption) (*Action, error)
 	// Measure computes Description.metrics from all events of an episode, in their order. It is not called where there are none.
@@ -156,6 +160,16 @@ func (c *rulesClient) Check(ctx context.Context, in *CheckRequest, opts ...grpc.
 	return out, nil
 }
 
+func (c *rulesClient) Hidden(ctx context.Context, in *HiddenRequest, opts ...grpc.CallOption) (*Paths, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Paths)
+	err := c.cc.Invoke(ctx, Rules_Hidden_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *rulesClient) Decide(ctx context.Context, in *DecideRequest, opts ...grpc.CallOption) (*Action, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Action)
@@ -201,6 +215,9 @@ type RulesServer interface {
 	// Check says why the state cannot be one of these rules', such as a fact that is out of bounds. It is called where Description.checks is
 	// set, when somebody wants to change a fact by hand.
 	Check(context.Context, *CheckRequest) (*Checked, error)
+	// Hidden returns the paths of facts of which an agent must not learn anything: whatever their values, it observes the same. It is called where
+	// Description.hides is set, by vitrine check --rules, which sees whether it is so.
+	Hidden(context.Context, *HiddenRequest) (*Paths, error)
 	// Decide returns what one of Description.policies does.
 	Decide(context.Context, *DecideRequest) (*Action, error)
 	// Measure computes Description.metrics from all events of an episode, in their order. It is not called where there are none.
@@ -235,6 +252,9 @@ func (UnimplementedRulesServer) Step(context.Context, *StepRequest) (*Events, er
 }
 func (UnimplementedRulesServer) Check(context.Context, *CheckRequest) (*Checked, error) {
 	return nil, status.Error(codes.Unimplemented, "method Check not implemented")
+}
+func (UnimplementedRulesServer) Hidden(context.Context, *HiddenRequest) (*Paths, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hidden not implemented")
 }
 func (UnimplementedRulesServer) Decide(context.Context, *DecideRequest) (*Action, error) {
 	return nil, status.Error(codes.Unimplemented, "method Decide not implemented")
@@ -389,6 +409,24 @@ func _Rules_Check_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Rules_Hidden_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HiddenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RulesServer).Hidden(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Rules_Hidden_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RulesServer).Hidden(ctx, req.(*HiddenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Rules_Decide_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DecideRequest)
 	if err := dec(in); err != nil {
@@ -448,6 +486,10 @@ var Rules_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Check",
 			Handler:    _Rules_Check_Handler,
+		},
+		{
+			MethodName: "Hidden",
+			Handler:    _Rules_Hidden_Handler,
 		},
 		{
 			MethodName: "Decide",
