@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,6 +72,19 @@ func play(name string) {
 	case "does not listen":
 		line(Version, "unix", socket)
 		select {}
+	case "talks nonsense":
+		listener, err := net.Listen("unix", socket)
+		if err != nil {
+			panic(err)
+		}
+		line(Version, "unix", socket)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				panic(err)
+			}
+			_, _ = conn.Write(bytes.Repeat([]byte("nonsense"), 1<<10))
+		}
 	case "closes its output":
 		os.Stdout.Close()
 		select {}
@@ -227,6 +241,7 @@ func TestAPluginThatDoesNotStartIsAClearError(t *testing.T) {
 		{"speaks another version", 0, `plugin of rules: start: it speaks version "7" of the protocol, not 1`},
 		{"listens on a port", 0, `plugin of rules: start: it listens on tcp "127.0.0.1:1", not on a unix socket in $PLUGIN_UNIX_SOCKET_DIR`},
 		{"does not answer", time.Second, "plugin of rules: start: it has said where it listens, and does not answer there within 1s"},
+		{"talks nonsense", 0, "plugin of rules: start: nobody answers where it says that it listens"},
 		{"does not listen", 0, "plugin of rules: start: nobody answers where it says that it listens"},
 	} {
 		t.Run(c.part, func(t *testing.T) {
