@@ -54,8 +54,10 @@ type Seat struct {
 	// Meter returns what the agent has used of its model in the whole episode; nil: it has none.
 	Meter func() Metered
 	// Spent says why the agent's model does not answer it any more, because a budget is spent; empty: it does. nil: there is no budget.
-	Spent  func() string
-	Clocks *Clocks // nil: the agent has those of all
+	Spent func() string
+	// Troubles returns what troubles there were with its model since it was called last; nil: it has none.
+	Troubles func() []Trouble
+	Clocks   *Clocks // nil: the agent has those of all
 	// Recorded says that the agent is not asked as long as the past is played: its acts are there.
 	Recorded bool
 }

@@ -177,6 +177,7 @@ func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observa
 		a.kind, a.proc.Reason = KindBudget, why
 	}
 	p.draw(took, clock)
+	p.troubled(&a)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
 	return a

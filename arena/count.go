@@ -20,6 +20,7 @@ type Tally struct {
 	Defaults int `json:"defaults"` // times the default action was done in its place; no action of its own
 	Messages int `json:"messages"` // of its actions, how many said something to others
 	Fenced   int `json:"fenced"`   // times it acted when nobody had asked it, which had no effect; not among its actions
+	Troubles int `json:"troubles"` // times its model did not do as it should, whatever came of it
 
 	WallMS float64 `json:"wall_ms"` // milliseconds that were waited for its acts
 }
@@ -29,6 +30,9 @@ func (t *Tally) count(ev world.Event) {
 	var p proc
 	if len(ev.Proc) > 0 && json.Unmarshal(ev.Proc, &p) == nil {
 		t.WallMS = math.Round((t.WallMS+p.WallMS)*1000) / 1000
+		for _, trouble := range p.Troubles {
+			t.Troubles += trouble.Times
+		}
 	}
 	switch ev.Kind {
 	case KindMessage:

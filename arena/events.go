@@ -173,7 +173,7 @@ func (g *Game) consequence(kind, agent string, follows Consequence) (world.Event
 
 // json returns what an event says of the process; most often that is nothing but times.
 func (p proc) json() json.RawMessage {
-	if p.Reason != "" || p.Detail != "" {
+	if p.Reason != "" || p.Detail != "" || p.Troubles != nil {
 		return world.JSON(p)
 	}
 	times := append(make([]byte, 0, len(`{"elapsed_ms":1000000000,"wall_ms":1000000.001}`)), '{')

@@ -72,6 +72,8 @@ type proc struct {
 	ElapsedMS int64   `json:"elapsed_ms,omitempty"` // on the clock of the episode when the step was over
 	Reason    string  `json:"reason,omitempty"`     // why there is no action
 	Detail    string  `json:"detail,omitempty"`     // the last that a dead process had to say
+
+	Troubles []Trouble `json:"troubles,omitempty"` // with its model
 }
 
 // took returns the time that an act took.

@@ -49,6 +49,7 @@ type Manifest struct {
 	Repeats       string          `json:"repeats,omitempty"`        // name of the folder of the run that it plays again
 	Branches      []Branch        `json:"branches,omitempty"`       // of what it is a branch, the last is its own
 	Prices        *FileManifest   `json:"prices,omitempty"`         // of models; missing: they cost nothing
+	Fault         string          `json:"fault,omitempty"`          // trouble with the model that was asked for, see gateway.Faults
 	Transport     string          `json:"transport,omitempty"`      // how its requests and its tools travel
 	Isolation     string          `json:"isolation"`                // what keeps agents apart
 	Supervisor    int             `json:"supervisor"`               // process id

@@ -17,7 +17,7 @@ func (s *Scenario) contradictions() Errors {
 	}
 	return slices.Concat(
 		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.thoughtless(),
-		s.unphased(), s.unrotated(), s.undefaulted())
+		s.unphased(), s.unrotated(), s.undefaulted(), s.unplayed())
 }
 
 // duplicates returns a mistake for each thing of a list whose name another one has before it.
@@ -118,15 +118,39 @@ func (s *Scenario) reserved() (errs Errors) {
 // operator is the name of whoever intervenes in a run from outside, as package world has it.
 const operator = "operator"
 
-// strangers returns a mistake for each name in a phase that neither an agent nor a group has.
+// strangers returns a mistake for each name in a phase, or in the offline model's script, that neither an agent nor a group has.
 func (s *Scenario) strangers() (errs Errors) {
-	agents := s.names()
 	for i, p := range s.Phases {
-		for k, name := range p.Agents {
-			if name != "" && !slices.Contains(agents, name) {
-				at := fmt.Sprintf("phases.%d.agents.%d", i, k)
-				errs = append(errs, s.Error(at, fmt.Sprintf("no agent %q in the scenario", name), Suggest(name, agents)))
+		errs = append(errs, s.unknown(fmt.Sprintf("phases.%d.agents", i), p.Agents)...)
+	}
+	for i, line := range s.Offline.Script {
+		errs = append(errs, s.unknown(fmt.Sprintf("offline.script.%d.agents", i), line.Agents)...)
+	}
+	return errs
+}
+
+// unknown returns a mistake for each name in the list at a path that neither an agent nor a group has.
+func (s *Scenario) unknown(at string, names []string) (errs Errors) {
+	agents := s.names()
+	for k, name := range names {
+		if name != "" && !slices.Contains(agents, name) {
+			errs = append(errs, s.Error(fmt.Sprintf("%s.%d", at, k), fmt.Sprintf("no agent %q in the scenario", name), Suggest(name, agents)))
+		}
+	}
+	return errs
+}
+
+// unplayed returns a mistake for each entry of the offline model's script that says something which never comes to be played.
+func (s *Scenario) unplayed() (errs Errors) {
+	for i, line := range s.Offline.Script {
+		at := fmt.Sprintf("offline.script.%d", i)
+		for k, turn := range line.Turns {
+			if turn < 0 {
+				errs = append(errs, s.Error(fmt.Sprintf("%s.turns.%d", at, k), fmt.Sprintf("there is no turn %d", turn), "turns count from 0"))
 			}
+		}
+		if line.Args != nil && line.Action == "" {
+			errs = append(errs, s.Error(at+".args", "arguments without an action", `write action = "fish" beside them`))
 		}
 	}
 	return errs

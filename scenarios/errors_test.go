@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, rules, prices, budget, limits, messages, phases and agents`},
+		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, rules, prices, budget, limits, messages, phases, offline and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -101,6 +101,18 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 				"x.toml:9:8: duplicate phase name \"talk\", first on line 4|give it another name\n" +
 				"x.toml:10:12: phases.1.schedule must be parallel, sequential or shuffled, not \"paralel\"|did you mean \"parallel\"?\n" +
 				`x.toml:11:1: missing key "phases.2.name"|` + nameHint,
+		},
+
+		// The offline model.
+		{head + "[offline]\nlatency = \"-1s\"\nrate = -1\n", "x.toml:4:11: offline.latency must be at least 0s, not -1s|the default is 0s\n" +
+			`x.toml:5:8: offline.rate must be at least 0, not -1|the default is 0`},
+		{
+			head + "[[offline.script]]\nagents = [\"b\"]\nturns = [0,\n-1]\nargs = {}\n[[offline.script]]\ntools = [{ nam = \"Read\" }]\n",
+			"x.toml:4:11: no agent \"b\" in the scenario|there is only a\n" +
+				"x.toml:6:1: there is no turn -1|turns count from 0\n" +
+				"x.toml:7:8: arguments without an action|write action = \"fish\" beside them\n" +
+				"x.toml:9:10: missing key \"offline.script.1.tools.0.name\"|a tool that the agent has, such as \"Read\" or \"mcp__notes__add\"\n" +
+				`x.toml:9:12: unknown key "nam"|did you mean "name"?`,
 		},
 
 		// Agents.

@@ -2,8 +2,8 @@
 //
 // # The file
 //
-// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario], [Rules], [Limits], [Messages], [Phase] and [Agent], whose struct
-// tags say what each may hold:
+// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario], [Rules], [Limits], [Messages], [Offline], [Phase] and [Agent], whose
+// struct tags say what each may hold:
 //
 //	toml      the key
 //	required  "true": the key must be there
@@ -25,8 +25,8 @@
 //
 // # Groups
 //
-// A table [[agents]] with name = "fisher" and count = 3 is a group of three agents in a row: fisher1, fisher2 and fisher3. A phase that names
-// the group means all of them.
+// A table [[agents]] with name = "fisher" and count = 3 is a group of three agents in a row: fisher1, fisher2 and fisher3. A phase, or a line of the
+// offline model's script, that names the group means all of them.
 //
 // # Prompts
 //
@@ -150,6 +150,9 @@ func (s *Scenario) inherit() {
 		p.Schedule = cmp.Or(p.Schedule, s.Schedule)
 		p.Act = cmp.Or(p.Act, s.Limits.Act)
 		p.Agents = s.members(p.Agents)
+	}
+	for i := range s.Offline.Script {
+		s.Offline.Script[i].Agents = s.members(s.Offline.Script[i].Agents)
 	}
 	for i := range s.Agents {
 		a, says := &s.Agents[i], s.agentNode(i)

@@ -166,6 +166,9 @@ role = "of many"
 [[phases]]
 name = "night"
 agents = ["wolf", "first"]
+[[offline.script]]
+agents = ["first", "wolf"]
+say = "howl"
 `
 	first := Agent{Name: "first", Kind: Claude, Role: "one", Model: "big", Tools: []string{}, Prompt: "first of 4, one."}
 	wolf := func(name string) Agent {
@@ -185,6 +188,9 @@ agents = ["wolf", "first"]
 	}
 	if got := strings.Join(s.Phases[0].Agents, " "); got != "wolf1 wolf2 wolf3 first" {
 		t.Errorf("the phase has %s", got)
+	}
+	if got := strings.Join(s.Offline.Script[0].Agents, " "); got != "first wolf1 wolf2 wolf3" {
+		t.Errorf("the offline model's script is for %s", got)
 	}
 	if e := s.Error("agents.3.policy", "", ""); e.Line != 15 {
 		t.Errorf("the policy of wolf3 is on line %d, want 15", e.Line)

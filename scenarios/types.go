@@ -29,6 +29,7 @@ type Scenario struct {
 	Limits   Limits    `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
 	Messages Messages  `toml:"messages" optional:"true" doc:"Lets agents talk to each other by the action \"say\"; without this table they cannot."`
 	Phases   []Phase   `toml:"phases" max:"100" doc:"Parts of each turn, in their order; without any a turn is one."`
+	Offline  Offline   `toml:"offline" doc:"How the offline model plays in place of a real one."`
 	Agents   []Agent   `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent" doc:"The players, in seat order."`
 
 	File   string   // name of the file, as given to Parse
@@ -91,6 +92,32 @@ type Default struct {
 type Messages struct {
 	Turn   int `toml:"turn" min:"1" max:"1000" default:"3" doc:"Messages of one agent in one turn, at most."`
 	Length int `toml:"length" min:"1" max:"10000" default:"500" doc:"Characters of one message, at most."`
+}
+
+// Offline says how the offline model plays, where that plays in place of a real one. By default it answers at once, in one line, and does
+// what its policy says.
+type Offline struct {
+	Latency time.Duration `toml:"latency" min:"0s" default:"0s" doc:"How long it takes before an answer begins."`
+	Rate    int           `toml:"rate" min:"0" max:"1000000" default:"0" doc:"Tokens in a second, as an answer comes; 0: all at once."`
+	Script  []Line        `toml:"script" max:"10000" doc:"What it says and does besides. The first entry that is for an agent in a turn counts."`
+}
+
+// A Line is what the offline model says and does in some turns of some agents. In texts, and those of args of tools, {agent} and {turn} are
+// filled in, and in what it thinks and says {action}.
+type Line struct {
+	Agents []string       `toml:"agents" doc:"For whom it is, by the names of agents or groups; empty: everybody."`
+	Turns  []int          `toml:"turns" doc:"In which turns, counted from 0; empty: all."`
+	Think  string         `toml:"think" doc:"What it thinks, where thinking is not 0."`
+	Say    string         `toml:"say" doc:"What it says when it acts."`
+	Tools  []ToolUse      `toml:"tools" max:"100" doc:"Tools that it uses before it acts, one after another."`
+	Action string         `toml:"action" doc:"What it does, in the place of what its policy says."`
+	Args   map[string]any `toml:"args" doc:"The arguments of that."`
+}
+
+// A ToolUse is the use of a tool other than act.
+type ToolUse struct {
+	Name string         `toml:"name" required:"true" pattern:"." hint:"a tool that the agent has, such as \"Read\" or \"mcp__notes__add\"" doc:"Its name, as the model knows it."`
+	Args map[string]any `toml:"args" doc:"Its arguments."`
 }
 
 // A Phase is a named part of a turn. What it does not say itself is filled in from its scenario.

@@ -37,14 +37,18 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 			return c.action, nil
 		case end := <-a.results:
 			a.running = false
-			if err := end.failure(); err != nil {
+			reminder := reminderText
+			err := end.failure()
+			switch {
+			case err != nil && (reminded || !end.brokeOff()):
 				return world.Action{}, err
-			}
-			if reminded {
+			case err != nil:
+				reminder = brokenText
+			case reminded:
 				return world.Action{}, agents.ErrNoAction
 			}
 			reminded = true
-			if err := a.show(reminderText); err != nil {
+			if err := a.show(reminder); err != nil {
 				return world.Action{}, a.broken(err)
 			}
 		case <-a.process.Done():

@@ -108,6 +108,17 @@ func (f *fake) misbehave(in inbound) {
 				f.result()
 			}
 		}
+	case "broken": // its model breaks off, answers, breaks off, and is then out of order
+		failed := map[string]any{"type": "result", "subtype": "success", "is_error": true, "result": "broken", "api_error_status": nil}
+		switch {
+		case in.Type == "user" && f.users == 1, in.Response.RequestID == "one":
+			f.say(failed)
+		case in.Type == "user" && f.users == 2:
+			f.act("one", 1)
+		case in.Type == "user":
+			failed["api_error_status"] = 500
+			f.say(failed)
+		}
 	case "mute": // closes its output and lives on
 		if in.Type == "user" {
 			os.Stdout.Close()
@@ -223,6 +234,18 @@ func TestChildThatClosesItsOutputOrFloodsItIsDead(t *testing.T) {
 				t.Errorf("act: %v, want a DeadError with %q", err, why)
 			}
 		})
+	}
+}
+
+func TestAnAnswerThatBrokeOffIsAskedForOnceMore(t *testing.T) {
+	a := startFake(t, "broken")
+	if action, err := a.Act(t.Context(), world.Observation{}); err != nil || action.Name != "fish" {
+		t.Errorf("act: %+v, %v", action, err)
+	}
+	for _, why := range []string{"a second failure in a row", "a failure that has a status"} {
+		if _, err := a.Act(t.Context(), world.Observation{}); err == nil || err.Error() != "broken" {
+			t.Errorf("act: %v, want an error after %s", err, why)
+		}
 	}
 }
 

@@ -47,6 +47,7 @@ type inbound struct {
 	IsError bool     `json:"is_error"` // result
 	Result  string   `json:"result"`
 	Errors  []string `json:"errors"`
+	Status  *int     `json:"api_error_status"`
 }
 
 // failure says why a result is none: a result of subtype success can still hold an error of the model's API.
@@ -59,6 +60,10 @@ func (in inbound) failure() error {
 	}
 	return errors.New(in.Subtype)
 }
+
+// brokeOff says whether the model's answer did not come whole, so that it may be asked once more: all else that fails has a status, and
+// Claude Code has tried it again as far as that makes sense.
+func (in inbound) brokeOff() bool { return in.IsError && in.Subtype == "success" && in.Status == nil }
 
 type controlRequest struct {
 	Subtype string          `json:"subtype"`

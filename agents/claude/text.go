@@ -17,6 +17,8 @@ arguments, "reward" is what you have earned so far, and "refused" says why your 
 
 const reminderText = "You ended your turn without acting. Call the act tool once now, or you pass."
 
+const brokenText = "Your answer broke off. Call the act tool once now, or you pass."
+
 var (
 	errLate   = errors.New("too late, the turn is over; wait for the next observation")
 	errTwice  = errors.New("one action for each observation; you had not seen the newest one when you called this")

@@ -14,7 +14,7 @@ import (
 // BenchmarkProxy measures one streamed model request of 3 kB over a unix socket to an upstream on loopback: through the gateway,
 // and through nothing but the reverse proxy of the standard library.
 func BenchmarkProxy(b *testing.B) {
-	rep := reply{id: "msg_1", model: "m", in: 12, text: "I choose fish.", tool: "act", use: "toolu_1", input: []byte(`{"action":"fish"}`)}
+	rep := reply{id: "msg_1", model: "m", in: Tokens{Input: 12}, text: "I choose fish.", tool: "act", use: "toolu_1", input: []byte(`{"action":"fish"}`)}
 	stream := rep.events()
 	api := server(b, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

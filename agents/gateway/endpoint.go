@@ -42,16 +42,16 @@ var (
 
 // An Endpoint is the model endpoint of one agent.
 type Endpoint struct {
-	gateway *Gateway
-	name    string // of the agent
-	token   string
-	log     *slog.Logger
-	server  http.Server
-	cancel  context.CancelFunc     // ends every request
-	served  chan struct{}          // closed when the server has ended
-	dir     *os.File               // the socket's folder
-	trouble atomic.Pointer[string] // last one that was logged
-	spent   atomic.Pointer[string] // why its last request did not fit into a budget; nil: none was refused for that
+	gateway  *Gateway
+	name     string // of the agent
+	token    string
+	log      *slog.Logger
+	server   http.Server
+	cancel   context.CancelFunc // ends every request
+	served   chan struct{}      // closed when the server has ended
+	dir      *os.File           // the socket's folder
+	troubles troubles
+	spent    atomic.Pointer[string] // why its last request did not fit into a budget; nil: none was refused for that
 
 	account account          // these are guarded by the gateway's books
 	record  *record          // of what is in models
@@ -176,14 +176,13 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		Transport:     v,
 		Rewrite:       rewrite,
 		FlushInterval: -1,
-		ErrorLog:      slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
+		ErrorLog:      slog.NewLogLogger(e.log.Handler(), slog.LevelDebug), // we have warned of it
 		ErrorHandler:  e.fail,
 		ModifyResponse: func(resp *http.Response) error {
 			// To Claude Code a 401 is a sign-in that it lacks: it hides the body and tries again for a while. The agent has no
 			// part in the key that was refused.
 			if resp.StatusCode == http.StatusUnauthorized {
 				resp.StatusCode, resp.Status = http.StatusForbidden, "403 Forbidden"
-				e.warn("upstream refused the key")
 			}
 			answer.begin(resp, c)
 			return nil
@@ -234,15 +233,8 @@ func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case cause != nil: // the client went away, or the endpoint is being closed
 		panic(http.ErrAbortHandler)
 	default:
-		e.warn("upstream failed: " + err.Error())
+		e.warn("the model endpoint gave no answer: " + err.Error())
 		answerError(w, http.StatusBadGateway, "api_error", "the model endpoint gave no answer")
-	}
-}
-
-// warn logs a trouble with the upstream, once as long as it stays the same.
-func (e *Endpoint) warn(trouble string) {
-	if last := e.trouble.Swap(&trouble); last == nil || *last != trouble {
-		e.log.Warn(trouble)
 	}
 }
 

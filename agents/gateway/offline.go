@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -23,12 +23,21 @@ import (
 //	{"action":"fish","args":{"tons":10}}
 //
 // where args is left out if the policy gives none. Otherwise, or if the observation says that the agent's part is over, the
-// model ends its turn with a line of text.
+// model ends its turn with a line of text. A script makes it say, think and do more; an action that it calls for, no rules need allow.
 //
-// Its token counts are estimates: a token is four bytes, of the request's body in and of the answer's text and input out.
+// Its token counts are estimates: a token is four bytes, of the JSON of the blocks of a request and of the answer's texts and input. Which of
+// them are read from the prompt cache and written to it, it says by the API's rules. A request that does not mark anything to be cached
+// has all of them as plain input.
+//
+// The fields must not change after the first request.
 type Offline struct {
+	Script  []Line        // the first line that is for an observation counts
+	Latency time.Duration // before an answer begins
+	Rate    float64       // tokens in a second, as an answer comes; 0: all at once
+
 	policy func(agent string) world.Policy
 	seed   uint64
+	cache  promptCache
 }
 
 // NewOffline returns the offline model. The policy of an agent, which is named by the observation, is policy(name); nil if there
@@ -37,15 +46,13 @@ func NewOffline(policy func(agent string) world.Policy, seed uint64) *Offline {
 	return &Offline{policy: policy, seed: seed}
 }
 
+const eventStream = "text/event-stream; charset=utf-8"
+
 // RoundTrip answers a request to /v1/messages or /v1/messages/count_tokens.
 func (o *Offline) RoundTrip(r *http.Request) (*http.Response, error) {
-	var raw []byte
-	if r.Body != nil {
-		defer r.Body.Close()
-		var err error
-		if raw, err = io.ReadAll(r.Body); err != nil {
-			return nil, fmt.Errorf("read request: %w", err)
-		}
+	raw, err := readRequest(r)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
@@ -56,17 +63,38 @@ func (o *Offline) RoundTrip(r *http.Request) (*http.Response, error) {
 		return respond(r, http.StatusBadRequest, "application/json", errorBody("invalid_request_error", err.Error())), nil
 	}
 	if counting {
-		return respond(r, http.StatusOK, "application/json", marshal(object{"input_tokens": tokens(len(raw))})), nil
+		count := int64(1)
+		if blocks := promptBlocks(raw); len(blocks) > 0 {
+			count = blocks[len(blocks)-1].tokens
+		}
+		return respond(r, http.StatusOK, "application/json", marshal(object{"input_tokens": count})), nil
 	}
 	rep, err := o.decide(req)
 	if err != nil {
 		return nil, err
 	}
-	rep.id, rep.model, rep.in = "msg_"+rand.Text(), req.Model, tokens(len(raw))
-	if req.Stream {
-		return respond(r, http.StatusOK, "text/event-stream; charset=utf-8", rep.events()...), nil
+	rep.id, rep.model, rep.in = "msg_"+rand.Text(), req.Model, o.cache.use(promptBlocks(raw), time.Now())
+	if err := pause(r.Context(), o.Latency); err != nil {
+		return nil, err
 	}
-	return respond(r, http.StatusOK, "application/json", rep.message()), nil
+	return o.respond(r, rep, req.Stream)
+}
+
+// respond sends a reply as fast as the model speaks.
+func (o *Offline) respond(r *http.Request, rep reply, stream bool) (*http.Response, error) {
+	var takes time.Duration
+	if o.Rate > 0 {
+		takes = time.Duration(float64(rep.out()) / o.Rate * float64(time.Second))
+	}
+	if !stream {
+		if err := pause(r.Context(), takes); err != nil {
+			return nil, err
+		}
+		return respond(r, http.StatusOK, "application/json", rep.message()), nil
+	}
+	resp := respond(r, http.StatusOK, eventStream)
+	resp.Body = spread(r.Context(), takes, rep.events())
+	return resp, nil
 }
 
 // decide says what to answer.
@@ -75,7 +103,7 @@ func (o *Offline) decide(req request) (reply, error) {
 	if tool == "" {
 		return reply{text: "I have no tool to act with."}, nil
 	}
-	text, ok := req.unanswered(tool)
+	text, called, ok := req.unanswered(tool)
 	if !ok {
 		return reply{text: "There is nothing new to answer."}, nil
 	}
@@ -86,13 +114,22 @@ func (o *Offline) decide(req request) (reply, error) {
 	if obs.Terminated {
 		return reply{text: "My part is over."}, nil
 	}
-	policy := o.policy(obs.Agent)
-	if policy == nil {
+	line := lineFor(o.Script, obs)
+	action, known := o.act(line, obs)
+	if !known {
 		return reply{text: fmt.Sprintf("I know no policy for the agent %q.", obs.Agent)}, nil
 	}
-	action := policy.Decide(o.seed, obs)
-	if action.Name == "" {
-		action.Name = world.Pass
+	rep := reply{text: fmt.Sprintf("Turn %d: I choose %q.", obs.Turn, action.Name), use: "toolu_" + rand.Text()}
+	if line.Say != "" {
+		rep.text = fill(line.Say, obs, action.Name)
+	}
+	if req.thinks() {
+		rep.think = fill(line.Think, obs, action.Name)
+	}
+	if called < len(line.Tools) {
+		use := line.Tools[called]
+		rep.text, rep.tool, rep.input = fmt.Sprintf("Turn %d: first I use %s.", obs.Turn, use.Name), use.Name, fillInput(use.Input, obs)
+		return rep, nil
 	}
 	input, err := json.Marshal(struct {
 		Action string          `json:"action"`
@@ -101,12 +138,24 @@ func (o *Offline) decide(req request) (reply, error) {
 	if err != nil {
 		return reply{}, fmt.Errorf("policy of agent %q: arguments of %q: %w", obs.Agent, action.Name, err)
 	}
-	return reply{
-		text:  fmt.Sprintf("Turn %d: I choose %q.", obs.Turn, action.Name),
-		tool:  tool,
-		use:   "toolu_" + rand.Text(),
-		input: bytes.ToValidUTF8(input, []byte("\uFFFD")),
-	}, nil
+	rep.tool, rep.input = tool, bytes.ToValidUTF8(input, []byte("\uFFFD"))
+	return rep, nil
+}
+
+// act returns what the script says that an agent does, or else its policy, if it has one.
+func (o *Offline) act(line Line, obs world.Observation) (action world.Action, known bool) {
+	if line.Action != nil {
+		return *line.Action, true
+	}
+	policy := o.policy(obs.Agent)
+	if policy == nil {
+		return action, false
+	}
+	action = policy.Decide(o.seed, obs)
+	if action.Name == "" {
+		action.Name = world.Pass
+	}
+	return action, true
 }
 
 // tokens estimates the tokens of n bytes.
@@ -115,7 +164,7 @@ func tokens(n int) int { return n/4 + 1 }
 // oneLine returns s with its line breaks shown.
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", `\n`) }
 
-// respond returns the response to r whose body is the chunks, each of which is one Read, so that they pass one by one.
+// respond returns the response to r whose body comes in these pieces.
 func respond(r *http.Request, status int, contentType string, body ...[]byte) *http.Response {
 	return &http.Response{
 		Status:     fmt.Sprintf("%d %s", status, http.StatusText(status)),
@@ -127,23 +176,8 @@ func respond(r *http.Request, status int, contentType string, body ...[]byte) *h
 			"Content-Type": {contentType},
 			"Request-Id":   {"req_" + rand.Text()},
 		},
-		Body:          io.NopCloser(&chunks{body}),
+		Body:          atOnce(r.Context(), body...),
 		ContentLength: -1,
 		Request:       r,
 	}
-}
-
-// chunks reads byte slices one after another.
-type chunks struct{ left [][]byte }
-
-func (c *chunks) Read(p []byte) (int, error) {
-	for len(c.left) > 0 && len(c.left[0]) == 0 {
-		c.left = c.left[1:]
-	}
-	if len(c.left) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, c.left[0])
-	c.left[0] = c.left[0][n:]
-	return n, nil
 }

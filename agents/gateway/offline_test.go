@@ -51,8 +51,8 @@ type said struct {
 }
 
 type saidBlock struct {
-	Type, Text, ID, Name string
-	Input                json.RawMessage
+	Type, Text, Thinking, ID, Name string
+	Input                          json.RawMessage
 }
 
 // call returns the input of the only tool call of a message that ends with one; "" if it ends the turn.
@@ -93,9 +93,9 @@ func parseStream(stream string) (m said, err error) {
 			Index   *int
 			Block   *saidBlock `json:"content_block"`
 			Delta   struct {
-				Type, Text string
-				Partial    string `json:"partial_json"`
-				StopReason string `json:"stop_reason"`
+				Type, Text, Thinking, Signature string
+				Partial                         string `json:"partial_json"`
+				StopReason                      string `json:"stop_reason"`
 			}
 			Usage struct {
 				Out int64 `json:"output_tokens"`
@@ -121,10 +121,12 @@ func parseStream(stream string) (m said, err error) {
 				return fail("event %d adds to block %d", i, *ev.Index)
 			}
 			block := &m.Content[open]
-			if want := map[string]string{"text": "text_delta", "tool_use": "input_json_delta"}[block.Type]; ev.Delta.Type != want {
+			want := map[string]string{"text": "text_delta", "tool_use": "input_json_delta", "thinking": "thinking_delta"}[block.Type]
+			if ev.Delta.Type != want && !(block.Type == "thinking" && ev.Delta.Type == "signature_delta" && ev.Delta.Signature != "") {
 				return fail("event %d is %q in a block %q", i, ev.Delta.Type, block.Type)
 			}
 			block.Text += ev.Delta.Text
+			block.Thinking += ev.Delta.Thinking
 			partial += ev.Delta.Partial
 		case "content_block_stop":
 			if *ev.Index != open {
@@ -293,11 +295,11 @@ func TestTheOfflineModelDecidesFromTheRequestAlone(t *testing.T) {
 
 func TestTheStreamOfTheOfflineModelIsThatOfTheAPI(t *testing.T) {
 	rep := reply{
-		id: "msg_1", model: "m", in: 12, text: "I choose fish.", tool: "act", use: "toolu_1",
+		id: "msg_1", model: "m", in: Tokens{Input: 12}, text: "I choose fish.", tool: "act", use: "toolu_1",
 		input: json.RawMessage(`{"action":"fish","args":{"müll":1}}`),
 	}
 	const golden = `event: message_start
-data: {"message":{"content":[],"id":"msg_1","model":"m","role":"assistant","stop_reason":null,"stop_sequence":null,"type":"message","usage":{"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"input_tokens":12,"output_tokens":1}},"type":"message_start"}
+data: {"message":{"content":[],"id":"msg_1","model":"m","role":"assistant","stop_reason":null,"stop_sequence":null,"type":"message","usage":{"cache_creation":{"ephemeral_1h_input_tokens":0,"ephemeral_5m_input_tokens":0},"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"input_tokens":12,"output_tokens":1}},"type":"message_start"}
 
 event: content_block_start
 data: {"content_block":{"text":"","type":"text"},"index":0,"type":"content_block_start"}
@@ -389,7 +391,7 @@ func TestTheOfflineModelCountsTokens(t *testing.T) {
 	model := NewOffline(fishers, 1)
 	text := `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", 4000) + `"}]}`
 	resp, body := post(t, model, countPath, text)
-	if want := fmt.Sprintf(`{"input_tokens":%d}`, len(text)/4+1); resp.StatusCode != http.StatusOK || body != want {
+	if want := fmt.Sprintf(`{"input_tokens":%d}`, len(`{"type":"text","text":""}`)/4+1000+1); resp.StatusCode != http.StatusOK || body != want {
 		t.Errorf("%d %s, want %s", resp.StatusCode, body, want)
 	}
 }

@@ -8,11 +8,12 @@ import (
 
 type object = map[string]any
 
-// A reply is what the offline model answers: a text and, unless tool is empty, a call of that tool.
+// A reply is what the offline model answers: a thought, unless that is empty, a text and, unless tool is empty, a call of that tool.
 type reply struct {
 	id    string
 	model string
-	in    int // tokens of the request
+	in    Tokens // of the request
+	think string
 	text  string
 	tool  string
 	use   string // id of the call
@@ -28,12 +29,16 @@ func (r reply) stopReason() string {
 
 func (r reply) usage(out int) object {
 	return object{
-		"input_tokens": r.in, "output_tokens": out,
-		"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
+		"input_tokens": r.in.Input, "output_tokens": out,
+		"cache_creation_input_tokens": r.in.CacheWrite5m + r.in.CacheWrite1h, "cache_read_input_tokens": r.in.CacheRead,
+		"cache_creation": object{"ephemeral_5m_input_tokens": r.in.CacheWrite5m, "ephemeral_1h_input_tokens": r.in.CacheWrite1h},
 	}
 }
 
-func (r reply) out() int { return tokens(len(r.text) + len(r.input)) }
+func (r reply) out() int { return tokens(len(r.think) + len(r.text) + len(r.input)) }
+
+// signature stands for what the API has in a thought to know it again.
+const signature = "b2ZmbGluZQ=="
 
 // envelope returns the message with the given content.
 func (r reply) envelope(content []object, stopReason any, usage object) object {
@@ -45,7 +50,11 @@ func (r reply) envelope(content []object, stopReason any, usage object) object {
 
 // message returns the reply as one JSON document.
 func (r reply) message() []byte {
-	content := []object{{"type": "text", "text": r.text}}
+	var content []object
+	if r.think != "" {
+		content = append(content, object{"type": "thinking", "thinking": r.think, "signature": signature})
+	}
+	content = append(content, object{"type": "text", "text": r.text})
 	if r.tool != "" {
 		content = append(content, object{"type": "tool_use", "id": r.use, "name": r.tool, "input": r.input})
 	}
@@ -59,22 +68,29 @@ func (r reply) events() [][]byte {
 		data["type"] = kind
 		events = append(events, fmt.Appendf(nil, "event: %s\ndata: %s\n\n", kind, marshal(data)))
 	}
-	block := func(index int, start object, deltaType, field string, pieces []string) {
+	index := -1
+	block := func(start object, deltas ...object) {
+		index++
 		send("content_block_start", object{"index": index, "content_block": start})
 		if index == 0 {
 			send("ping", object{})
 		}
-		for _, piece := range pieces {
-			send("content_block_delta", object{"index": index, "delta": object{"type": deltaType, field: piece}})
+		for _, delta := range deltas {
+			send("content_block_delta", object{"index": index, "delta": delta})
 		}
 		send("content_block_stop", object{"index": index})
 	}
 
 	send("message_start", object{"message": r.envelope([]object{}, nil, r.usage(1))})
-	block(0, object{"type": "text", "text": ""}, "text_delta", "text", strings.SplitAfter(r.text, " "))
+	if r.think != "" {
+		thoughts := append(deltas("thinking_delta", "thinking", strings.SplitAfter(r.think, " ")),
+			object{"type": "signature_delta", "signature": signature})
+		block(object{"type": "thinking", "thinking": "", "signature": ""}, thoughts...)
+	}
+	block(object{"type": "text", "text": ""}, deltas("text_delta", "text", strings.SplitAfter(r.text, " "))...)
 	if r.tool != "" {
 		start := object{"type": "tool_use", "id": r.use, "name": r.tool, "input": object{}}
-		block(1, start, "input_json_delta", "partial_json", append([]string{""}, pieces(string(r.input), 16)...))
+		block(start, deltas("input_json_delta", "partial_json", append([]string{""}, pieces(string(r.input), 16)...))...)
 	}
 	send("message_delta", object{
 		"delta": object{"stop_reason": r.stopReason(), "stop_sequence": nil},
@@ -82,6 +98,15 @@ func (r reply) events() [][]byte {
 	})
 	send("message_stop", object{})
 	return events
+}
+
+// deltas returns pieces of a block as deltas of a type, which have them in a field.
+func deltas(kind, field string, pieces []string) []object {
+	var all []object
+	for _, piece := range pieces {
+		all = append(all, object{"type": kind, field: piece})
+	}
+	return all
 }
 
 // pieces cuts s into pieces of n characters.

@@ -14,7 +14,10 @@ type request struct {
 	MaxTokens int64     `json:"max_tokens"`
 	Stream    bool      `json:"stream"`
 	Messages  []message `json:"messages"`
-	Tools     []struct {
+	Thinking  struct {
+		Type string `json:"type"`
+	} `json:"thinking"`
+	Tools []struct {
 		Name string `json:"name"`
 	} `json:"tools"`
 }
@@ -100,28 +103,35 @@ func (r request) actTool() string {
 	return ""
 }
 
-// unanswered returns the text of the newest observation, and whether there is one that no call of the tool follows.
-func (r request) unanswered(tool string) (text string, ok bool) {
+// thinks says whether the model may think before it answers.
+func (r request) thinks() bool { return r.Thinking.Type != "" && r.Thinking.Type != "disabled" }
+
+// unanswered returns the text of the newest observation, how many other tools the model has called since, and whether there is an
+// observation that no call of the tool follows.
+func (r request) unanswered(tool string) (text string, called int, ok bool) {
+	see := func(seen string) {
+		if obs, found := observation(seen); found {
+			text, called, ok = obs, 0, true
+		}
+	}
 	for _, m := range r.Messages {
 		for _, b := range m.Content {
 			switch {
 			case m.Role == "assistant" && b.Type == "tool_use" && b.Name == tool:
 				ok = false
+			case m.Role == "assistant" && b.Type == "tool_use":
+				called++
 			case m.Role != "user":
 			case b.Type == "tool_result":
 				for _, inner := range b.Content {
-					if obs, found := observation(inner.Text); found {
-						text, ok = obs, true
-					}
+					see(inner.Text)
 				}
 			default:
-				if obs, found := observation(b.Text); found {
-					text, ok = obs, true
-				}
+				see(b.Text)
 			}
 		}
 	}
-	return text, ok
+	return text, called, ok
 }
 
 // observation returns what stands between the lines <observation> and </observation>, and whether there are such lines. Of

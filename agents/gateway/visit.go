@@ -3,10 +3,10 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -63,14 +63,22 @@ func (v *visit) RoundTrip(r *http.Request) (*http.Response, error) {
 		wait, busy := asksTooMuch(resp)
 		if !busy {
 			g.share.answered(v.endpoint.name, entry, g.InFlight)
+			if resp.StatusCode == http.StatusUnauthorized {
+				v.endpoint.warn("the model endpoint refused the key")
+			} else if resp.StatusCode >= http.StatusBadRequest {
+				v.endpoint.warn("the model endpoint answered " + strings.TrimSpace(resp.Status))
+			} else {
+				v.endpoint.check(r, resp)
+			}
 			return resp, nil
 		}
 		wait = g.share.turnedAway(v.endpoint.name, entry, wait)
-		v.endpoint.warn(fmt.Sprintf("upstream is asked too much (%s), nobody asks it for %v", resp.Status, wait.Round(time.Millisecond)))
+		v.endpoint.warn("the model endpoint is asked too much: " + strings.TrimSpace(resp.Status))
 		if time.Now().Add(wait).After(patience) {
 			return resp, nil
 		}
 		v.watch.Stop()
+		v.limit.Reset(wait + v.total)
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
 		_ = resp.Body.Close()
 		v.leave()

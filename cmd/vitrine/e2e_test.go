@@ -34,6 +34,7 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("reach a model by its URL without its key", p.reachAModelWithoutItsKey)
 	t.Run("pass when the model is silent", p.passWhenTheModelIsSilent)
 	t.Run("run out of their budgets", p.runOutOfTheirBudgets)
+	t.Run("play on whatever befalls their model", p.playOnWhateverBefallsTheirModel)
 	t.Run("can be twelve", p.canBeTwelve)
 	t.Run("can be a program with the Agent SDK", p.canBeAProgramWithTheAgentSDK)
 }

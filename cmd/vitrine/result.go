@@ -84,6 +84,7 @@ func (r *runner) manifest(start time.Time) (arena.Manifest, error) {
 		}
 		m.Cassette = !r.silent
 		m.Prices = r.keptPrices
+		m.Fault = r.fault
 		m.Claude = r.binary.Version
 		m.Transport = "model: a unix socket for each agent; tools: MCP over the process's standard input and output"
 		m.Isolation = isolation
@@ -209,6 +210,7 @@ func troubles(t arena.Tally) string {
 		{t.Budgets, "budget refusal"},
 		{t.Defaults, "default action"},
 		{t.Fenced, "fenced act"},
+		{t.Troubles, "model trouble"},
 	} {
 		if what.n > 0 {
 			all = append(all, plural(what.n, what.name))

@@ -55,6 +55,7 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	r.seat(m.Agents) // what the command line made of them
 	r.resumed, r.silent = &m, !m.Cassette
 	r.offline = m.Model == offlineModel
+	r.fault = m.Fault
 	if r.baseURL == "" {
 		r.baseURL = m.Endpoint
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
@@ -42,6 +43,7 @@ type runner struct {
 	paused     bool
 	silent     bool // the model traffic is not recorded
 	pricesFile string
+	fault      string // what befalls the model
 
 	*app
 	*setup
@@ -77,6 +79,8 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default $ANTHROPIC_BASE_URL)")
 	flags.BoolVar(&r.silent, "no-cassette", false, "do not record the model traffic; without it the run cannot be replayed with its processes, nor branched")
 	flags.StringVar(&r.pricesFile, "prices", "", "what models cost, a `FILE` such as vitrine prices prints; the offline model costs nothing without it")
+	flags.StringVar(&r.fault, "fault", "", "trouble with the model, as a list of `KIND:SHARE` of all requests and KIND@N, the Nth of each agent, such as "+
+		"429:0.1,cut@3; kinds: "+strings.Join(gateway.FaultKinds(), ", "))
 	flags.BoolVar(&r.paused, "paused", false, "pause before the first step; vitrine step and continue play on")
 	flags.Func("set", "set a value of the scenario, as `path=value`, such as rules.capacity=50; may be repeated", func(s string) error {
 		r.set = append(r.set, s)
@@ -116,6 +120,9 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 // prepare finds what agents that are Claude Code need.
 func (r *runner) prepare(ctx context.Context) error {
 	if r.modelled() == 0 {
+		if r.fault != "" {
+			return misuse("let Claude Code play: leave --agents out", "--fault: no agent has a model that there could be trouble with")
+		}
 		return nil
 	}
 	err := r.admit()
@@ -305,14 +312,21 @@ func (r *runner) verdict(result arena.Result) error {
 // firstReason returns why the first agent that did not act in the run in dir did not.
 func firstReason(dir string) string {
 	for ev, err := range world.Events(dir) {
-		var why struct{ Reason string }
+		var why struct {
+			Reason   string
+			Troubles []arena.Trouble
+		}
 		raw := ev.Proc
 		if ev.Kind == world.KindRefusal {
 			raw = ev.Data
 		}
-		if err == nil && json.Unmarshal(raw, &why) == nil && why.Reason != "" {
-			return ev.Agent + ": " + why.Reason
+		if err != nil || json.Unmarshal(raw, &why) != nil || why.Reason == "" {
+			continue
 		}
+		if len(why.Troubles) > 0 { // which the agent may have misunderstood
+			return fmt.Sprintf("%s: %s (%s)", ev.Agent, why.Troubles[0].What, why.Reason)
+		}
+		return ev.Agent + ": " + why.Reason
 	}
 	return "the log does not say why"
 }

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/claude"
@@ -24,8 +26,7 @@ import (
 // defaultModel is the model of agents whose scenario names none.
 const defaultModel = "claude-sonnet-4-5"
 
-// chooseUpstream returns what answers the agents' requests to their model. Nobody spends money or watches a puppet by accident:
-// without a key, one has to ask for the offline model.
+// chooseUpstream returns what answers the agents' requests to their model, with the trouble that was asked for.
 func (r *runner) chooseUpstream() (http.RoundTripper, error) {
 	if err := r.choosePrices(); err != nil {
 		return nil, err
@@ -33,12 +34,31 @@ func (r *runner) chooseUpstream() (http.RoundTripper, error) {
 	if err := r.affords(); err != nil {
 		return nil, err
 	}
+	upstream, err := r.chooseModel()
+	if err != nil || r.fault == "" {
+		return upstream, err
+	}
+	faults, err := gateway.NewFaults(upstream, r.fault, r.Seed)
+	if unknown := (*gateway.UnknownFaultError)(nil); errors.As(err, &unknown) {
+		return nil, misuse(scenarios.Suggest(unknown.Kind, gateway.FaultKinds()), "--fault: %w", err)
+	}
+	if err != nil {
+		return nil, misuse("write it like 429:0.1,cut@3, for a tenth of all requests and the third of each agent", "--fault: %w", err)
+	}
+	return faults, nil
+}
+
+// chooseModel returns the model. Nobody spends money or watches a puppet by accident:
+// without a key, one has to ask for the offline model.
+func (r *runner) chooseModel() (http.RoundTripper, error) {
 	if r.offline {
 		policies := make(map[string]world.Policy)
 		for _, a := range r.Agents {
 			policies[a.Name], _ = r.substrate.policy(a.Policy)
 		}
-		return gateway.NewOffline(func(agent string) world.Policy { return policies[agent] }, r.Seed), nil
+		model := gateway.NewOffline(func(agent string) world.Policy { return policies[agent] }, r.Seed)
+		model.Latency, model.Rate, model.Script = r.Offline.Latency, float64(r.Offline.Rate), r.script()
+		return model, nil
 	}
 	key, token := os.Getenv("ANTHROPIC_API_KEY"), os.Getenv("ANTHROPIC_AUTH_TOKEN")
 	if key == "" && token == "" {
@@ -53,20 +73,49 @@ func (r *runner) chooseUpstream() (http.RoundTripper, error) {
 	return upstream, nil
 }
 
+// script returns what the scenario has the offline model say and do.
+func (r *runner) script() []gateway.Line {
+	var script []gateway.Line
+	for _, said := range r.Offline.Script {
+		line := gateway.Line{Agents: said.Agents, Turns: said.Turns, Think: said.Think, Say: said.Say}
+		for _, use := range said.Tools {
+			line.Tools = append(line.Tools, gateway.ToolUse{Name: use.Name, Input: input(use.Args)})
+		}
+		if said.Action != "" {
+			line.Action = &world.Action{Name: said.Action, Args: input(said.Args)}
+		}
+		script = append(script, line)
+	}
+	return script
+}
+
+// input returns arguments as a JSON object.
+func input(args map[string]any) json.RawMessage {
+	if args == nil {
+		return json.RawMessage("{}")
+	}
+	return world.JSON(args)
+}
+
 // seats returns a seat for each agent. Those that are Claude Code have their folder and their gateway then.
 func (r *runner) seats() ([]arena.Seat, error) {
 	upstream, err := r.record()
 	if err != nil {
 		return nil, err
 	}
-	gw := &gateway.Gateway{Upstream: upstream, Log: r.log, Prices: r.prices, Budget: allOf(r.Budget), Budgets: make(map[string]gateway.Budget)}
+	// An answer for which there is no time left is of no use. One that falls silent is cut early enough to be asked for again.
+	gw := &gateway.Gateway{
+		Upstream: upstream, Log: r.log, Idle: min(2*time.Minute, r.Limits.Act/2), Patience: r.Limits.Act,
+		Prices: r.prices, Budget: allOf(r.Budget), Budgets: make(map[string]gateway.Budget),
+	}
 	for _, a := range r.Agents {
 		gw.Budgets[a.Name] = eachOf(a.Budget)
 	}
 	if r.again != nil && r.again.player != nil {
 		gw.Recorded = r.again.player.Recorded
 	}
-	if r.offline || r.again != nil && r.again.turn < 0 {
+	quick := r.offline && r.Offline.Latency == 0 && r.Offline.Rate == 0
+	if quick || r.again != nil && r.again.turn < 0 {
 		gw.InFlight = runtime.GOMAXPROCS(0) // it answers at once, so more at a time only makes each of them slower
 	}
 	var seats []arena.Seat
@@ -123,7 +172,7 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		}
 		env = append(append(env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
 		env = append(env, claude.AnswerEnv(a.MaxTokens)...)
-		seat.Meter, seat.Spent = meter(endpoint), endpoint.Spent
+		seat.Meter, seat.Spent, seat.Troubles = meter(endpoint), endpoint.Spent, troublesOf(endpoint)
 	}
 	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
@@ -150,6 +199,17 @@ func (r *runner) open(gw *gateway.Gateway, agent string) (token string, endpoint
 		r.endpoints[agent] = endpoint
 	}
 	return token, endpoint, err
+}
+
+// troublesOf returns what tells what troubles an agent had with its model.
+func troublesOf(endpoint *gateway.Endpoint) func() []arena.Trouble {
+	return func() []arena.Trouble {
+		var all []arena.Trouble
+		for _, t := range endpoint.Troubles() {
+			all = append(all, arena.Trouble(t))
+		}
+		return all
+	}
 }
 
 // scripted returns how to start an agent that follows a policy or repeats what was recorded.
@@ -186,7 +246,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 			Fenced: func(action world.Action, reason string) { fenced(action.Name, reason) },
 		})
 	}
-	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent}, nil
+	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent, Troubles: troublesOf(endpoint)}, nil
 }
 
 func (r *runner) closeEndpoints() error {

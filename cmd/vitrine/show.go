@@ -109,6 +109,9 @@ func show(a *app, dir string, only int) (any, error) {
 		if line != "" {
 			fmt.Fprintf(a.out, "  %s\n", printable(line))
 		}
+		for _, line := range modelTroubles(ev) {
+			fmt.Fprintf(a.out, "  %s\n", printable(line))
+		}
 	}
 	if only != allTurns {
 		return doc, nil
@@ -186,6 +189,23 @@ func tell(ev world.Event) string {
 		return strings.Join(line, ": ")
 	}
 	return agent + strings.TrimSpace(ev.Kind+" "+fields(data))
+}
+
+// modelTroubles says what troubles there were with the model of whoever acted.
+func modelTroubles(ev world.Event) []string {
+	var proc struct{ Troubles []arena.Trouble }
+	if json.Unmarshal(ev.Proc, &proc) != nil {
+		return nil // no process has acted
+	}
+	var lines []string
+	for _, trouble := range proc.Troubles {
+		line := fmt.Sprintf("%-12s had trouble: %s", ev.Agent, trouble.What)
+		if trouble.Times > 1 {
+			line += fmt.Sprintf(" (%d times)", trouble.Times)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // commanded says what an operator did.
