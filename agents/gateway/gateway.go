@@ -7,10 +7,12 @@
 //
 //	Endpoint   knows the agent by its socket and token; lets only the Messages API through
 //	charge     sets aside what the request may use at most of the budgets of its agent and of the run
-//	share      bounds the requests of all agents that are upstream at once, in a fair order, and holds them back when that is asked too much
+//	visit      takes the request upstream when there is room, and back into the line as long as that is asked too much (429, 529)
+//	share      bounds the requests of all agents that are upstream at once, and lets agents in by turns
 //	body       cuts an answer that stalls, is not taken, or never ends
 //	meter      reads the answer as it passes, counts its tokens, and says what they cost
-//	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model)
+//	checked    takes note of what is wrong with the answer, see [Endpoint.Troubles]
+//	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model); [Faults] spoil it
 //
 // The answer passes through unchanged and chunk by chunk: status, headers, bytes, the pings of a stream. What the gateway
 // itself has to say (403, 404, 413, 502, 504) has the form of the API's own errors:
