@@ -47,6 +47,9 @@ func (g *Game) opening(st world.State) ([]world.Event, error) {
 	}
 	start := world.Event{Kind: KindStart, Data: world.JSON(map[string]any{"agents": g.Agents, "seed": g.Seed}), Set: set}
 	events, err := g.Rules.Reset(g.Seed, slices.Clone(g.Agents))
+	if err == nil {
+		err = own(events)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reset: %w", err)
 	}
@@ -117,7 +120,7 @@ func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, as
 	if err != nil {
 		return nil, err
 	}
-	events, err := rules.Step(st, actions)
+	events, err := follow(rules, st, actions)
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +143,29 @@ func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, as
 	if follows == ConsequenceOut || len(refusals) == 0 {
 		return append(events, consequences...), nil
 	}
-	events, err = rules.Step(st, actions)
+	events, err = follow(rules, st, actions)
 	return slices.Concat(refusals, messages, consequences, events), err
+}
+
+// follow returns what follows from actions by the rules.
+func follow(rules world.Rules, st world.State, actions []world.Action) ([]world.Event, error) {
+	events, err := rules.Step(st, actions)
+	if err == nil {
+		err = own(events)
+	}
+	return events, err
+}
+
+// own returns an error if rules have made an event that only the arena makes, so that no log counts what nobody did.
+func own(events []world.Event) error {
+	for _, ev := range events {
+		switch ev.Kind {
+		case world.KindTurn, KindStart, KindPhase, KindAction, KindTimeout, KindInvalid, KindError, KindBudget, KindMessage, KindEnd,
+			KindOperator, KindHeld, KindResume, KindBranch, KindFenced:
+			return fmt.Errorf("the rules made an event %q, which is not theirs to make: give it another kind", ev.Kind)
+		}
+	}
+	return nil
 }
 
 // follows returns what follows for an agent from an event of that kind in a phase.

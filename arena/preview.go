@@ -1,6 +1,9 @@
 package arena
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -8,6 +11,8 @@ import (
 type Preview struct {
 	Turns [][]Step            // of each of the first turns, its steps, as long as nobody is out; no steps in a free-running game
 	Seen  []world.Observation // what each agent sees first and may do, in seat order
+
+	Actions []string // names of what anybody could do at first, whichever phase came first; sorted
 }
 
 // A Step is some agents who see the same state and act at once.
@@ -28,6 +33,9 @@ func (g *Game) Preview(turns int) (Preview, error) {
 	if err != nil {
 		return p, err
 	}
+	if p.Actions, err = g.actions(st); err != nil {
+		return p, err
+	}
 	for _, agent := range g.Agents {
 		obs := seen[agent]
 		obs.Agent = agent
@@ -46,6 +54,23 @@ func (g *Game) Preview(turns int) (Preview, error) {
 		p.Turns = append(p.Turns, steps)
 	}
 	return p, nil
+}
+
+// actions returns the names of what anybody could do in a state, in any phase; sorted.
+func (g *Game) actions(st world.State) ([]string, error) {
+	names := make(map[string]bool)
+	for i := range max(1, len(g.Phases)) {
+		_, seen, err := g.look(st.Apply(g.begins(i)...))
+		if err != nil {
+			return nil, err
+		}
+		for _, obs := range seen {
+			for _, spec := range obs.Actions {
+				names[spec.Name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // firstPhase returns the first phase in which an agent takes part; nil if there is none.

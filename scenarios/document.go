@@ -53,7 +53,10 @@ func parseDocument(file string, src []byte) (*document, *Error) {
 	}
 	values, err := unmarshal(src)
 	if syntax := (toml.ParseError{}); errors.As(err, &syntax) {
-		msg := strings.TrimSuffix(strings.ToLower(syntax.Message[:1])+syntax.Message[1:], ".")
+		msg := strings.TrimSuffix(syntax.Message, ".")
+		if !strings.HasPrefix(msg, "TOML ") {
+			msg = strings.ToLower(msg[:1]) + msg[1:]
+		}
 		return nil, d.mistakeAt(syntax.Position.Start+byteOrderMark(src), msg, syntaxHint(msg))
 	} else if err != nil {
 		return nil, d.mistakeAt(0, err.Error(), "")

@@ -81,14 +81,20 @@ func Join(errs ...error) error {
 	return all.sorted()
 }
 
-// Suggest returns a hint for a word that is none of the known ones: the one that was meant, if one is near, or else all of them.
-func Suggest(word string, known []string) string {
+// Nearest returns which of the known words was meant by one that is none of them; empty if none is near.
+func Nearest(word string, known []string) string {
 	best, nearest := 1+min(max(1, len(word)/3), len(word)-1), "" // a third of it may be wrong, but not all of it
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < best {
 			best, nearest = d, k
 		}
 	}
+	return nearest
+}
+
+// Suggest returns a hint for a word that is none of the known ones: the one that was meant, if one is near, or else all of them.
+func Suggest(word string, known []string) string {
+	nearest := Nearest(word, known)
 	switch {
 	case nearest != "":
 		return fmt.Sprintf("did you mean %q?", nearest)

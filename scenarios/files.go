@@ -201,7 +201,11 @@ func (s *Scenario) readPrompt(from source, at string, prompt *string, file strin
 
 // beside returns the content of a file beside the scenario, which the value at the path at names.
 func (s *Scenario) beside(from source, at, name string) ([]byte, *Error) {
-	if mistake := s.notBeside(at, name, "prompts/fisher.md"); mistake != nil {
+	example := "prompts/fisher.md"
+	if at == "rules.name" {
+		example = "village.star"
+	}
+	if mistake := s.notBeside(at, name, example); mistake != nil {
 		return nil, mistake
 	}
 	if raw, ok := s.Files[name]; ok {

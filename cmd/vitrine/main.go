@@ -143,11 +143,11 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
-	switch args[0] {
-	case "help", "-h", "-help", "--help":
+	if isHelp(args[0]) || args[0] == "world" && len(args) > 1 && isHelp(args[1]) {
 		fmt.Fprint(stdout, usage)
 		return 0
-	case "-version", "--version":
+	}
+	if args[0] == "-version" || args[0] == "--version" {
 		args[0] = "version"
 	}
 	known := commands()
@@ -166,6 +166,8 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	a := &app{err: stderr, json: slices.Contains(args, "--json") || slices.Contains(args, "-json")}
 	return a.fail(stdout, misuse(scenarios.Suggest(name, names), "unknown command %q", name))
 }
+
+func isHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg) }
 
 func (c command) run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
 	a := &app{out: stdout, stdout: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}

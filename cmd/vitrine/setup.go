@@ -33,7 +33,15 @@ func load(path string, set []string) (*setup, error) {
 	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
 		return nil, misuse("the shipped scenarios are in the folder scenarios", "%w", err)
 	}
-	return complete(s, err)
+	whole, err := complete(s, err)
+	if err != nil {
+		return nil, err
+	}
+	if err := whole.misspelt(); err != nil {
+		whole.close()
+		return nil, err
+	}
+	return whole, nil
 }
 
 // reload reads a run's scenario again, from its manifest: in a branch, that by which it goes on.
@@ -101,6 +109,41 @@ func complete(s *scenarios.Scenario, err error) (*setup, error) {
 		return nil, err
 	}
 	return set, nil
+}
+
+// misspelt returns a mistake for each action in the scenario that nobody could do at first, where it is likely that another one was meant: it has
+// nearly the name of one that somebody could do, and that no phase has. It may be an action that the rules offer later.
+func (s *setup) misspelt() error {
+	game := s.game()
+	first, err := game.Preview(0)
+	if err != nil {
+		return rulesFailed(s.Scenario, err)
+	}
+	look := func(path, name string, known []string) {
+		msg := fmt.Sprintf("nobody is offered an action %q at first", name)
+		meant := scenarios.Nearest(name, known)
+		switch {
+		case slices.Contains(first.Actions, name):
+		case meant != "":
+			err = scenarios.Join(err, s.Error(path, msg, fmt.Sprintf("did you mean %q?", meant)))
+		case name == arena.Say:
+			err = scenarios.Join(err, s.Error(path, msg, "agents can talk if there is a table [messages]"))
+		}
+	}
+	var named []string
+	for _, p := range s.Phases {
+		named = append(named, p.Actions...)
+	}
+	unnamed := slices.DeleteFunc(slices.Clone(first.Actions), func(name string) bool { return slices.Contains(named, name) })
+	for i, p := range s.Phases {
+		for k, name := range p.Actions {
+			look(fmt.Sprintf("phases.%d.actions.%d", i, k), name, unnamed)
+		}
+	}
+	if name := s.Limits.Default.Action; name != "" && name != world.Pass {
+		look("limits.default.action", name, first.Actions)
+	}
+	return err
 }
 
 // close ends what runs for the rules. There may be no setup.

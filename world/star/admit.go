@@ -1,7 +1,7 @@
 package star
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -12,7 +12,7 @@ import (
 
 // admit makes an operation pay, and refuses one that would make too much.
 func admit(thread *starlark.Thread, op syntax.Token, x, y starlark.Value) error {
-	if err := errors.Join(smallInt(x), smallInt(y)); err != nil {
+	if err := cmp.Or(smallInt(x), smallInt(y)); err != nil {
 		return err
 	}
 	xText, xIsText := starlark.AsString(x)
@@ -104,15 +104,15 @@ func admitCall(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple
 		if sep, _ := starlark.AsString(b.Receiver()); err == nil && len(args) > 0 {
 			n += len(sep) * max(0, starlark.Len(args[0]))
 		}
-		return errors.Join(err, makeText(thread, n))
+		return cmp.Or(err, makeText(thread, n))
 	case "format":
 		text, _ := starlark.AsString(b.Receiver())
 		n, err := textSize(thread, args)
 		for _, kwarg := range kwargs {
 			more, moreErr := textSize(thread, kwarg[1])
-			n, err = n+more, errors.Join(err, moreErr)
+			n, err = n+more, cmp.Or(err, moreErr)
 		}
-		return errors.Join(err, makeText(thread, len(text)+(1+strings.Count(text, "{"))*n))
+		return cmp.Or(err, makeText(thread, len(text)+(1+strings.Count(text, "{"))*n))
 	case "replace":
 		text, _ := starlark.AsString(b.Receiver())
 		n := len(text)
@@ -182,7 +182,7 @@ func visit(thread *starlark.Thread, x starlark.Value, depth int, do func(starlar
 	if text, ok := starlark.AsString(x); ok {
 		cost += len(text) / 8
 	}
-	if err := errors.Join(spend(thread, cost), do(x)); err != nil {
+	if err := cmp.Or(spend(thread, cost), do(x)); err != nil {
 		return err
 	}
 	switch x := x.(type) {

@@ -14,13 +14,15 @@ import (
 // What one call of the file may take. A step is one of the interpreter's; whoever makes values or goes through them pays one more for each
 // value and for each 8 bytes of text. So the budget bounds memory too, and it ends a call at the same place on every machine.
 const (
-	callSteps = 10_000_000
-	maxText   = 1 << 16     // bytes of a text that an operator or a function makes
-	maxBits   = 1024        // of a whole number that goes on in an operator
-	maxDepth  = 100         // of lists and dicts in each other
-	maxRange  = 1_000_000   // numbers in a range
-	maxTuple  = 1000        // values in a tuple, with those in the tuples in it
-	callTime  = time.Minute // far more than the steps take; no call should come to it
+	callSteps  = 10_000_000
+	maxText    = 1 << 16     // bytes of a text that an operator or a function makes
+	maxBits    = 1024        // of a whole number that goes on in an operator
+	maxDepth   = 100         // of lists and dicts in each other
+	maxRange   = 1_000_000   // numbers in a range
+	maxEvents  = 100_000     // events of a step
+	maxActions = 1000        // actions in an observation
+	maxTuple   = 1000        // values in a tuple, with those in the tuples in it
+	callTime   = time.Minute // far more than the steps take; no call should come to it
 )
 
 // A meter is the budget of a thread.

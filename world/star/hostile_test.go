@@ -79,6 +79,8 @@ func TestAHostileFileIsAnErrorInBoundedTimeAndMemory(t *testing.T) {
 		"to change it in place":      {"params['n'] += 2", "cannot insert into frozen hash table"},
 		"to load":                    {"load('x.star', 'y')", "a file of rules loads no other"},
 		"to print":                   {"print('x')", "rules print nothing"},
+		"many events":                {"return [event('x')] * 100001", "reset: it returns 100001 events; the most are 100000"},
+		"many actions":               {"observation({}, [action('a')] * 1001)", "observation: there are 1001 actions; the most are 1000 give an action arguments"},
 		"two actions of a name":      {"observation({}, [action('a'), action('a')])", `observation: there are two actions "a"`},
 		"an action called pass":      {"action('pass')", "action: the name must match"},
 		"actions of the terminated":  {"observation({}, [action('a')], terminated = True)", "who is terminated has no actions"},
@@ -104,6 +106,9 @@ func TestAHostileFileIsAnErrorInBoundedTimeAndMemory(t *testing.T) {
 			}
 			if err != nil && !strings.HasPrefix(err.Error(), "hostile.star:") {
 				t.Errorf("no place in the file: %v", err)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one reason: %v", err)
 			}
 			if took := time.Since(begun); took > callTime {
 				t.Errorf("took %v", took)

@@ -137,6 +137,9 @@ func makeObservation(thread *starlark.Thread, b *starlark.Builtin, args starlark
 	if err != nil {
 		return nil, err
 	}
+	if actions != nil && actions.Len() > maxActions {
+		return nil, &hintedError{fmt.Sprintf("observation: there are %d actions; the most are %d", actions.Len(), maxActions), "give an action arguments"}
+	}
 	if o.obs.View, err = toJSON(thread, view); err != nil {
 		return nil, fmt.Errorf("observation: view: %w", err)
 	}

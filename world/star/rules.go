@@ -88,6 +88,9 @@ func takeEvents(v starlark.Value, events []world.Event) ([]world.Event, error) {
 	if !ok {
 		return nil, fmt.Errorf("it returns %s, want a list of events", article(v))
 	}
+	if list.Len() > maxEvents {
+		return nil, fmt.Errorf("it returns %d events; the most are %d", list.Len(), maxEvents)
+	}
 	for v := range starlark.Elements(list) {
 		m, _ := v.(made)
 		ev, ok := m.value.(world.Event)
@@ -106,7 +109,9 @@ func (r *Rules) Observe(st world.State, agent string) (world.Observation, error)
 		return world.Observation{}, err
 	}
 	if o == nil {
-		return world.Observation{}, fmt.Errorf("no agent %q in this world", agent)
+		e := mistake(r.observe.Position(), fmt.Sprintf("no agent %q in this world: observe returns None for it", agent))
+		e.Hint = "reset gets the names of all who play"
+		return world.Observation{}, e
 	}
 	return o.obs, nil
 }

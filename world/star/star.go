@@ -103,7 +103,8 @@
 // # Bounds
 //
 // A call of the file has a budget of ten million steps, which on one machine are half a second; measure has it for each event. What makes much of
-// little, like s * 1000000 or a == b, takes steps for all that it makes or goes through, and a string that is made has at most 64 kB. So a file that runs
+// little, like s * 1000000 or a == b, takes steps for all that it makes or goes through, and a string that is made has at most 64 kB. A
+// step has at most 100,000 events, and an observation 1000 actions. So a file that runs
 // away ends in an error, at the same place on every machine. The interpreter knows no such bounds: [Load] puts calls of guards into the file before it is
 // compiled. Beyond that, a minute ends any call.
 package star

@@ -249,6 +249,15 @@ func TestAStepInWhichNobodyActsIsNoneOfSimultaneousRules(t *testing.T) {
 	}
 }
 
+func TestWhoIsNotObservedHasItsPlaceInTheFile(t *testing.T) {
+	rules := shipped(t, "grid.star", nil)
+	_, err := rules.Observe(world.State{}, "nobody")
+	var e *Error
+	if !errors.As(err, &e) || e.File != "grid.star" || e.Line < 2 || !strings.HasSuffix(e.Msg, `no agent "nobody" in this world: observe returns None for it`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAnErrorOfTheRulesIsOneOfTheFile(t *testing.T) {
 	rules, err := Load("village.star", []byte("double = 2\n"+least), nil)
 	if err != nil {
