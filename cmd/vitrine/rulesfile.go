@@ -25,8 +25,8 @@ func fileRules(s *scenarios.Scenario) (substrate, error) {
 		return substrate{}, rulesMistakes(s, err)
 	}
 	params, err := readParams(s, rules.Params())
-	if err != nil {
-		return substrate{}, err
+	if err != nil { // mistakes in policies can be found all the same
+		return substrate{rules: func(*scenarios.Scenario) (world.Rules, error) { return nil, nil }, policies: rules.Policies()}, err
 	}
 	if rules, err = star.Load(s.Rules.Name, source, params); err != nil {
 		return substrate{}, rulesMistakes(s, err)
