@@ -16,7 +16,7 @@ const module = "github.com/vitrine-sim/vitrine"
 // one way: cmd -> arena -> agents -> world, and each module from outside has one package that knows it.
 var allowed = map[string][]string{
 	"cmd/vitrine": {
-		"agents", "agents/claude", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "arena", "scenarios", "world",
+		"agents", "agents/claude", "agents/confine", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "arena", "scenarios", "world",
 		"world/bazaar",
 		"world/commons",
 		"world/conform",
@@ -30,9 +30,10 @@ var allowed = map[string][]string{
 	"arena":             {"agents", "world"},
 	"agents":            {"world"},
 	"agents/agentstest": {"agents", "world"},
-	"agents/claude":     {"agents", "world", "github.com/modelcontextprotocol/go-sdk"},
+	"agents/claude":     {"agents", "agents/confine", "world", "github.com/modelcontextprotocol/go-sdk"},
 	"agents/gateway":    {"world"},
-	"agents/lines":      {"agents", "world"},
+	"agents/confine":    {"agents", "github.com/landlock-lsm/go-landlock", "golang.org/x/sys"},
+	"agents/lines":      {"agents", "agents/confine", "world"},
 	"agents/plugin": {
 		"agents", "agents/plugin/proto/vitrine/v1", "world",
 		"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc",

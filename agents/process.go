@@ -11,17 +11,40 @@ import (
 )
 
 // A Process is a child with pipes to its standard input and output, in a process group of its own. It cannot outlive this
-// process: the kernel kills it when its parent dies, however that happens.
+// process: the kernel kills it when its parent dies, however that happens, or its keeper does.
 type Process struct {
 	Stdin  *os.File // writes may have a deadline
 	Stdout *os.File
 
-	cmd  *exec.Cmd
-	done chan struct{} // closed once the process is reaped
+	cmd    *exec.Cmd
+	keeper Keeper        // nil: none
+	ending Ending        // once done is closed
+	done   chan struct{} // closed once the process is reaped
+}
+
+// An Ending is how a process ended.
+type Ending struct {
+	Exit       string // such as "exit status 1" or "signal: killed"
+	PeakMemory int64  // bytes that it had resident at most
+}
+
+// A Keeper is whoever stands between this program and a process: what is started is the keeper's own process, which has started the
+// one that is meant, and ends after it and all that it has left.
+type Keeper interface {
+	// Kill makes it end everything at once. It may be called more than once, and by any goroutine.
+	Kill()
+	// Ending says how the process ended that is meant. It is called once, when the keeper's own process is gone.
+	Ending(keeper Ending) Ending
 }
 
 // StartProcess starts cmd, whose Stdin, Stdout and SysProcAttr are for StartProcess to set.
 func StartProcess(cmd *exec.Cmd) (*Process, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return StartKept(cmd, nil)
+}
+
+// StartKept starts cmd, whose Stdin and Stdout are for StartKept to set. It is the keeper's own process, which passes SIGTERM on.
+func StartKept(cmd *exec.Cmd, keeper Keeper) (*Process, error) {
 	childIn, stdin, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -31,8 +54,8 @@ func StartProcess(cmd *exec.Cmd) (*Process, error) {
 		return nil, errors.Join(err, childIn.Close(), stdin.Close())
 	}
 	cmd.Stdin, cmd.Stdout = childIn, childOut
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	p := &Process{Stdin: stdin, Stdout: stdout, cmd: cmd, done: make(chan struct{})}
+	cmd.SysProcAttr.Setpgid = true
+	p := &Process{Stdin: stdin, Stdout: stdout, cmd: cmd, keeper: keeper, done: make(chan struct{})}
 
 	started := make(chan error)
 	go p.run(started) // ends when the process is reaped
@@ -56,10 +79,17 @@ func (p *Process) run(started chan<- error) {
 	}
 	_ = p.cmd.Wait() // what it says is in ProcessState
 	_ = p.signal(syscall.SIGKILL)
+	p.ending = Ending{Exit: p.cmd.ProcessState.String()}
+	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		p.ending.PeakMemory = usage.Maxrss * 1024 // Linux counts kibibytes
+	}
+	if p.keeper != nil {
+		p.ending = p.keeper.Ending(p.ending)
+	}
 	close(p.done)
 }
 
-// PID returns the process id.
+// PID returns the process id, which is that of the keeper's own process if there is a keeper.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Done is closed when the process has ended and its group is killed.
@@ -70,7 +100,7 @@ func (p *Process) Exit() string {
 	if !p.ended() {
 		return "still running"
 	}
-	return p.cmd.ProcessState.String()
+	return p.ending.Exit
 }
 
 // PeakMemory returns the most bytes that the process had resident. 0 before Done is closed. The kernel counts from before
@@ -79,16 +109,16 @@ func (p *Process) PeakMemory() int64 {
 	if !p.ended() {
 		return 0
 	}
-	usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
-	}
-	return usage.Maxrss * 1024 // Linux counts kibibytes
+	return p.ending.PeakMemory
 }
 
 // Kill ends the process and its group at once, if it has not ended yet.
 func (p *Process) Kill() {
-	if !p.ended() { // else its number may be another's by now
+	switch {
+	case p.ended(): // its number may be another's by now
+	case p.keeper != nil:
+		p.keeper.Kill()
+	default:
 		_ = p.signal(syscall.SIGKILL)
 	}
 }
@@ -98,11 +128,14 @@ func (p *Process) Kill() {
 func (p *Process) Stop(grace time.Duration) error {
 	_ = p.Stdin.Close() // a pipe that is already broken is as good as closed
 	defer func() { _ = p.Stdout.Close() }()
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+	for _, end := range []func(){
+		func() { _ = p.signal(syscall.SIGTERM) }, // it may have gone in between
+		p.Kill,
+	} {
 		if p.wait(grace) {
 			return nil
 		}
-		_ = p.signal(sig) // it may have gone in between
+		end()
 	}
 	if p.wait(grace) {
 		return nil
