@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"agents/confine":    {"agents", "github.com/landlock-lsm/go-landlock", "golang.org/x/sys"},
 	"agents/lines":      {"agents", "agents/confine", "world"},
 	"agents/plugin": {
-		"agents", "agents/plugin/proto/vitrine/v1", "world",
+		"agents", "agents/confine", "agents/plugin/proto/vitrine/v1", "world",
 		"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc",
 	},
 	"agents/plugin/proto/vitrine/v1": {"google.golang.org/grpc", "google.golang.org/protobuf"}, // generated

@@ -52,6 +52,7 @@ type Manifest struct {
 	Fault         string          `json:"fault,omitempty"`          // trouble with the model that was asked for, see gateway.Faults
 	Transport     string          `json:"transport,omitempty"`      // how its requests and its tools travel
 	Isolation     string          `json:"isolation"`                // what keeps agents apart
+	Level         string          `json:"level,omitempty"`          // how well, from "A+" to "F"; empty if no agent is a process
 	Supervisor    int             `json:"supervisor"`               // process id
 	Start         time.Time       `json:"start"`
 }
@@ -64,6 +65,7 @@ type AgentManifest struct {
 	Policy string `json:"policy,omitempty"` // of a scripted agent, or of the offline model in its place
 
 	Command []string `json:"command,omitempty"` // of a program, with whole paths
+	Read    []string `json:"read,omitempty"`    // what its process may read besides its own and the system's files, with whole paths
 }
 
 // A Branch says how a run goes on from a turn of another one.

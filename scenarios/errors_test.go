@@ -120,9 +120,9 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\n[[agents]]\nname = \"b\"\n[[agents]]\nname = \"a\"\n", `x.toml:7:8: duplicate agent name "a", first on line 3|give it another name; agents that differ in nothing else are a group with a count`},
 		{"rules.name = \"r\"\n[[agents]]\nname = \"a\"\nkind = \"script\"\n", `x.toml:4:8: agents.0.kind must be claude, scripted, exec, plugin or human, not "script"|did you mean "scripted"?`},
 		{
-			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ntools = [\n  \"Read\",\n  \"Bash\",\n  \"read\" ]\nthinking = 5\n",
-			"x.toml:6:3: agents.0.tools.1 must be Read, Write, Edit, Glob or Grep, not \"Bash\"\n" +
-				"x.toml:7:3: agents.0.tools.2 must be Read, Write, Edit, Glob or Grep, not \"read\"|did you mean \"Read\"?\n" +
+			"rules.name = \"r\"\n[[agents]]\nname = \"a\"\ntools = [\n  \"Read\",\n  \"WebFetch\",\n  \"read\" ]\nthinking = 5\n",
+			"x.toml:6:3: agents.0.tools.1 must be Read, Write, Edit, Glob, Grep or Bash, not \"WebFetch\"\n" +
+				"x.toml:7:3: agents.0.tools.2 must be Read, Write, Edit, Glob, Grep or Bash, not \"read\"|did you mean \"Read\"?\n" +
 				`x.toml:8:12: agents.0.thinking must be 0 or at least 1024, not 5`,
 		},
 

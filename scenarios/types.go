@@ -17,7 +17,7 @@ type Scenario struct {
 	Model      string   `toml:"model" doc:"Model of all agents; by default up to who runs the scenario."`
 	Thinking   int      `toml:"thinking" or:"0" min:"1024" max:"1000000" default:"0" doc:"Tokens that each agent may think before it answers; 0: it does not think."`
 	MaxTokens  int      `toml:"max_tokens" min:"1" max:"1000000" doc:"Tokens of one answer of a model at most, thoughts among them; by default up to Claude Code, which takes 32000."`
-	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"Built-in tools of Claude Code that all agents may use, in their own work folders only."`
+	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep,Bash" doc:"Built-in tools of Claude Code that all agents may use, in their own work folders only."`
 	Prompt     string   `toml:"prompt" doc:"What all agents are told at the start. {name}, {role}, {agents} (their number) and {rules.KEY} are filled in."`
 	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
 	Workdir    string   `toml:"workdir" doc:"A folder beside the scenario whose files are in the work folder of each agent when it starts."`
@@ -64,6 +64,7 @@ type Limits struct {
 	OnInvalid string        `toml:"on_invalid" enum:"pass,default,out" default:"pass" doc:"When it did nothing, or nothing legal."`
 	OnError   string        `toml:"on_error" enum:"pass,default,out" default:"pass" doc:"When it could not act this once; a dead process is out in any case."`
 	OnBudget  string        `toml:"on_budget" enum:"out,pass,default,end" default:"out" doc:"When it cannot act because a budget is spent: its part is over, it passes this once, the default action is done in its place, or the episode ends."`
+	MinLevel  string        `toml:"min_level" enum:"A+,A,B,C,D,E,F" doc:"Where agents that are processes are kept apart less well, the run is refused; vitrine doctor says the level of a machine."`
 	Default   Default       `toml:"default" doc:"The action that \"default\" means."`
 }
 
@@ -142,11 +143,12 @@ type Agent struct {
 	Thinking   int      `toml:"thinking" or:"0" min:"1024" max:"1000000" doc:"By default the scenario's."`
 	MaxTokens  int      `toml:"max_tokens" min:"1" max:"1000000" doc:"By default the scenario's."`
 	Budget     Budget   `toml:"budget" doc:"Its own; what it does not limit, [budget.agent] does."`
-	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep" doc:"In place of the scenario's."`
+	Tools      []string `toml:"tools" enum:"Read,Write,Edit,Glob,Grep,Bash" doc:"In place of the scenario's."`
 	Prompt     string   `toml:"prompt" doc:"What it is told besides the scenario's prompt, after a blank line."`
 	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
 	Workdir    string   `toml:"workdir" doc:"In place of the scenario's."`
 	Env        Env      `toml:"env" reserved:"true" doc:"Added to the scenario's; its own value of a variable counts."`
+	Read       []string `toml:"read" pattern:"^[.]{0,2}/." hint:"a path that begins with /, ./ or ../" doc:"Files and folders that its process may read, besides its own and the system's, and what lies beside the program that it is. Paths that begin with ./ or ../ begin in the scenario's folder."`
 	MCP        []MCP    `toml:"mcp" max:"20" doc:"MCP servers whose tools Claude Code gets besides the world's, each a process of its own beside the agent's."`
 
 	Act      time.Duration `toml:"act" min:"1ms" doc:"Clock of one act of its own, in any phase; by default that of the phase, or of [limits]."` // 0: the default

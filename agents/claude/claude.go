@@ -41,6 +41,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -70,7 +71,11 @@ type Config struct {
 	Servers   []Server // MCP servers that it starts beside the world's, in its working directory
 	Log       *slog.Logger
 
-	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; no process may be writing it.
+	Boundary confine.Boundary // what keeps the process away from others
+	Read     []string         // files and folders, absolute, that it may read besides the system's and its own
+	Hidden   string           // a folder that it must not see, but for Dir in it
+
+	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; it is in Dir, and no process may be writing it.
 	// What a killed process left of its last line is cut off. Empty: a new conversation.
 	Resume string
 	Told   string // what the agent reads ahead of its first observation; empty: nothing
@@ -130,7 +135,7 @@ var _ agents.Agent = (*Agent)(nil)
 // Start starts the process and waits until it answers.
 func Start(ctx context.Context, cfg Config) (*Agent, error) {
 	if cfg.Resume != "" {
-		if err := cutTornLine(cfg.Resume); err != nil {
+		if err := cutTornLine(cfg.Dir, cfg.Resume); err != nil {
 			return nil, fmt.Errorf("resume claude: %w", err)
 		}
 	}
@@ -138,7 +143,7 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start claude: %w", err)
 	}
-	process, err := agents.StartProcess(cmd)
+	process, err := cfg.Boundary.Start(cmd, cell(cfg))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start claude: %w", err), stderr.Close())
 	}
@@ -187,7 +192,7 @@ func (a *Agent) initialize(ctx context.Context) error {
 	}
 }
 
-// PID returns the process id.
+// PID returns the process id of its keeper, whose child the process is.
 func (a *Agent) PID() int { return a.process.PID() }
 
 // read handles the child's lines until it closes its output.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -108,6 +109,9 @@ var binary = sync.OnceValues(func() (claude.Binary, error) {
 	return claude.Locate(context.Background(), os.Getenv("VITRINE_TEST_CLAUDE"), slog.Default())
 })
 
+// boundary is the strongest that this machine has.
+var boundary = sync.OnceValue(func() confine.Boundary { return confine.Find(context.Background()) })
+
 // config runs a real Claude Code process.
 func config(t *testing.T) claude.Config {
 	t.Helper()
@@ -117,7 +121,7 @@ func config(t *testing.T) claude.Config {
 	}
 	return claude.Config{
 		Binary: bin.Path, Version: "test", Dir: filepath.Join(t.TempDir(), "a"), Token: "token", Model: "claude-sonnet-4-5",
-		Prompt: "You fish.", Log: slog.New(slog.DiscardHandler),
+		Prompt: "You fish.", Log: slog.New(slog.DiscardHandler), Boundary: boundary(),
 	}
 }
 
@@ -329,9 +333,10 @@ func TestKilledAgentIsDead(t *testing.T) {
 		return nil, http.StatusOK
 	}}
 	agent := start(t, m, nil)
+	pid := claude.Kept(t, agent.PID())
 	go func() {
 		<-asked
-		_ = syscall.Kill(agent.PID(), syscall.SIGKILL)
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}()
 	_, err := agent.Act(within(t, time.Minute), observe(0))
 	var dead *agents.DeadError
@@ -393,7 +398,7 @@ func TestProcessHoldsNoKeyAndKeepsItsTranscript(t *testing.T) {
 		agent := start(t, m, func(cfg *claude.Config) { cfg.Dir = dir })
 		mustAct(t, agent, 0)
 		for _, file := range []string{"environ", "cmdline"} {
-			raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", agent.PID(), file))
+			raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", claude.Kept(t, agent.PID()), file))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,9 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vitrine-sim/vitrine/agents/confine"
 )
 
 const (
+	promptName = "prompt.txt"
 	socketName = "api.sock"
 	stderrName = "stderr.log"
 )
@@ -27,7 +30,7 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 			return nil, nil, err
 		}
 	}
-	prompt := filepath.Join(cfg.Dir, "prompt.txt")
+	prompt := filepath.Join(cfg.Dir, promptName)
 	if err := os.WriteFile(prompt, []byte(cfg.Prompt+protocolText), 0o600); err != nil {
 		return nil, nil, err
 	}
@@ -65,6 +68,17 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 	return cmd, stderr, nil
 }
 
+// cell returns what the process may reach.
+func cell(cfg Config) confine.Cell {
+	c := confine.Cell{Dir: cfg.Dir, Files: []string{promptName, serversName, socketName}, Read: slices.Clone(cfg.Read), Hidden: cfg.Hidden}
+	for _, server := range cfg.Servers {
+		if filepath.IsAbs(server.Command) {
+			c.Read = append(c.Read, server.Command)
+		}
+	}
+	return c
+}
+
 // GatewayEnv returns the variables by which Claude Code finds the gateway at [Socket] of its agent's folder, when it runs in a folder of that.
 func GatewayEnv(token string) []string {
 	return []string{
@@ -90,6 +104,9 @@ func arguments(cfg Config, prompt string) []string {
 	}
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Write" || t == "Edit" }) {
 		allowed = append(allowed, "Edit(./**)") // governs Write as well
+	}
+	if slices.Contains(cfg.Tools, "Bash") {
+		allowed = append(allowed, "Bash")
 	}
 	for _, server := range cfg.Servers {
 		allowed = append(allowed, "mcp__"+server.Name)

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
 // TestMain lets the test binary be an MCP server, and stand in for a Claude Code that misbehaves in ways the real one does not. Its mode is the name
 // of its model.
 func TestMain(m *testing.M) {
+	confine.Main()
 	if len(os.Args) > 1 && os.Args[1] == NotesServer {
 		serveNotes()
 		return
@@ -29,6 +31,20 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// Kept returns the process that a keeper keeps.
+func Kept(t *testing.T, keeper int) int {
+	t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", keeper, keeper))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(raw), &pid); err != nil {
+		t.Fatalf("the children of keeper %d are %q: %v", keeper, raw, err)
+	}
+	return pid
 }
 
 type fake struct {

@@ -96,16 +96,22 @@ func Locate(ctx context.Context, named string, log *slog.Logger) (Binary, error)
 
 // Cached returns where the pinned version is in the user's cache, and whether it is there, whole.
 func Cached() (string, bool) {
+	path := CachePath()
+	rel, err := pinnedRelease()
+	return path, err == nil && path != "" && rel.check(path) == nil
+}
+
+// CachePath returns where the pinned version would be in the user's cache; empty if it can be nowhere.
+func CachePath() string {
 	rel, err := pinnedRelease()
 	if err != nil {
-		return "", false
+		return ""
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", false
+		return ""
 	}
-	path := rel.path(filepath.Join(cache, "vitrine"))
-	return path, rel.check(path) == nil
+	return rel.path(filepath.Join(cache, "vitrine"))
 }
 
 // Inspect asks an executable for its version. The error says so if it is not Claude Code, or too old.

@@ -3,16 +3,13 @@ package claude_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
 )
@@ -29,7 +26,6 @@ func TestAgentUsesAnMCPServerOfItsOwn(t *testing.T) {
 		return []block{act("toolu_a", "fish", 3)}, http.StatusOK
 	}}
 	var dir string
-	var pid int
 	t.Run("play", func(t *testing.T) {
 		agent := start(t, m, func(cfg *claude.Config) {
 			dir = cfg.Dir
@@ -41,24 +37,37 @@ func TestAgentUsesAnMCPServerOfItsOwn(t *testing.T) {
 		if len(requests) != 2 {
 			t.Fatalf("%d requests, want one for the note and one for the act", len(requests))
 		}
-		found := regexp.MustCompile(`wrote \{.{0,4}text.{0,6}hello.{0,4}\} with ink and Mars in (\S+) as process ([0-9]+)\.`).FindSubmatch(requests[1])
+		found := regexp.MustCompile(`wrote \{.{0,4}text.{0,6}hello.{0,4}\} with ink and Mars in (\S+) as process [0-9]+\.`).FindSubmatch(requests[1])
 		if found == nil {
 			t.Fatalf("the model is not told what the tool said: %s", requests[1])
 		}
 		if got, want := string(found[1]), filepath.Join(dir, "work"); got != want {
 			t.Errorf("the server runs in %s, want %s", got, want)
 		}
-		pid, _ = strconv.Atoi(string(found[2]))
-		environ, err := os.ReadFile("/proc/" + strconv.Itoa(agent.PID()) + "/environ")
+		if living := livingIn(dir); len(living) < 2 {
+			t.Errorf("processes %v live in the agent's folder, want it and the server", living)
+		}
+		environ, err := os.ReadFile("/proc/" + strconv.Itoa(claude.Kept(t, agent.PID())) + "/environ")
 		if err != nil || !bytes.Contains(environ, []byte("HOME="+filepath.Join(dir, "home"))) || bytes.Contains(environ, []byte("/nowhere")) {
 			t.Errorf("the environment of the agent is %q, %v", environ, err)
 		}
 	})
-	for deadline := time.Now().Add(time.Minute); !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the server, process %d, is still there", pid)
+	if left := livingIn(dir); len(left) > 0 {
+		t.Errorf("processes %v are still there", left)
+	}
+}
+
+// livingIn returns the processes whose working directory is in a folder, whoever started them.
+func livingIn(dir string) []int {
+	var pids []int
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd") // the pattern is right
+	for _, link := range links {
+		cwd, err := os.Readlink(link)
+		if pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil && strings.HasPrefix(cwd, dir+"/") {
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
 func TestMCPServerThatDoesNotStartIsAnErrorWithItsName(t *testing.T) {

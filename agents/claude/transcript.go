@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,28 +19,46 @@ const TranscriptName = "transcript.jsonl"
 // Transcript returns the path of the newest conversation that a process left in the agent's folder dir, whether it was closed or
 // killed. The error is [fs.ErrNotExist] if there is none that Claude Code could go on with.
 func Transcript(dir string) (path string, err error) {
-	found, err := filepath.Glob(filepath.Join(quoteGlob(dir), "home", ".claude", "projects", "*", "*.jsonl"))
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return "", err
 	}
-	var newest time.Time
+	defer root.Close()
+	name, err := newest(root)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, name), nil
+}
+
+// newest returns the name of the newest conversation in an agent's folder. The agent has made what is there: a link leads no further than its
+// folder, and what is no file is passed over.
+func newest(root *os.Root) (name string, err error) {
+	found, err := fs.Glob(root.FS(), "home/.claude/projects/*/*.jsonl")
+	if err != nil {
+		return "", err
+	}
+	var last time.Time
 	for _, file := range found {
-		info, err := os.Stat(file)
+		info, err := root.Lstat(file)
 		if err != nil {
 			return "", err
 		}
-		raw, err := os.ReadFile(file)
+		if !info.Mode().IsRegular() {
+			continue
+		}
+		raw, err := root.ReadFile(file)
 		if err != nil {
 			return "", err
 		}
-		if begun(raw) && !info.ModTime().Before(newest) {
-			path, newest = file, info.ModTime()
+		if begun(raw) && !info.ModTime().Before(last) {
+			name, last = file, info.ModTime()
 		}
 	}
-	if path == "" {
-		return "", fmt.Errorf("find a conversation in %s: %w", dir, fs.ErrNotExist)
+	if name == "" {
+		return "", fmt.Errorf("find a conversation in %s: %w", root.Name(), fs.ErrNotExist)
 	}
-	return path, nil
+	return name, nil
 }
 
 // begun says whether a transcript holds a whole message to the model. Claude Code writes other lines ahead of the first one, and does
@@ -57,24 +76,43 @@ func begun(raw []byte) bool {
 // keepTranscript gives the conversation a name that does not depend on where the folder stands. An agent that never got as far
 // as a conversation has none.
 func keepTranscript(dir string) error {
-	path, err := Transcript(dir)
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name, err := newest(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := root.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, TranscriptName), raw, 0o600)
+	return root.WriteFile(TranscriptName, raw, 0o600)
 }
 
-// cutTornLine cuts off what a killed process left of a line at the end of a transcript. Claude Code passes over it, but writes on in
+// cutTornLine cuts off what a killed process left of a line at the end of a transcript in an agent's folder. Claude Code passes over it, but writes on in
 // that same line, so that its own next entry is lost.
-func cutTornLine(path string) error {
-	raw, err := os.ReadFile(path)
+func cutTornLine(dir, path string) error {
+	name, err := filepath.Rel(dir, path)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
@@ -82,7 +120,7 @@ func cutTornLine(path string) error {
 	if whole == len(raw) {
 		return nil
 	}
-	return os.Truncate(path, int64(whole))
+	return f.Truncate(int64(whole))
 }
 
 // quoteGlob returns a pattern that matches path and nothing else.

@@ -88,7 +88,7 @@ func killWhenWritten(t *testing.T, agent *claude.Agent, dir, words string) strin
 			t.Fatalf("the transcript has no %s: %v", words, err)
 		}
 	}
-	if err := syscall.Kill(agent.PID(), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(claude.Kept(t, agent.PID()), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	var dead *agents.DeadError

@@ -50,16 +50,16 @@ type Cell struct {
 	Dir    string   // its folder; work, home and tmp in it are there, and its own to write
 	Files  []string // names in Dir that it may read, or connect to if they are sockets
 	Read   []string // files and folders elsewhere that it may read and execute
+	Write  []string // folders elsewhere that are its own to write
 	Hidden string   // a folder that it must not see, but for Dir in it, even if it may read one above
 }
 
 // The folders of a cell that its agent may write.
 func (c Cell) writable() []string {
-	return []string{filepath.Join(c.Dir, "work"), c.home(), c.tmp()}
+	return append([]string{filepath.Join(c.Dir, "work"), c.home(), filepath.Join(c.Dir, "tmp")}, c.Write...)
 }
 
 func (c Cell) home() string { return filepath.Join(c.Dir, "home") }
-func (c Cell) tmp() string  { return filepath.Join(c.Dir, "tmp") }
 
 // An order is what a keeper gets to do.
 type order struct {

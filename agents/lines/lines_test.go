@@ -15,6 +15,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/agentstest"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -22,6 +23,7 @@ import (
 const part = "VITRINE_TEST_PART"
 
 func TestMain(m *testing.M) {
+	confine.Main()
 	if name := os.Getenv(part); name != "" {
 		play(name)
 		return
@@ -77,7 +79,7 @@ func start(t *testing.T, name string) (*Program, func() []string) {
 	var mu sync.Mutex
 	var fenced []string
 	p, err := Start(Config{
-		Command: []string{os.Args[0]}, Dir: t.TempDir(), Env: []string{part + "=" + name},
+		Command: []string{os.Args[0]}, Cell: confine.Cell{Dir: t.TempDir()}, Env: []string{part + "=" + name},
 		Fenced: func(a world.Action, reason string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -227,7 +229,7 @@ func TestAProgramThatDoesNotReadIsLate(t *testing.T) {
 
 func TestAProgramThatIsNotThereDoesNotStart(t *testing.T) {
 	for _, command := range [][]string{nil, {"/none/such"}} {
-		if p, err := Start(Config{Command: command, Dir: t.TempDir()}); err == nil {
+		if p, err := Start(Config{Command: command, Cell: confine.Cell{Dir: t.TempDir()}}); err == nil {
 			_, _ = p.Close()
 			t.Errorf("%q starts", command)
 		}

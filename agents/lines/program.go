@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -25,9 +26,11 @@ const (
 // stderr.log.
 type Config struct {
 	Command []string // the program and its arguments
-	Dir     string   // the agent's folder, absolute; made if it is not there
 	Env     []string // besides PATH, HOME and TMPDIR, as NAME=value
-	Fenced  Fenced
+
+	Boundary confine.Boundary // what keeps the program away from others
+	Cell     confine.Cell     // what it has; its folder is made if it is not there
+	Fenced   Fenced
 }
 
 // A Program is a child process as an agent. It implements [agents.Agent].
@@ -46,15 +49,15 @@ func Start(cfg Config) (*Program, error) {
 		return nil, errors.New("start program: no command")
 	}
 	cmd := exec.Command(cfg.Command[0], cfg.Command[1:]...)
-	if err := agents.Settle(cmd, cfg.Dir, cfg.Env); err != nil {
+	if err := agents.Settle(cmd, cfg.Cell.Dir, cfg.Env); err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
 	}
-	stderr, err := os.OpenFile(filepath.Join(cfg.Dir, "stderr.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	stderr, err := os.OpenFile(filepath.Join(cfg.Cell.Dir, "stderr.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
 	}
 	cmd.Stderr = stderr
-	process, err := agents.StartProcess(cmd)
+	process, err := cfg.Boundary.Start(cmd, cfg.Cell)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start program: %w", err), stderr.Close())
 	}
@@ -101,7 +104,7 @@ func (p *Program) write(line []byte) error {
 	return err
 }
 
-// PID returns the process id.
+// PID returns the process id of the program's keeper, whose child it is.
 func (p *Program) PID() int { return p.process.PID() }
 
 // Close implements [agents.Agent].

@@ -39,6 +39,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 )
 
 const (
@@ -62,6 +63,9 @@ type Config struct {
 	Env     []string // besides PATH, HOME, TMPDIR and what the protocol has, as NAME=value
 	// Limit is how long it may take to start, and how long a call of rules may take; 0: a minute.
 	Limit time.Duration
+
+	Boundary confine.Boundary // what keeps it away from others, if it has a cell
+	Cell     *confine.Cell    // what an agent may reach; its folder is Dir
 }
 
 // A program is a plugin that runs, and the connection to it.
@@ -91,7 +95,10 @@ func start(cfg Config, output *output) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &program{limit: cfg.Limit, process: &process{cmd: cmd}, output: output, sockets: sockets}
+	if err := os.Chmod(sockets, 0o711); err != nil { // the folder in it is the plugin's own, which may be another user
+		return nil, errors.Join(err, os.Remove(sockets))
+	}
+	p := &program{limit: cfg.Limit, process: &process{cmd: cmd, boundary: cfg.Boundary, cell: cfg.Cell}, output: output, sockets: sockets}
 	p.client = goplugin.NewClient(p.config())
 	err = p.connect()
 	// A socket that is connected needs no name any more; so nothing is left of it, even if this process is killed.

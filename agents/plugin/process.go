@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 )
 
 const maxLine = 4 << 10 // bytes of the line that says where a plugin listens
@@ -26,8 +28,10 @@ const maxLine = 4 << 10 // bytes of the line that says where a plugin listens
 type process struct {
 	*agents.Process           // nil: it is not started
 	cmd             *exec.Cmd //
-	sockets         string    // the folder that its socket must be in
-	stdout          io.Reader // its first line, if that says where it listens
+	boundary        confine.Boundary
+	cell            *confine.Cell // nil: none
+	sockets         string        // the folder that its socket must be in
+	stdout          io.Reader     // its first line, if that says where it listens
 
 	mu      sync.Mutex
 	mistake string // what is wrong with its first line
@@ -42,9 +46,19 @@ func (p *process) adopt(_ hclog.Logger, spec *exec.Cmd, sockets string) (runner.
 	return p, nil
 }
 
+// begin starts the process, in its cell if it has one.
+func (p *process) begin() (*agents.Process, error) {
+	if p.cell == nil {
+		return agents.StartProcess(p.cmd)
+	}
+	cell := *p.cell
+	cell.Write = append(slices.Clone(cell.Write), p.sockets)
+	return p.boundary.Start(p.cmd, cell)
+}
+
 // Start implements [runner.Runner].
 func (p *process) Start(context.Context) error {
-	started, err := agents.StartProcess(p.cmd)
+	started, err := p.begin()
 	if err != nil {
 		return err
 	}

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 )
 
 // A finding is what doctor says of one thing: what is there, and what follows.
@@ -27,6 +25,8 @@ type finding struct {
 type diagnosis struct {
 	OK       bool      `json:"ok"`
 	Findings []finding `json:"findings"`
+
+	Attacks []confine.Outcome `json:"attacks"` // of the canary
 }
 
 // doctor says what this machine has, by trying it.
@@ -38,8 +38,10 @@ func doctor(ctx context.Context, a *app, _ []string) (any, error) {
 		findTool(ctx, "go", "only builds vitrine; playing does not need it", "version"),
 		npm, bin, memory,
 		{"cores", true, fmt.Sprint(runtime.GOMAXPROCS(0)), "as many agents start at once, and as many requests to the offline model run at once"},
-		findLandlock(), findUserNamespaces(ctx), findControlGroups(),
 	}}
+	isolation, outcomes := findBoundary(ctx)
+	doc.Findings, doc.Attacks = append(doc.Findings, isolation...), outcomes
+	doc.OK = doc.OK && isolation[len(isolation)-1].OK
 	for _, f := range doc.Findings {
 		mark := "ok"
 		if !f.OK {
@@ -105,47 +107,35 @@ func findMemory() finding {
 	}
 }
 
-// findLandlock asks the kernel for the version of its Landlock (landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION).
-func findLandlock() finding {
-	const createRuleset, askVersion = 444, 1
-	abi, _, errno := syscall.Syscall(createRuleset, 0, 0, askVersion)
-	if errno != 0 {
-		return finding{"landlock", false, "not here: " + errno.Error(), "the kernel cannot keep a process to its own files; not used yet"}
-	}
-	return finding{"landlock", true, fmt.Sprintf("ABI %d", abi), "the kernel can keep a process to its own files; not used yet"}
-}
-
-// findUserNamespaces makes one in a child.
-func findUserNamespaces(ctx context.Context) finding {
-	follows := "the way to an empty network and a private /proc without being root; not used yet"
-	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Args = []string{os.Args[0], "version"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	if err := cmd.Run(); err != nil {
-		return finding{"user namespaces", false, "refused: " + err.Error(), follows}
-	}
-	return finding{"user namespaces", true, "allowed, tried in a child", follows}
-}
-
-// findControlGroups makes a group of its own where it may, and removes it again.
-func findControlGroups() finding {
-	follows := "a limit on each agent's memory and processor time by the kernel; not used yet"
-	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
-		if _, err := os.Stat(root + "/cgroup.controllers"); errors.Is(err, fs.ErrNotExist) {
-			continue
+// findBoundary says what keeps agents apart: each mechanism that was tried, the level, and what two dummy agents could do to each other.
+func findBoundary(ctx context.Context) ([]finding, []confine.Outcome) {
+	b := confine.Find(ctx)
+	var all []finding
+	for _, t := range b.Tried {
+		f := finding{t.Name, t.Err == nil, "tried, works", t.What}
+		if t.Err != nil {
+			f.Found, f.Follows = t.Err.Error(), t.What+"; to have it: "+t.Raise
 		}
-		group := fmt.Sprintf("%s/vitrine-doctor-%d", root, os.Getpid())
-		if err := os.Mkdir(group, 0o755); err != nil {
-			return finding{"control groups", false, "version 2 at " + root + ", not ours to use: " + err.Error(), follows}
-		}
-		if err := os.Remove(group); err != nil {
-			return finding{"control groups", false, err.Error(), follows}
-		}
-		return finding{"control groups", true, "version 2 at " + root + ", tried", follows}
+		all = append(all, f)
 	}
-	return finding{"control groups", false, "no version 2 here", follows}
+	all = append(all, finding{
+		"isolation", b.Level() != confine.None, "level " + string(b.Level()),
+		"how well agents are kept apart, from A+ to F; limits.min_level or --min-level say what a run needs",
+	})
+	outcomes, err := b.Canary(ctx)
+	if err != nil {
+		return append(all, finding{"canary", false, err.Error(), "no agent that is a process plays here"}), outcomes
+	}
+	var worked []string
+	for _, o := range outcomes {
+		if o.Worked {
+			worked = append(worked, o.Attack)
+		}
+	}
+	left := "nothing of the list works at this level"
+	if len(worked) > 0 {
+		left = "at this level an agent can still " + strings.Join(worked, ", ")
+	}
+	found := fmt.Sprintf("of %d attacks of one dummy agent on another %d fail", len(outcomes), len(outcomes)-len(worked))
+	return append(all, finding{"canary", true, found, left}), outcomes
 }

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
 )
@@ -125,6 +126,7 @@ func noFlags(f func(context.Context, *app, []string) (any, error)) func(*flag.Fl
 }
 
 func main() {
+	confine.Main()
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
 		ends = append(ends, syscall.SIGHUP)

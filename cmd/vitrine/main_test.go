@@ -22,12 +22,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
 // The scripts call the command by its name; then the test binary is the command.
 func TestMain(m *testing.M) {
+	confine.Main()
 	testscript.Main(m, map[string]func(){"vitrine": main})
 }
 

@@ -110,10 +110,13 @@ func (r *runner) modelled() int {
 	return n
 }
 
-// locateCommands makes the paths in the commands of programs whole, which begin in the folder of the scenario file.
+// locateCommands makes the paths whole in the commands of programs, and of what agents may read.
 func (r *runner) locateCommands() error {
 	for i := range r.Agents {
 		command, err := located(r.File, r.Agents[i].Command)
+		if err == nil {
+			r.Agents[i].Read, err = located(r.File, r.Agents[i].Read)
+		}
 		if err != nil {
 			return err
 		}

@@ -106,6 +106,7 @@ func (r *runner) repeat(dir string, turn int) error {
 func (r *runner) seat(agents []arena.AgentManifest) {
 	for i, a := range agents {
 		r.Agents[i].Kind, r.Agents[i].Model, r.Agents[i].Policy, r.Agents[i].Command = a.Kind, a.Model, a.Policy, a.Command
+		r.Agents[i].Read = a.Read
 	}
 }
 
@@ -121,6 +122,9 @@ func (r *runner) prepareAgain(ctx context.Context) error {
 		if err := r.locate(ctx); err != nil {
 			return err
 		}
+	}
+	if err := r.enclose(ctx); err != nil {
+		return err
 	}
 	return r.createDir()
 }

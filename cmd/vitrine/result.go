@@ -20,9 +20,6 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// isolation is what keeps agents apart, as the manifest says it.
-const isolation = "private folders and sockets under one user; built-in tools only in the agent's own folder, by Claude Code's permissions"
-
 // A versionInfo is what "version --json" prints.
 type versionInfo struct {
 	Vitrine string   `json:"vitrine"`
@@ -62,12 +59,12 @@ func (r *runner) manifest(start time.Time) (arena.Manifest, error) {
 		p := arena.AgentManifest{Name: a.Name, Kind: a.Kind, Policy: a.Policy}
 		switch {
 		case isModelled(a):
-			p.Model, p.Command = a.Model, a.Command
+			p.Model, p.Command, p.Read = a.Model, a.Command, a.Read
 			if !r.offline {
 				p.Policy = ""
 			}
 		case a.Kind != scenarios.Scripted:
-			p.Policy, p.Command = "", a.Command
+			p.Policy, p.Command, p.Read = "", a.Command, a.Read
 		}
 		m.Agents = append(m.Agents, p)
 		commands = append(commands, p.Command)
@@ -87,7 +84,9 @@ func (r *runner) manifest(start time.Time) (arena.Manifest, error) {
 		m.Fault = r.fault
 		m.Claude = r.binary.Version
 		m.Transport = "model: a unix socket for each agent; tools: MCP over the process's standard input and output"
-		m.Isolation = isolation
+	}
+	if r.processes() > 0 {
+		m.Isolation, m.Level = r.boundary.String(), string(r.boundary.Level())
 	}
 	var err error
 	m.Programs, err = programsOf(commands...)

@@ -22,6 +22,7 @@ func resumeFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	r := newRunner()
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
 	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default the run's)")
+	flags.StringVar(&r.least, "min-level", "", "refuse to play on where agents are kept apart at less than this `LEVEL` (default the run's)")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		r.app = a
 		return r.resume(ctx, args[0])

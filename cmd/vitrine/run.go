@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/arena"
@@ -44,6 +45,7 @@ type runner struct {
 	silent     bool // the model traffic is not recorded
 	pricesFile string
 	fault      string // what befalls the model
+	least      string // level of isolation
 
 	*app
 	*setup
@@ -59,6 +61,7 @@ type runner struct {
 	recorder   *gateway.Recorder // nil: nothing is recorded
 	prices     *gateway.Prices   // nil: models cost nothing
 	keptPrices *arena.FileManifest
+	boundary   confine.Boundary
 	endpoints  map[string]*gateway.Endpoint // of the agents that are Claude Code, by name
 }
 
@@ -81,6 +84,7 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.StringVar(&r.pricesFile, "prices", "", "what models cost, a `FILE` such as vitrine prices prints; the offline model costs nothing without it")
 	flags.StringVar(&r.fault, "fault", "", "trouble with the model, as a list of `KIND:SHARE` of all requests and KIND@N, the Nth of each agent, such as "+
 		"429:0.1,cut@3; kinds: "+strings.Join(gateway.FaultKinds(), ", "))
+	flags.StringVar(&r.least, "min-level", "", "refuse to play where agents are kept apart at less than the `LEVEL` A+, A, B, C, D, E or F")
 	flags.BoolVar(&r.paused, "paused", false, "pause before the first step; vitrine step and continue play on")
 	flags.Func("set", "set a value of the scenario, as `path=value`, such as rules.capacity=50; may be repeated", func(s string) error {
 		r.set = append(r.set, s)
@@ -100,6 +104,9 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 		}
 		r.set = append(r.set, "seed="+r.seed)
 	}
+	if r.least != "" {
+		r.set = append(r.set, "limits.min_level="+r.least)
+	}
 	var err error
 	if r.setup, err = load(path, r.set); err != nil {
 		return nil, err
@@ -117,22 +124,24 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 	return r.play(ctx)
 }
 
-// prepare finds what agents that are Claude Code need.
+// prepare finds what agents that are Claude Code need, and what keeps agents apart.
 func (r *runner) prepare(ctx context.Context) error {
-	if r.modelled() == 0 {
-		if r.fault != "" {
-			return misuse("let Claude Code play: leave --agents out", "--fault: no agent has a model that there could be trouble with")
+	if r.modelled() == 0 && r.fault != "" {
+		return misuse("let Claude Code play: leave --agents out", "--fault: no agent has a model that there could be trouble with")
+	}
+	if r.modelled() > 0 {
+		err := r.admit()
+		if err == nil {
+			r.upstream, err = r.chooseUpstream()
 		}
-		return nil
+		if err == nil {
+			err = r.locate(ctx)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	err := r.admit()
-	if err == nil {
-		r.upstream, err = r.chooseUpstream()
-	}
-	if err != nil {
-		return err
-	}
-	return r.locate(ctx)
+	return r.enclose(ctx)
 }
 
 // locate finds Claude Code.

@@ -20,7 +20,11 @@ func sdkLake(t *testing.T, player string) string {
 		t.Fatal(err)
 	}
 	const first = "[[agents]]\nname = \"a\"\n"
-	program := fmt.Sprintf("%skind = \"exec\"\ncommand = [\"node\", %q]\ngateway = true\n", first, player)
+	packages, err := filepath.EvalSymlinks(filepath.Join(filepath.Dir(player), "node_modules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := fmt.Sprintf("%skind = \"exec\"\ncommand = [\"node\", %q]\nread = [%q]\ngateway = true\n", first, player, packages)
 	scenario := strings.Replace(string(text), first, program, 1)
 	for _, name := range []string{"b", "c", "d", "e"} {
 		seat := fmt.Sprintf("name = %q\n", name)

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/agents/lines"
 	"github.com/vitrine-sim/vitrine/agents/plugin"
@@ -164,6 +166,7 @@ func (r *runner) human(a scenarios.Agent) func(context.Context, arena.Fenced) (a
 func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, error) {
 	dir := arena.AgentDir(r.dir, a.Name)
 	env := variables(a)
+	cell := confine.Cell{Dir: dir, Read: r.readable(a), Hidden: r.dir}
 	seat := arena.Seat{Name: a.Name}
 	if a.Gateway {
 		token, endpoint, err := r.open(gw, a.Name)
@@ -173,16 +176,17 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		env = append(append(env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
 		env = append(env, claude.AnswerEnv(a.MaxTokens)...)
 		seat.Meter, seat.Spent, seat.Troubles = meter(endpoint), endpoint.Spent, troublesOf(endpoint)
+		cell.Files = []string{filepath.Base(claude.Socket(dir))}
 	}
 	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
 		if a.Kind == scenarios.Plugin {
-			return plugin.StartAgent(plugin.Config{Command: a.Command, Dir: dir, Env: env})
+			return plugin.StartAgent(plugin.Config{Command: a.Command, Dir: dir, Env: env, Boundary: r.boundary, Cell: &cell})
 		}
 		late := func(action world.Action, reason string) { fenced(action.Name, reason) }
-		return lines.Start(lines.Config{Command: a.Command, Dir: dir, Env: env, Fenced: late})
+		return lines.Start(lines.Config{Command: a.Command, Env: env, Boundary: r.boundary, Cell: cell, Fenced: late})
 	}
 	return seat, nil
 }
@@ -243,6 +247,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
 			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: variables(a), Servers: servers(a), Log: r.log, Resume: transcript, Told: told,
+			Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir,
 			Fenced: func(action world.Action, reason string) { fenced(action.Name, reason) },
 		})
 	}

@@ -315,15 +315,24 @@ func processes(dir string) []int {
 	return pids
 }
 
-// agent returns the process of an agent.
+// parent returns the parent of a process; 0 if it is gone.
+func parent(pid int) int {
+	stat, _ := os.ReadFile(procFile(pid, "stat"))
+	after := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // what follows the name: state, parent, ...
+	if len(after) < 2 {
+		return 0
+	}
+	pid, _ = strconv.Atoi(after[1])
+	return pid
+}
+
+// agent returns the process of an agent, whose keeper is a child of the command.
 func (r *run) agent(t *testing.T, name string) int {
 	t.Helper()
 	work := filepath.Join(arena.AgentDir(r.dir, name), "work")
 	for _, pid := range processes(r.dir) {
 		cwd, _ := os.Readlink(procFile(pid, "cwd"))
-		stat, _ := os.ReadFile(procFile(pid, "stat"))
-		after := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // what follows the name: state, parent, ...
-		if cwd == work && len(after) > 1 && after[1] == strconv.Itoa(r.cmd.Process.Pid) {
+		if cwd == work && parent(parent(pid)) == r.cmd.Process.Pid {
 			return pid
 		}
 	}
