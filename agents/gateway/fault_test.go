@@ -40,7 +40,7 @@ func faulty(t testing.TB, upstream http.RoundTripper, specification string, seed
 // asked the upstream twice, and leaves the next request alone.
 func TestEveryFaultEndsInBoundedTime(t *testing.T) {
 	whole := string(plain())
-	const idle, total = 100 * time.Millisecond, 700 * time.Millisecond
+	const idle, total = 2 * time.Second, 5 * time.Second
 	const request = `{"model":"m","max_tokens":500,"stream":true,"messages":[]}`
 	for _, test := range []struct {
 		kind    string
