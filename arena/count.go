@@ -19,7 +19,7 @@ type Tally struct {
 	Budgets  int `json:"budgets"`  // times it could not act because a budget was spent
 	Defaults int `json:"defaults"` // times the default action was done in its place; no action of its own
 	Messages int `json:"messages"` // of its actions, how many said something to others
-	Fenced   int `json:"fenced"`   // times it acted when nobody had asked it, which had no effect; not among its actions
+	Fenced   int `json:"fenced"`   // times it acted when nobody had asked it, or asked the model as somebody else, which had no effect; not among its actions
 	Troubles int `json:"troubles"` // times its model did not do as it should, whatever came of it
 
 	WallMS float64 `json:"wall_ms"` // milliseconds that were waited for its acts

@@ -33,7 +33,7 @@ const (
 	KindHeld     = "held"     // the game stands still, for an operator wants it to
 	KindResume   = "resume"   // the game goes on in this state: an operator intervened while nobody played it
 	KindBranch   = "branch"   // the game goes on by other settings, see [Past]; data: {"seed": n}
-	KindFenced   = "fenced"   // an agent acted when nobody had asked it; data: {"action": name, "reason": text, "times": n}
+	KindFenced   = "fenced"   // an agent acted when nobody had asked it, or asked the model as somebody else; data: {"action": name, "reason": text, "times": n}
 )
 
 // opening returns the first events of an episode.

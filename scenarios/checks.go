@@ -61,7 +61,7 @@ func (s *Scenario) programs() (errs Errors) {
 // unspent returns a mistake for each agent with a budget of its own and nothing that it could spend it on.
 func (s *Scenario) unspent() (errs Errors) {
 	for i, a := range s.Agents {
-		if a.Budget != (Budget{}) && (a.Kind == Scripted || a.Kind == Human || a.Kind == Exec && !a.Gateway) {
+		if a.Budget != (Budget{}) && (a.Kind == Scripted || a.Kind == Human || a.IsProgram() && !a.Gateway) {
 			errs = append(errs, s.Error(fmt.Sprintf("agents.%d.budget", i), "a budget is for an agent with a model", "this one has none"))
 		}
 	}

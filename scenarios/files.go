@@ -115,8 +115,11 @@ func (s *Scenario) read(from source) (errs Errors) {
 			errs = append(errs, mistake)
 		}
 	}
-	if s.Prices != "" {
-		if _, mistake := s.beside(from, "prices", s.Prices); mistake != nil {
+	for _, file := range [][2]string{{"prices", s.Prices}, {"upstream.ca", s.Upstream.CA}} {
+		if file[1] == "" {
+			continue
+		}
+		if _, mistake := s.beside(from, file[0], file[1]); mistake != nil {
 			errs = append(errs, mistake)
 		}
 	}

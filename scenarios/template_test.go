@@ -49,8 +49,8 @@ func TestTheTemplateStaysGoodWithWhatItHasInComments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := regexp.MustCompile(`^#(model|thinking|tools|max_tokens|budget|requests|tokens|dollars|env|min_level|read|default|plugin|schedule = "seq|act = "1|agents|prompt|kind = "exec|turns|think|say|action)`)
-	together := regexp.MustCompile(`^#(prompt_file|prices|workdir|\[\[|name|args|env = \{ D|command|gateway|kind = "exec|tools = \[\{|agents = \["crook|turns|think|say|action)`) // wrong without something else
+	examples := regexp.MustCompile(`^#(model|thinking|tools|max_tokens|budget|requests|tokens|dollars|base_url|headers|env|min_level|read|default|plugin|schedule = "seq|act = "1|agents|prompt|kind = "exec|turns|think|say|action)`)
+	together := regexp.MustCompile(`^#(prompt_file|prices|ca|workdir|\[\[|name|args|env = \{ D|command|gateway|kind = "exec|tools = \[\{|agents = \["crook|turns|think|say|action)`) // wrong without something else
 	commented := 0
 	for line := range strings.Lines(src) {
 		if !regexp.MustCompile(`^#([a-z_]+ = |\[)`).MatchString(line) {

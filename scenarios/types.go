@@ -24,6 +24,7 @@ type Scenario struct {
 	Env        Env      `toml:"env" reserved:"true" doc:"Variables of the environment of all agents' processes."`
 
 	Rules    Rules     `toml:"rules" open:"true" short:"name" doc:"The law of the world. All keys but the name and the plugin are parameters of those rules. A string is its name."`
+	Upstream Upstream  `toml:"upstream" doc:"Where the model is, if it is not the Messages API itself."`
 	Prices   string    `toml:"prices" doc:"A file beside the scenario that says what models cost, in the form that vitrine prices prints; by default that one."`
 	Budget   RunBudget `toml:"budget" doc:"What the models of all agents together may use at most."`
 	Limits   Limits    `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
@@ -66,6 +67,13 @@ type Limits struct {
 	OnBudget  string        `toml:"on_budget" enum:"out,pass,default,end" default:"out" doc:"When it cannot act because a budget is spent: its part is over, it passes this once, the default action is done in its place, or the episode ends."`
 	MinLevel  string        `toml:"min_level" enum:"A+,A,B,C,D,E,F" doc:"Where agents that are processes are kept apart less well, the run is refused; vitrine doctor says the level of a machine."`
 	Default   Default       `toml:"default" doc:"The action that \"default\" means."`
+}
+
+// An Upstream is a model endpoint.
+type Upstream struct {
+	BaseURL string   `toml:"base_url" pattern:"^https?://" hint:"a URL that begins with http:// or https://" doc:"Of anything that speaks the Messages API. A key goes there only if it is on this machine, or if whoever runs the scenario names it too."`
+	CA      string   `toml:"ca" doc:"A file beside the scenario with the certificates, as PEM, by which it may be certified besides those of the machine."`
+	Headers []string `toml:"headers" max:"100" pattern:"^[A-Za-z0-9-]+: *[!-~]" doc:"Of each request, like \"X-Team: fishers\". Nothing that is secret: a run keeps its scenario."`
 }
 
 // A Budget is what models may use at most. What is 0 has no limit.

@@ -1,9 +1,15 @@
 package gateway
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,6 +17,7 @@ import (
 // An API is an upstream over the network: the Messages API, or anything that speaks it. However it is printed, it shows no key.
 type API struct {
 	base      *url.URL
+	header    http.Header       // added to each request
 	authorize func(http.Header) // adds the credentials, which are in this closure so that no formatting verb finds them
 	transport http.Transport
 }
@@ -43,7 +50,8 @@ func NewAPI(base, key, token string) (*API, error) {
 		}
 	}
 	return &API{
-		base: u,
+		base:   u,
+		header: make(http.Header),
 		authorize: func(h http.Header) {
 			if key != "" {
 				h.Set("X-Api-Key", key)
@@ -63,12 +71,58 @@ func NewAPI(base, key, token string) (*API, error) {
 	}, nil
 }
 
+var (
+	headerName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	headerValue = regexp.MustCompile(`^[\t -~]+$`)
+)
+
+// ownHeaders are those that no one else may set: the credentials, which have a way of their own, and what says how a message is sent.
+var ownHeaders = []string{
+	"Authorization", "X-Api-Key", "Host", "Connection", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "Te", "Trailer", "Upgrade",
+}
+
+// AddHeader makes every request carry a header. One that is secret is treated like a key. An error does not hold the value.
+func (a *API) AddHeader(name, value string, secret bool) error {
+	name = http.CanonicalHeaderKey(name)
+	switch {
+	case !headerName.MatchString(name):
+		return fmt.Errorf("header of the model endpoint: %q is no name of a header", name)
+	case slices.Contains(ownHeaders, name):
+		return fmt.Errorf("header of the model endpoint: %s cannot be set", name)
+	case !headerValue.MatchString(value):
+		return fmt.Errorf("header of the model endpoint: the value of %s is empty, or holds a character that no header has", name)
+	case !secret:
+		a.header.Set(name, value)
+		return nil
+	}
+	authorize := a.authorize
+	a.authorize = func(h http.Header) {
+		authorize(h)
+		h.Set(name, value)
+	}
+	return nil
+}
+
+// Trust makes the endpoint one that may be certified by what stands in pem, besides those that the machine trusts.
+func (a *API) Trust(pem []byte) error {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // the machine trusts nobody
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return errors.New("certificates of the model endpoint: there is none in PEM")
+	}
+	a.transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	return nil
+}
+
 // RoundTrip sends the request to its path below the base URL, with the credentials.
 func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
 	out := r.Clone(r.Context())
 	out.URL = a.base.JoinPath(r.URL.Path)
 	out.URL.RawQuery = r.URL.RawQuery
 	out.Host = ""
+	maps.Copy(out.Header, a.header)
 	a.authorize(out.Header)
 	return a.transport.RoundTrip(out)
 }

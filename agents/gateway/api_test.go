@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -55,6 +57,73 @@ func TestTheAPIAddsTheKeyAndKeepsThePathOfItsBase(t *testing.T) {
 			t.Errorf("the request was changed from %s to %s", before, after)
 		}
 		api.transport.CloseIdleConnections()
+	}
+}
+
+func TestTheAPIHasHeadersAndCertificatesOfItsOwn(t *testing.T) {
+	got := make(chan http.Header, 1)
+	s := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Clone() }))
+	defer s.Close()
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it says that nobody trusts it
+	ask := func(api *API) error {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/messages", strings.NewReader("{}"))
+		r.RequestURI = ""
+		r.Header.Set("X-Team", "of the agent")
+		resp, err := api.RoundTrip(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		api.transport.CloseIdleConnections()
+		return err
+	}
+	api, err := NewAPI(s.URL, key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(api); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("an endpoint that nobody certifies: %v", err)
+	}
+	if err := api.Trust([]byte("no PEM")); err == nil {
+		t.Error("no certificate is one")
+	}
+	if err := api.Trust(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})); err != nil {
+		t.Fatal(err)
+	}
+	const secret = "sk-of-the-company"
+	for name, value := range map[string]string{"x-team": "fishers", "X-Gate": secret} {
+		if err := api.AddHeader(name, value, value == secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ask(api); err != nil {
+		t.Fatal(err)
+	}
+	if h := <-got; h.Get("X-Team") != "fishers" || h.Get("X-Gate") != secret || h.Get("X-Api-Key") != key {
+		t.Errorf("the endpoint gets %v", h)
+	}
+	normal := NewNormal(t.TempDir())
+	faults, err := NewFaults(api, "429:0.1", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	normal.AddKeys(faults)
+	if printed := fmt.Sprintf("%+v %#v %s", api, api, normal.hide([]byte("fishers "+secret))); strings.Contains(printed, secret) || !strings.Contains(printed, "fishers") {
+		t.Errorf("printed: %s", printed)
+	}
+	for _, test := range [][3]string{
+		{"", "x", "no name"},
+		{"a b", "x", "no name"},
+		{"x:y", "x", "no name"},
+		{"authorization", "x", "cannot be set"},
+		{"X-API-KEY", "x", "cannot be set"},
+		{"content-length", "x", "cannot be set"},
+		{"X", "", "empty"},
+		{"X", secret + "\n", "no header has"},
+		{"X", secret + "\r\nY: z", "no header has"},
+	} {
+		if err := api.AddHeader(test[0], test[1], true); err == nil || !strings.Contains(err.Error(), test[2]) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: %v, want %q", test[0], err, test[2])
+		}
 	}
 }
 

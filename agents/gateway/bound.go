@@ -29,10 +29,10 @@ const maxOutput = 1 << 24
 // weigh reads a request. Keys are taken as they are written, unlike those of a struct.
 func (e *Endpoint) weigh(body []byte) asked {
 	a := asked{body: body, hash: sha256.Sum256(body)}
-	var keys map[string]json.RawMessage
 	var tools []map[string]json.RawMessage
 	var most int64
-	if json.Unmarshal(body, &keys) != nil {
+	keys, ok := members(body)
+	if !ok {
 		a.unbounded = "the request is no JSON object"
 	}
 	_ = json.Unmarshal(keys["model"], &a.model) // what is wrong with a request is for the upstream to say
@@ -75,7 +75,8 @@ func serverSide(keys map[string]json.RawMessage, tools []map[string]json.RawMess
 	if servers := strings.TrimSpace(string(keys["mcp_servers"])); servers != "" && servers != "[]" && servers != "null" {
 		return "nobody knows beforehand what MCP servers of the model endpoint will use"
 	}
-	if elsewhere.Match(keys["messages"]) {
+	named := bytes.Contains(keys["messages"], []byte(`"url"`)) || bytes.Contains(keys["messages"], []byte(`"file"`)) // is quicker
+	if named && elsewhere.Match(keys["messages"]) {
 		return "nobody knows beforehand how large a document is that the request only names"
 	}
 	return ""

@@ -79,8 +79,11 @@ func (n *Normal) AddSecret(secret string) {
 	n.secrets = append(n.secrets, secret)
 }
 
-// AddKeys makes the credentials that an upstream adds to requests secrets, if it is an [API].
+// AddKeys makes the credentials that an upstream adds to requests secrets, if it is an [API], be it behind [Faults].
 func (n *Normal) AddKeys(upstream http.RoundTripper) {
+	if faults, ok := upstream.(*Faults); ok {
+		upstream = faults.upstream
+	}
 	api, ok := upstream.(*API)
 	if !ok {
 		return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -120,9 +121,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodPost || r.URL.Path != messagesPath && r.URL.Path != countPath:
 		e.refuse(w, r, http.StatusNotFound, "not_found_error", "there is only POST "+messagesPath+" and POST "+countPath+" here")
 	case !e.proves(r.Header):
-		if e.gateway.Refused != nil {
-			e.gateway.Refused(e.name, notItsToken)
-		}
+		e.report(r.Header)
 		e.refuse(w, r, http.StatusForbidden, "permission_error", notItsToken)
 	default:
 		e.forward(w, r)
@@ -131,14 +130,37 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // proves reports whether the request holds the agent's token. The time it takes tells nothing about the token but its length.
 func (e *Endpoint) proves(h http.Header) bool {
+	found := proofs(h)
+	return subtle.ConstantTimeCompare([]byte(found[0]), []byte(e.token))|
+		subtle.ConstantTimeCompare([]byte(found[1]), []byte(e.token)) == 1
+}
+
+// report tells of a request that did not come with the token of this agent.
+func (e *Endpoint) report(h http.Header) {
+	if e.gateway.Refused == nil {
+		return
+	}
+	for _, token := range proofs(h) {
+		if owner, known := e.gateway.tokens.Load(token); known {
+			e.gateway.Refused(owner.(string), fmt.Sprintf("its token was used on the socket of %s", e.name))
+			return
+		}
+	}
+	e.gateway.Refused(e.name, notItsToken)
+}
+
+// proofs returns what a request proves itself with.
+func proofs(h http.Header) [2]string {
 	bearer, _ := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
-	return subtle.ConstantTimeCompare([]byte(bearer), []byte(e.token))|
-		subtle.ConstantTimeCompare([]byte(h.Get("X-Api-Key")), []byte(e.token)) == 1
+	return [2]string{bearer, h.Get("X-Api-Key")}
 }
 
 // forward reads the request, waits for a place upstream, and passes the answer on as it comes.
 func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
-	request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	var read bytes.Buffer
+	read.Grow(int(max(0, min(r.ContentLength, maxRequest))) + bytes.MinRead)
+	_, err := read.ReadFrom(http.MaxBytesReader(w, r.Body, maxRequest))
+	request := read.Bytes()
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		e.refuse(w, r, http.StatusRequestEntityTooLarge, "request_too_large", "a request may hold 64 MiB")
 		return

@@ -35,6 +35,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -55,12 +56,14 @@ type Gateway struct {
 	// Recorded says whether Upstream gives answers of a recording: they count, but nothing is refused for want of a budget. nil: never.
 	Recorded func() bool
 
-	// Refused is told of each request for the model, on the socket of the agent, that did not come with that agent's token. Any
-	// goroutine may call it until the endpoint is closed. nil: nobody is told.
+	// Refused is told of each request for the model that did not come with the token of the agent whose socket it came to: of the agent whose
+	// token it has, or, if it has nobody's, of the one whose socket it is. Any goroutine may call it until the endpoint is closed. nil:
+	// nobody is told.
 	Refused func(agent, reason string)
 
-	share share
-	books books
+	share  share
+	books  books
+	tokens sync.Map // of the agents that have an endpoint: their names, by token
 }
 
 // Open starts the endpoint of the agent called name: an HTTP server on a new unix socket that only the owner of this process
@@ -97,6 +100,7 @@ func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
 	}
+	g.tokens.Store(token, name)
 	go func() { // ends when Close closes the server
 		defer close(e.served)
 		if err := e.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

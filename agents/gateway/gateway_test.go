@@ -252,6 +252,73 @@ func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 	}
 }
 
+func TestATokenOnTheSocketOfAnotherAgentIsToldOfItsOwner(t *testing.T) {
+	told := make(chan [2]string, 1)
+	g := &Gateway{
+		Upstream: roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("it went upstream") }),
+		Refused:  func(agent, reason string) { told <- [2]string{agent, reason} },
+	}
+	_, client := open(t, g, "a")
+	dir := t.TempDir()
+	b, err := g.Open("b", filepath.Join(dir, "b.sock"), "token-of-b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for _, test := range []struct {
+		header string
+		value  string
+		want   [2]string
+	}{
+		{"Authorization", "Bearer token-of-b", [2]string{"b", "its token was used on the socket of a"}},
+		{"X-Api-Key", "token-of-b", [2]string{"b", "its token was used on the socket of a"}},
+		{"X-Api-Key", "token-of-c", [2]string{"a", notItsToken}},
+		{"X-Other", "token-of-b", [2]string{"a", notItsToken}},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://gateway/v1/messages", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(test.header, test.value)
+		resp, err := client.Do(r)
+		if got := errorType(t, read(t, resp, err)); got != "permission_error" {
+			t.Errorf("%v: %s", test, got)
+		}
+		if got := <-told; got != test.want {
+			t.Errorf("%v: told of %q", test, got)
+		}
+	}
+}
+
+// Under a budget as well, which reads the request and the answer, neither is changed.
+func TestWhatTheGatewayDoesNotKnowPasses(t *testing.T) {
+	const request = `{"model":"claude-sonnet-4-5","max_tokens":500, "new_field":{"a":[1,2.50,"\u00e9"]},"messages":[],"metadata":{"user_id":"x"}}`
+	const stream = ": a comment\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\nevent: new_kind\r\ndata: {\"type\":\"new_kind\",\"x\":1}\r\n\r\n" +
+		"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\nid: 5\nretry: 10\n\ndata: no end"
+	var got string
+	_, client := open(t, &Gateway{Budget: Budget{Tokens: 100_000}, Upstream: server(t, func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		got = string(raw) + r.Header.Get("Anthropic-Version") + r.Header.Get("Anthropic-Beta") + r.Header.Get("Anthropic-New")
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Anthropic-Organization-Id", "org")
+		for _, b := range []byte(stream) {
+			_, _ = w.Write([]byte{b})
+		}
+	})}, "a")
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://gateway/v1/messages?beta=true", strings.NewReader(request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"X-Api-Key": {token}, "Anthropic-Version": {"2023-06-01"}, "Anthropic-Beta": {"a-2026,b"}, "Anthropic-New": {"c"}}
+	resp, err := client.Do(r)
+	if text := read(t, resp, err); text != stream || resp.Header.Get("Anthropic-Organization-Id") != "org" {
+		t.Errorf("the answer is %q with %v", text, resp.Header)
+	}
+	if want := request + "2023-06-01a-2026,bc"; got != want {
+		t.Errorf("the request is %q, want %q", got, want)
+	}
+}
+
 func TestHeadersGoUpstreamWithoutTheAgentsCredentials(t *testing.T) {
 	got := make(chan *http.Request, 1)
 	_, client := open(t, &Gateway{Upstream: server(t, func(_ http.ResponseWriter, r *http.Request) { got <- r })}, "a")

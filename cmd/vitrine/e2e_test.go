@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
@@ -32,6 +36,7 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("play while an operator, a designer and a follower are at their world", p.playWhileOthersAreThere)
 	t.Run("are gone after an interruption", p.areGoneAfterAnInterruption)
 	t.Run("reach a model by its URL without its key", p.reachAModelWithoutItsKey)
+	t.Run("keep their key secret", p.keepTheirKeySecret)
 	t.Run("pass when the model is silent", p.passWhenTheModelIsSilent)
 	t.Run("run out of their budgets", p.runOutOfTheirBudgets)
 	t.Run("play on whatever befalls their model", p.playOnWhateverBefallsTheirModel)
@@ -323,6 +328,7 @@ func (p program) reachAModelWithoutItsKey(t *testing.T) {
 			}
 		}
 	}
+	r.refusesTheTokenOf(t, "a", "b")
 	slices.Sort(tokens)
 	if tokens = slices.Compact(tokens); len(tokens) != 5 {
 		t.Fatalf("%d tokens for five agents", len(tokens))
@@ -342,6 +348,10 @@ func (p program) reachAModelWithoutItsKey(t *testing.T) {
 	if int64(len(seen)) != requests {
 		t.Errorf("the model has seen %d requests, the agents count %d", len(seen), requests)
 	}
+	fenced := r.events(t, arena.KindFenced)
+	if len(fenced) != 1 || fenced[0].Agent != "a" || !strings.Contains(string(fenced[0].Data), "its token was used on the socket of b") {
+		t.Errorf("the log tells of the token of another agent: %s", world.JSON(fenced))
+	}
 	for _, req := range seen {
 		if !strings.Contains(req.body, `"model":"claude-haiku-4-5"`) {
 			t.Errorf("the model is asked by another name: %.200s", req.body)
@@ -359,6 +369,95 @@ func (p program) reachAModelWithoutItsKey(t *testing.T) {
 		}
 	}
 	r.hides(t, canary)
+}
+
+// refusesTheTokenOf demands that the token of an agent is refused on the socket of another one.
+func (r *run) refusesTheTokenOf(t *testing.T, agent, other string) {
+	t.Helper()
+	raw, err := os.ReadFile(procFile(r.agent(t, agent), "environ"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(raw), "ANTHROPIC_AUTH_TOKEN=")
+	token, _, _ := strings.Cut(after, "\x00")
+	dir, err := os.Open(arena.AgentDir(r.dir, other)) // the path of a socket may be too long
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	socket := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(claude.Socket("")))
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://gateway/v1/messages", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden || token == "" {
+		t.Errorf("%s with the token %q of %s: %s", other, token, agent, resp.Status)
+	}
+}
+
+// keepTheirKeySecret looks for the key wherever an agent could, when it comes from a file and from a descriptor.
+func (p program) keepTheirKeySecret(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(canary+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inherited := filepath.Join(t.TempDir(), "vitrine")
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --key-fd 7 7<%s\n", p, key)
+	if err := os.WriteFile(inherited, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for from, p := range map[string]program{"file": p, "descriptor": program(inherited)} {
+		t.Run(from, func(t *testing.T) {
+			m := serve(t, holdC(1))
+			args := []string{fisheryFile(), "--base-url", m.URL, "--set", "rules.turns=2", "--header", "X-Gate: $GATE", "--header", "X-Team: fishers"}
+			if from == "file" {
+				args = append(args, "--key-file", key)
+			}
+			r := p.start(t, []string{"GATE=" + canary + "-of-the-gate"}, args...)
+			m.waitHeld(t)
+			pids := processes(r.dir)
+			for _, pid := range pids {
+				for _, name := range []string{"environ", "cmdline"} {
+					raw, err := os.ReadFile(procFile(pid, name))
+					if err != nil || strings.Contains(string(raw), canary) {
+						t.Errorf("the %s of process %d holds the key, or cannot be read: %v", name, pid, err)
+					}
+				}
+				fds, err := filepath.Glob(procFile(pid, "fd/*"))
+				if err != nil || len(fds) == 0 {
+					t.Errorf("process %d has no file descriptors: %v", pid, err)
+				}
+				for _, fd := range fds {
+					if open, _ := os.Readlink(fd); open == key {
+						t.Errorf("process %d has the file of the key open", pid)
+					}
+				}
+			}
+			if len(pids) < 5 {
+				t.Errorf("there are %d processes", len(pids))
+			}
+			m.release()
+			if result := r.exits(t, 0); result.Turns != 2 {
+				t.Errorf("%d turns", result.Turns)
+			}
+			for _, req := range m.seen() {
+				if h := req.header; h.Get("X-Api-Key") != canary || h.Get("X-Gate") != canary+"-of-the-gate" || h.Get("X-Team") != "fishers" {
+					t.Fatalf("the model gets %v", h)
+				}
+			}
+			r.hides(t, canary)
+		})
+	}
 }
 
 func (p program) passWhenTheModelIsSilent(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 func resumeFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	r := newRunner()
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
-	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default the run's)")
 	flags.StringVar(&r.least, "min-level", "", "refuse to play on where agents are kept apart at less than this `LEVEL` (default the run's)")
+	r.access.flags(flags, "the run's")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		r.app = a
 		return r.resume(ctx, args[0])
@@ -57,7 +57,7 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	r.resumed, r.silent = &m, !m.Cassette
 	r.offline = m.Model == offlineModel
 	r.fault = m.Fault
-	if r.baseURL == "" {
+	if r.baseURL == "" && m.Endpoint != r.Upstream.BaseURL {
 		r.baseURL = m.Endpoint
 	}
 	if m.Actions != "" {

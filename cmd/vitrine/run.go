@@ -39,7 +39,6 @@ type runner struct {
 	policy     string
 	actions    string
 	claude     string
-	baseURL    string
 	set        []string
 	paused     bool
 	silent     bool // the model traffic is not recorded
@@ -47,6 +46,7 @@ type runner struct {
 	fault      string // what befalls the model
 	least      string // level of isolation
 
+	access
 	*app
 	*setup
 	dir        string
@@ -57,6 +57,7 @@ type runner struct {
 	recorded   map[string]*scripted.Player // by the name of the agent
 	binary     claude.Binary
 	upstream   http.RoundTripper
+	fences     fences
 	normal     *gateway.Normal
 	recorder   *gateway.Recorder // nil: nothing is recorded
 	prices     *gateway.Prices   // nil: models cost nothing
@@ -79,7 +80,7 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.StringVar(&r.policy, "policy", "", "the policy `P` of every agent that is scripted or plays offline; \"replay\" plays --actions")
 	flags.StringVar(&r.actions, "actions", "", "the `FILE` of recorded actions for --policy replay, as JSON lines")
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
-	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default $ANTHROPIC_BASE_URL)")
+	r.access.flags(flags, "$ANTHROPIC_BASE_URL")
 	flags.BoolVar(&r.silent, "no-cassette", false, "do not record the model traffic; without it the run cannot be replayed with its processes, nor branched")
 	flags.StringVar(&r.pricesFile, "prices", "", "what models cost, a `FILE` such as vitrine prices prints; the offline model costs nothing without it")
 	flags.StringVar(&r.fault, "fault", "", "trouble with the model, as a list of `KIND:SHARE` of all requests and KIND@N, the Nth of each agent, such as "+

@@ -1,16 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
@@ -24,80 +22,6 @@ import (
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 )
-
-// defaultModel is the model of agents whose scenario names none.
-const defaultModel = "claude-sonnet-4-5"
-
-// chooseUpstream returns what answers the agents' requests to their model, with the trouble that was asked for.
-func (r *runner) chooseUpstream() (http.RoundTripper, error) {
-	if err := r.choosePrices(); err != nil {
-		return nil, err
-	}
-	if err := r.affords(); err != nil {
-		return nil, err
-	}
-	upstream, err := r.chooseModel()
-	if err != nil || r.fault == "" {
-		return upstream, err
-	}
-	faults, err := gateway.NewFaults(upstream, r.fault, r.Seed)
-	if unknown := (*gateway.UnknownFaultError)(nil); errors.As(err, &unknown) {
-		return nil, misuse(scenarios.Suggest(unknown.Kind, gateway.FaultKinds()), "--fault: %w", err)
-	}
-	if err != nil {
-		return nil, misuse("write it like 429:0.1,cut@3, for a tenth of all requests and the third of each agent", "--fault: %w", err)
-	}
-	return faults, nil
-}
-
-// chooseModel returns the model. Nobody spends money or watches a puppet by accident:
-// without a key, one has to ask for the offline model.
-func (r *runner) chooseModel() (http.RoundTripper, error) {
-	if r.offline {
-		policies := make(map[string]world.Policy)
-		for _, a := range r.Agents {
-			policies[a.Name], _ = r.substrate.policy(a.Policy)
-		}
-		model := gateway.NewOffline(func(agent string) world.Policy { return policies[agent] }, r.Seed)
-		model.Latency, model.Rate, model.Script = r.Offline.Latency, float64(r.Offline.Rate), r.script()
-		return model, nil
-	}
-	key, token := os.Getenv("ANTHROPIC_API_KEY"), os.Getenv("ANTHROPIC_AUTH_TOKEN")
-	if key == "" && token == "" {
-		return nil, misuse("set ANTHROPIC_API_KEY to play with a real model, or add --offline to play with a scripted one",
-			"no key for the model")
-	}
-	r.baseURL = cmp.Or(r.baseURL, os.Getenv("ANTHROPIC_BASE_URL"))
-	upstream, err := gateway.NewAPI(r.baseURL, key, token)
-	if err != nil {
-		return nil, misuse("--base-url or ANTHROPIC_BASE_URL name the endpoint, ANTHROPIC_API_KEY holds the key", "%w", err)
-	}
-	return upstream, nil
-}
-
-// script returns what the scenario has the offline model say and do.
-func (r *runner) script() []gateway.Line {
-	var script []gateway.Line
-	for _, said := range r.Offline.Script {
-		line := gateway.Line{Agents: said.Agents, Turns: said.Turns, Think: said.Think, Say: said.Say}
-		for _, use := range said.Tools {
-			line.Tools = append(line.Tools, gateway.ToolUse{Name: use.Name, Input: input(use.Args)})
-		}
-		if said.Action != "" {
-			line.Action = &world.Action{Name: said.Action, Args: input(said.Args)}
-		}
-		script = append(script, line)
-	}
-	return script
-}
-
-// input returns arguments as a JSON object.
-func input(args map[string]any) json.RawMessage {
-	if args == nil {
-		return json.RawMessage("{}")
-	}
-	return world.JSON(args)
-}
 
 // seats returns a seat for each agent. Those that are Claude Code have their folder and their gateway then.
 func (r *runner) seats() ([]arena.Seat, error) {
@@ -113,6 +37,7 @@ func (r *runner) seats() ([]arena.Seat, error) {
 	for _, a := range r.Agents {
 		gw.Budgets[a.Name] = eachOf(a.Budget)
 	}
+	gw.Refused = r.fences.refuse
 	if r.again != nil && r.again.player != nil {
 		gw.Recorded = r.again.player.Recorded
 	}
@@ -182,6 +107,7 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
+		r.fences.put(a.Name, fenced)
 		if a.Kind == scenarios.Plugin {
 			return plugin.StartAgent(plugin.Config{Command: a.Command, Dir: dir, Env: env, Boundary: r.boundary, Cell: &cell})
 		}
@@ -244,6 +170,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
+		r.fences.put(a.Name, fenced)
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
 			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: variables(a), Servers: servers(a), Log: r.log, Resume: transcript, Told: told,
@@ -252,6 +179,31 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		})
 	}
 	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent, Troubles: troublesOf(endpoint)}, nil
+}
+
+// fences are where it is told what the gateway refuses of whom. No agent has a token before it is started.
+type fences struct {
+	mu    sync.Mutex
+	tells map[string]arena.Fenced // by the name of the agent
+}
+
+func (f *fences) put(agent string, tell arena.Fenced) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tells == nil {
+		f.tells = make(map[string]arena.Fenced)
+	}
+	f.tells[agent] = tell
+}
+
+// refuse tells of a request for the model that did not come with the token of the socket that it came to.
+func (f *fences) refuse(agent, reason string) {
+	f.mu.Lock()
+	tell := f.tells[agent]
+	f.mu.Unlock()
+	if tell != nil {
+		tell("a request to the model", reason)
+	}
 }
 
 func (r *runner) closeEndpoints() error {
