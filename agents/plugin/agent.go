@@ -7,9 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/vitrine-sim/vitrine/agents"
 	pb "github.com/vitrine-sim/vitrine/agents/plugin/proto/vitrine/v1"
 	"github.com/vitrine-sim/vitrine/world"
@@ -47,8 +44,8 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 	var act world.Action
 	err := a.program.call(ctx, func(ctx context.Context) error {
 		answer, err := a.client.Act(ctx, &pb.Observation{Json: world.JSON(obs)})
-		if end, ok := ctx.Deadline(); ok && status.Code(err) == codes.DeadlineExceeded && time.Until(end) < deathGrace {
-			<-ctx.Done() // the other side's clock may be a moment ahead
+		if isLate(ctx, err) {
+			<-ctx.Done()
 		}
 		if ctx.Err() != nil {
 			return nil // explained below

@@ -13,8 +13,8 @@
 // # The state
 //
 // A plugin of rules does not get the whole state with each question. It keeps the facts of one state, and before it is asked in another one it is told
-// which facts differ ([world.State.Changes]); so a call costs what has changed, in a long run as in a short one. After an error it is told
-// all facts anew.
+// which facts differ ([world.State.Changes]); so a call costs what has changed, in a long run as in a short one. When it has not answered, or
+// not taken a change, it is told all facts anew.
 //
 // # What it does wrong
 //
@@ -163,7 +163,7 @@ func (p *program) connect() error {
 		return fmt.Errorf("it has said where it listens, and does not answer there within %v", p.limit)
 	}
 	if err != nil {
-		return p.explain(err)
+		return p.explain(context.Background(), err)
 	}
 	connected, ok := client.(*goplugin.GRPCClient)
 	if !ok {
@@ -190,28 +190,32 @@ func (p *program) call(ctx context.Context, ask func(context.Context) error) err
 	if p.process.ended() {
 		return p.dead()
 	}
-	return p.explain(ask(ctx))
+	return p.explain(ctx, ask(ctx))
 }
 
-// explain says in our words what came of a call.
-func (p *program) explain(err error) error {
+// explain says in our words what came of a call that had until the end of ctx.
+func (p *program) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	said := status.Convert(err)
-	switch said.Code() {
-	case codes.Unavailable, codes.Canceled:
-		if p.process.endsWithin(deathGrace) {
-			return p.dead()
-		}
-	case codes.DeadlineExceeded:
+	said, code := status.Convert(err), status.Code(err)
+	switch {
+	case (code == codes.Unavailable || code == codes.Canceled) && p.process.endsWithin(deathGrace):
+		return p.dead()
+	case isLate(ctx, err):
 		return fmt.Errorf("no answer within %v", p.limit)
-	case codes.ResourceExhausted:
+	case code == codes.ResourceExhausted:
 		return fmt.Errorf("its answer is too great, or the question: %.200s", said.Message())
-	case codes.Unimplemented:
+	case code == codes.Unimplemented:
 		return fmt.Errorf("it does not do what the protocol asks for: %.200s", said.Message())
 	}
 	return &saidError{fmt.Sprintf("%.2000s", said.Message())}
+}
+
+// isLate says whether an error is that of a call whose time is up, and not of a deadline of the plugin's own. The plugin's clock may be a moment ahead.
+func isLate(ctx context.Context, err error) bool {
+	end, ok := ctx.Deadline()
+	return ok && status.Code(err) == codes.DeadlineExceeded && time.Until(end) < deathGrace
 }
 
 // A saidError is an error that the plugin itself has answered.

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	pb "github.com/vitrine-sim/vitrine/agents/plugin/proto/vitrine/v1"
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/fishery"
 )
@@ -191,6 +192,8 @@ func acts(ctx context.Context, name string, obs world.Observation, asked chan bo
 			select {}
 		case "fails":
 			return world.Action{}, errors.New("no idea")
+		case "gives up":
+			return world.Action{}, fmt.Errorf("it asked somebody else: %w", context.DeadlineExceeded)
 		case "does nothing":
 			return world.Action{}, nil
 		case "babbles in arguments":
@@ -336,6 +339,55 @@ func TestADeadPluginStaysDead(t *testing.T) {
 	}
 }
 
+// A forgetful program is a plugin of rules that fails at some of the changes of which it is told.
+type forgetful struct {
+	pb.RulesClient
+	fails int // at that change from now on; 0: at none
+}
+
+func (f *forgetful) Update(ctx context.Context, change *pb.Change, options ...grpc.CallOption) (*pb.Updated, error) {
+	if f.fails--; f.fails == 0 {
+		return nil, status.Error(codes.Internal, "no room")
+	}
+	return f.RulesClient.Update(ctx, change, options...)
+}
+
+func TestAPluginThatHasTakenHalfOfAChangeIsToldAllAnew(t *testing.T) {
+	r := rulesOf(t, config("good", 0))
+	events, err := r.Reset(1, []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := world.State{}.Apply(events...)
+	want, err := r.Observe(st, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.client = &forgetful{r.client, 2}
+	after := st.Apply(world.Event{Set: map[string]json.RawMessage{"lake/tons": world.JSON(7), "x": world.JSON(strings.Repeat("x", maxChange))}})
+	if _, err := r.Observe(after, "a"); err == nil || err.Error() != "plugin of rules: update: no room" {
+		t.Fatalf("the error is %v", err)
+	}
+	if got, err := r.Observe(st, "a"); err != nil || string(got.View) != string(want.View) {
+		t.Errorf("then it sees in the state before %s, %v\nwant %s", got.View, err, want.View)
+	}
+}
+
+func TestNothingFollowsWhereNobodyActsInSimultaneousRules(t *testing.T) {
+	for _, part := range []string{"good", "hides"} { // the latter are simultaneous
+		r := rulesOf(t, config(part, 0))
+		events, err := r.Reset(1, []string{"a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := world.State{}.Apply(events...)
+		events, err = r.Step(st, []world.Action{{Agent: "a", Name: world.Pass}, {Agent: "a", Name: "sing"}})
+		if err != nil || len(events) == 0 || events[0].Kind != world.KindRefusal || (len(events) == 1) != r.Simultaneous() {
+			t.Errorf("%s: what follows is %s, %v", part, world.JSON(events), err)
+		}
+	}
+}
+
 func TestAPluginGetsNothingOfOurEnvironmentAndIsGoneWhenItIsClosed(t *testing.T) {
 	t.Setenv("ANTHROPIC_API_KEY", "sk-canary")
 	r, err := StartRules(config("good", 0))
@@ -405,6 +457,7 @@ func TestWhatAnAgentDoesWrongIsAnErrorOfItsOwn(t *testing.T) {
 		{"exits", "agent is gone: exit status 4"},
 		{"hangs", context.DeadlineExceeded.Error()},
 		{"fails", "no idea"},
+		{"gives up", "it asked somebody else: context deadline exceeded"},
 		{"does nothing", agents.ErrNoAction.Error()},
 		{"babbles in arguments", `the arguments of its action "fish" are not JSON: "{"`},
 		{"says too much", "its answer is too great"},

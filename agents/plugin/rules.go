@@ -147,7 +147,7 @@ func (r *Rules) observe(agent string) (observation, error) {
 }
 
 // Step implements [world.Rules]. What an agent was not offered in its observation is refused here, and comes first; passes do nothing. The program
-// gets the rest.
+// gets the rest; if there is none and the rules are simultaneous, nothing follows.
 func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,6 +172,9 @@ func (r *Rules) Step(st world.State, actions []world.Action) ([]world.Event, err
 			asked.Args = json.RawMessage("{}")
 		}
 		legal = append(legal, asked)
+	}
+	if len(legal) == 0 && r.about.together {
+		return refusals, nil
 	}
 	var events []world.Event
 	err := r.ask("step", func(ctx context.Context) error {

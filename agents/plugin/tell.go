@@ -23,8 +23,10 @@ func (r *Rules) tell(st world.State) error {
 		return nil
 	}
 	clear(r.offers)
+	whole := !r.knows
+	r.knows = false // it may be half of the change that it takes
 	for _, change := range split(set, gone) {
-		change.Whole, change.Seq, change.Turn = !r.knows, st.Seq, int64(st.Turn)
+		change.Whole, change.Seq, change.Turn = whole, st.Seq, int64(st.Turn)
 		err := r.ask("update", func(ctx context.Context) error {
 			_, err := r.client.Update(ctx, change)
 			return err
@@ -32,9 +34,9 @@ func (r *Rules) tell(st world.State) error {
 		if err != nil {
 			return err
 		}
-		r.knows = true
+		whole = false
 	}
-	r.told = st
+	r.told, r.knows = st, true
 	return nil
 }
 

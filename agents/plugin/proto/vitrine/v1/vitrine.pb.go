@@ -715,7 +715,8 @@ type StepRequest struct {
 	// [{"agent": ..., "name": ..., "args": {...}}]
 	//
 	// In the order in which they count, each agent at most once. Each is one that Observe offers that agent in this state, with arguments
-	// as its schema says; vitrine refuses all others itself, and leaves out who passes. The list may be empty.
+	// as its schema says; vitrine refuses all others itself, and leaves out who passes. The list may be empty, unless the rules are simultaneous: then
+	// Step is not called where nobody acts.
 	Json          []byte `protobuf:"bytes,1,opt,name=json,proto3" json:"json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
