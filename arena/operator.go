@@ -38,6 +38,11 @@ type Command struct {
 	Source string `json:"source,omitempty"` // of the rules, the whole file
 }
 
+// AsksRules says whether the rules of the game have a say in the command. [Game.Intervene] asks them for nothing else.
+func (c Command) AsksRules() bool {
+	return slices.Contains([]string{DoSet, DoAdd, DoDelete, DoRevise}, c.Do)
+}
+
 const maxTold = 10_000
 
 const (

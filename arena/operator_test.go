@@ -22,7 +22,11 @@ func (s *stage) intervene(c Command) error {
 		s.t.Fatal(err)
 	}
 	defer store.Close()
-	_, err = s.Game.Intervene(s.t.Context(), store, c)
+	game := s.Game
+	if !c.AsksRules() {
+		game.Rules = nil
+	}
+	_, err = game.Intervene(s.t.Context(), store, c)
 	return err
 }
 

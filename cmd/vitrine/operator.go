@@ -25,7 +25,13 @@ func intervene(ctx context.Context, dir string, c arena.Command) (*change, error
 	if err != nil {
 		return nil, err
 	}
-	s, err := reload(m)
+	var s *setup
+	if c.AsksRules() {
+		s, err = reload(m)
+	} else { // so that a run can be stopped whose rules are a program that is gone, or that hangs
+		s = new(setup)
+		s.Scenario, err = reparse(m)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}

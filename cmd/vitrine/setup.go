@@ -46,6 +46,11 @@ func load(path string, set []string) (*setup, error) {
 
 // reload reads a run's scenario again, from its manifest: in a branch, that by which it goes on.
 func reload(m arena.Manifest) (*setup, error) {
+	return complete(reparse(m))
+}
+
+// reparse is reload without the rules.
+func reparse(m arena.Manifest) (*scenarios.Scenario, error) {
 	set := slices.Clone(m.Set)
 	for _, branch := range m.Branches {
 		set = append(set, branch.Set...)
@@ -54,7 +59,7 @@ func reload(m arena.Manifest) (*setup, error) {
 	if s != nil && s.Rules.InPlugin() {
 		s.Rules.Plugin = m.Plugin
 	}
-	return complete(s, err)
+	return s, err
 }
 
 // games returns the games that a run is played by, one after another: in a branch first those of what it is a branch of, and last that of s, which is
