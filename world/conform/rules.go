@@ -223,7 +223,11 @@ func (b *bench) checkOtherWorlds() (string, error) {
 			}
 			for _, ev := range events {
 				ev.Seq = e.st.Seq
-				if err := e.survives(e.st.Apply(ev), s.actions); err != nil {
+				err := e.survives(e.st.Apply(ev), s.actions)
+				if err == nil { // a program must not die of it
+					_, err = e.rules.Observe(e.st, b.Agents[0])
+				}
+				if err != nil {
 					return fmt.Errorf("with %s in place of the fact %q: %w", encode(ev.Set[path]), path, err)
 				}
 			}

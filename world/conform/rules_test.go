@@ -2,6 +2,7 @@ package conform
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type die struct {
 	fault string
 	seed  uint64
 	salt  uint64 // of this value
+	dead  bool
 }
 
 type dieCall struct {
@@ -57,8 +59,9 @@ func (d *die) Reset(seed uint64, agents []string) ([]world.Event, error) {
 
 func (d *die) Observe(st world.State, agent string) (world.Observation, error) {
 	var points int
-	if err := st.Get("points/"+agent, &points); err != nil {
-		return world.Observation{}, err
+	if err := st.Get("points/"+agent, &points); err != nil || d.dead {
+		d.dead = d.fault == "dies of an error"
+		return world.Observation{}, cmp.Or(err, errBroken)
 	}
 	obs := world.Observation{Agent: agent, Turn: st.Turn, View: world.JSON(points), Terminated: points >= 3}
 	if !obs.Terminated {
@@ -298,6 +301,7 @@ func TestEveryFaultIsFoundByItsCheck(t *testing.T) {
 		"an infinite reward":                           "observing is pure and works for everyone",
 		"others see the secret":                        "what is hidden from an agent it does not see",
 		"a reason tells the secret":                    "what is hidden from an agent it does not see",
+		"dies of an error":                             "a state of another world is no panic",
 		"check panics":                                 "a state of another world is no panic",
 		"panics":                                       "everyone may pass and nobody need act",
 		"fails":                                        "everyone may pass and nobody need act",
@@ -366,6 +370,10 @@ func TestAFindingSaysWhatWasUnderWay(t *testing.T) {
 	}
 	f = one(t, config("any number goes"), "illegal actions are refused and do nothing").Finding
 	if f.Agent != "b" || !strings.HasPrefix(f.Action, `call {"eyes":`) || f.What != "it is illegal, and not refused" {
+		t.Errorf("found %+v", f)
+	}
+	f = one(t, config("dies of an error"), "a state of another world is no panic").Finding
+	if !errors.Is(f, errBroken) || !strings.HasPrefix(f.What, `with null in place of the fact "points/a": `) {
 		t.Errorf("found %+v", f)
 	}
 }
