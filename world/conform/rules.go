@@ -228,7 +228,10 @@ func (b *bench) checkOtherWorlds() (string, error) {
 					_, err = e.rules.Observe(e.st, b.Agents[0])
 				}
 				if err != nil {
-					return fmt.Errorf("with %s in place of the fact %q: %w", encode(ev.Set[path]), path, err)
+					if raw, set := ev.Set[path]; set {
+						return fmt.Errorf("with %s in place of the fact %q: %w", raw, path, err)
+					}
+					return fmt.Errorf("without the fact %q: %w", path, err)
 				}
 			}
 		}

@@ -373,7 +373,7 @@ func TestAFindingSaysWhatWasUnderWay(t *testing.T) {
 		t.Errorf("found %+v", f)
 	}
 	f = one(t, config("dies of an error"), "a state of another world is no panic").Finding
-	if !errors.Is(f, errBroken) || !strings.HasPrefix(f.What, `with null in place of the fact "points/a": `) {
+	if !errors.Is(f, errBroken) || !strings.HasPrefix(f.What, `without the fact "points/a": `) {
 		t.Errorf("found %+v", f)
 	}
 }
