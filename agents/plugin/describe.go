@@ -139,7 +139,7 @@ func (r *Rules) Configure(params map[string]any) error {
 }
 
 // Policies returns the players that the program has, by name. One that fails asks for an action that no rules have, whose name is the error; so the
-// refusal of it shows what went wrong.
+// refusal of it shows what went wrong. A decision may take as long as any call of the rules, and nobody can call it off before.
 func (r *Rules) Policies() map[string]world.Policy {
 	all := make(map[string]world.Policy)
 	for _, name := range r.about.policies {
