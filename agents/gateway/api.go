@@ -116,7 +116,8 @@ func (a *API) Trust(pem []byte) error {
 	return nil
 }
 
-// RoundTrip sends the request to its path below the base URL, with the credentials.
+// RoundTrip sends the request to its path below the base URL, with the credentials. Neither the answer nor an error holds one of them, whatever
+// the endpoint says: asterisks stand in its place.
 func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
 	out := r.Clone(r.Context())
 	out.URL = a.base.JoinPath(r.URL.Path)
@@ -124,7 +125,13 @@ func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
 	out.Host = ""
 	maps.Copy(out.Header, a.header)
 	a.authorize(out.Header)
-	return a.transport.RoundTrip(out)
+	secrets := a.hidden()
+	resp, err := a.transport.RoundTrip(out)
+	if err != nil {
+		return nil, hideError(err, secrets)
+	}
+	hideAnswer(resp, secrets)
+	return resp, nil
 }
 
 // String returns the base URL.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 )
 
@@ -84,15 +83,9 @@ func (n *Normal) AddKeys(upstream http.RoundTripper) {
 	if faults, ok := upstream.(*Faults); ok {
 		upstream = faults.upstream
 	}
-	api, ok := upstream.(*API)
-	if !ok {
-		return
-	}
-	h := make(http.Header)
-	api.authorize(h)
-	for _, values := range h {
-		for _, value := range values {
-			n.AddSecret(strings.TrimPrefix(value, "Bearer "))
+	if api, ok := upstream.(*API); ok {
+		for _, secret := range api.credentials() {
+			n.AddSecret(secret)
 		}
 	}
 }

@@ -14,8 +14,8 @@
 //	checked    takes note of what is wrong with the answer, see [Endpoint.Troubles]
 //	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model); [Faults] spoil it
 //
-// The answer passes through unchanged and chunk by chunk: status, headers, bytes, the pings of a stream. What the gateway
-// itself has to say (403, 404, 413, 502, 504) has the form of the API's own errors:
+// The answer passes through unchanged, but for a key that it repeats, and chunk by chunk: status, headers, bytes, the pings of a
+// stream. What the gateway itself has to say (403, 404, 413, 502, 504) has the form of the API's own errors:
 //
 //	{"type":"error","error":{"type":"permission_error","message":"..."}}
 //
@@ -23,7 +23,8 @@
 //
 // # Invariant
 //
-// No key ever reaches an agent, and no credential of an agent ever reaches the upstream.
+// No key ever reaches an agent, and no credential of an agent ever reaches the upstream. Where an answer repeats a key, [API] puts as many
+// asterisks in its place.
 package gateway
 
 import (
