@@ -128,6 +128,17 @@ type AgentResult struct {
 	Budget     *Budget    `json:"budget,omitempty"`  // of its model; missing: there is none
 	PeakMemory int64      `json:"peak_memory_bytes"` // of its process; 0 where it has none
 	Clocks     *OwnClocks `json:"clocks,omitempty"`  // missing: those of all
+	Caching    *Caching   `json:"caching,omitempty"` // missing: it has made less than two requests to a model
+}
+
+// A Caching is how well the requests of an agent suited the prompt cache of its model, since the run was begun or resumed last.
+type Caching struct {
+	Share     float64 `json:"prefix_share"`      // of the bytes of each request that repeat the one before, from 0 to 1
+	Kept      float64 `json:"prefix_kept"`       // of the bytes of a request with which the next one began; 1 is what a cache wants
+	Changed   string  `json:"changed,omitempty"` // what changed where that was not all: "model", "tools", "system" or "messages"
+	Over5m    int64   `json:"gaps_over_5m"`      // requests that came later than 5 minutes after the one before
+	Over1h    int64   `json:"gaps_over_1h"`      // and later than an hour after it
+	LongestMS int64   `json:"longest_gap_ms"`    // between the beginnings of two requests
 }
 
 // OwnClocks are the clocks of an agent that has others than the rest.

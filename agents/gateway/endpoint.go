@@ -52,6 +52,7 @@ type Endpoint struct {
 	served   chan struct{}      // closed when the server has ended
 	dir      *os.File           // the socket's folder
 	troubles troubles
+	prefix   prefix
 	spent    atomic.Pointer[string] // why its last request did not fit into a budget; nil: none was refused for that
 
 	account account          // these are guarded by the gateway's books
@@ -92,6 +93,9 @@ func (e *Endpoint) Spent() string {
 	}
 	return ""
 }
+
+// Caching returns how well the agent's requests that were answered so far suit a prompt cache.
+func (e *Endpoint) Caching() Caching { return e.prefix.get() }
 
 // Close ends the endpoint, cuts its open requests, waits for them to end and removes the socket. It is called once.
 func (e *Endpoint) Close() error {
@@ -190,6 +194,9 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	defer v.end()
 
 	answer := &body{ctx: ctx, idle: v.idle, watch: v.watch, client: http.NewResponseController(w)}
+	if c != nil {
+		defer e.prefix.see(request, time.Now()) // when nobody waits for it
+	}
 	r = r.WithContext(context.WithValue(c.trace(ctx), agentKey{}, e.name))
 	r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(request)), nil, nil
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(request)), nil }

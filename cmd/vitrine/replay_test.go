@@ -128,6 +128,9 @@ func (p program) playAgainElsewhere(t *testing.T) {
 		if a.Kind != "claude" || !reflect.DeepEqual(a.Metered, want.Agents[i].Metered) || a.PeakMemory < 50<<20 {
 			t.Errorf("agent %+v was %+v", a, want.Agents[i])
 		}
+		if c := a.Caching; c == nil || c.Kept != 1 || c.Share < 0.5 || c.Over5m > 0 {
+			t.Errorf("the requests of %s repeat each other as %+v", a.Name, c)
+		}
 	}
 	if v := r.verify(t); !v.Over || v.Hash != want.Hash {
 		t.Errorf("verify says %+v", v)

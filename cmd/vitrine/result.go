@@ -114,6 +114,7 @@ func (r *runner) result(outcome arena.Outcome, hash string) (arena.Result, error
 			agent.Metered, agent.PeakMemory = outcome.Seats[i].Metered, outcome.Seats[i].Usage.PeakMemory
 		}
 		result.Used = result.Used.Add(agent.Metered)
+		agent.Caching = caching(r.endpoints[a.Name])
 		result.Agents = append(result.Agents, agent)
 	}
 	return result, r.score(&result, r.dir, outcome.State, hash)
@@ -176,6 +177,9 @@ func (r *runner) summarize(result arena.Result) {
 	}
 	if used := printedUse(result.Used); used != "" {
 		fmt.Fprintf(r.out, "  all agents: %s\n\n", used)
+	}
+	for _, warning := range cacheWarnings(result) {
+		r.tell("%s", warning)
 	}
 	for _, name := range slices.Sorted(maps.Keys(result.Metrics)) {
 		fmt.Fprintf(r.out, "  %-16s %s\n", name, number(result.Metrics[name]))

@@ -124,6 +124,9 @@ func show(a *app, dir string, only int) (any, error) {
 				line += "; " + used
 			}
 			fmt.Fprintln(a.out, printable(line))
+			if agent.Caching != nil {
+				fmt.Fprintf(a.out, "  %-12s %s\n", "", cacheLine(agent.Caching))
+			}
 		}
 	}
 	return doc, nil
