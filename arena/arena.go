@@ -39,7 +39,7 @@ type Episode struct {
 	Overtime time.Duration     // bank of each agent that has none of its own, for the whole episode, from which an act draws that takes longer
 	Time     time.Duration     // clock of the whole episode; it stands still while an operator holds the game
 	Starts   int               // how many agents may be starting at once
-	Paused   bool              // it is held when it has begun
+	Paused   bool              // it is held when it has begun, or when it goes on live from a past
 	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
 	Past     *Past             // the episode that it begins with, again; nil: none
 	Branches []Game            // that take the place of Game and of each other, in the order in which they do; none without a past

@@ -108,6 +108,10 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 	st, err := e.Store.Commit(context.WithoutCancel(p.live.ctx), func(world.State) ([]world.Event, error) {
 		return []world.Event{e.branching()}, nil
 	})
+	if err == nil && e.Paused {
+		p.live.touched = true
+		_, err = e.Intervene(context.WithoutCancel(p.live.ctx), e.Store, Command{Do: DoPause})
+	}
 	if err != nil {
 		return st, End{}, err
 	}

@@ -105,6 +105,16 @@ func TestWhateverHappenedToAGameItHappensAgain(t *testing.T) {
 	}
 }
 
+// hasBranch says whether a branch has begun in a turn of the log in dir.
+func hasBranch(dir string, turn int) bool {
+	for ev, err := range world.Turn(dir, turn) {
+		if err == nil && ev.Kind == KindBranch {
+			return true
+		}
+	}
+	return false
+}
+
 // branchAt plays the chaos's episode again up to a turn, and then goes on by another game with other agents; and then plays all that again.
 func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
 	t.Helper()
@@ -112,6 +122,7 @@ func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
 	b.Game, b.Past, b.Branches = game, &Past{Dir: c.dir, Turns: turn}, []Game{game}
 	b.Branches[0].Seed, b.Branches[0].Turns = seed+1, game.Turns+1
 	events := c.events()
+	b.Paused = b.random.IntN(2) == 0
 	b.sitAll(seed)
 	for i, name := range five {
 		past, now := echo(events, name), b.Seats[i].Start
@@ -140,7 +151,7 @@ func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
 		}
 		defer store.Close()
 		for ctx.Err() == nil {
-			if st, err := world.Now(b.dir); err == nil && st.Turn >= turn && Held(st) {
+			if st, err := world.Now(b.dir); err == nil && Held(st) && hasBranch(b.dir, turn) {
 				_, _ = game.Intervene(t.Context(), store, Command{Do: DoContinue})
 			}
 			select {

@@ -57,6 +57,8 @@ type Exchange struct {
 	Header map[string]string `json:"header,omitempty"` // of the answer, as far as it matters
 	Answer text              `json:"answer,omitzero"`
 	End    string            `json:"end,omitempty"` // "" if it is whole, "cut", "left" by the agent, or "failed" and "silent" if there was none
+	// Again says that the gateway made the request once more by itself: the agent has not heard what was answered before.
+	Again bool `json:"again,omitempty"`
 }
 
 // A tapeHead is the first line of a cassette, or of a part of it.

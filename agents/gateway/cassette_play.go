@@ -38,14 +38,22 @@ type playedTape struct {
 	asked  int    // requests so far
 }
 
-// find returns the index of the first exchange with a request that was not played yet; -1: there is none.
+// find returns the index of the first exchange with a request that was not played yet, of those whose answer the agent has heard; -1: there is
+// none.
 func (t *playedTape) find(path, sum string) int {
+	found := -1
 	for i, x := range t.Exchanges {
-		if !t.played[i] && x.Path == path && x.SHA256 == sum {
-			return i
+		switch {
+		case t.played[i] || x.Path != path || x.SHA256 != sum:
+		case found < 0:
+			found = i
+		case x.Again:
+			t.played[found], found = true, i
+		default:
+			return found
 		}
 	}
-	return -1
+	return found
 }
 
 // mismatch is a request that is not the one that should come.

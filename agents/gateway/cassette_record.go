@@ -23,14 +23,15 @@ type Recorder struct {
 	normal   *Normal
 
 	mu    sync.Mutex
-	tapes map[string]*tape // nil: it cannot be written
+	tapes map[string]*tape           // nil: it cannot be written
+	asked map[string]context.Context // by agent: that of its last request
 	errs  []error
 }
 
 // NewRecorder returns an upstream that records into the folder dir what the agents of the run in a folder, an absolute path, are answered.
 // What is there already stays, and is added to.
 func NewRecorder(dir, run string, normal *Normal, upstream http.RoundTripper) *Recorder {
-	return &Recorder{upstream: upstream, dir: dir, run: run, normal: normal, tapes: make(map[string]*tape)}
+	return &Recorder{upstream: upstream, dir: dir, run: run, normal: normal, tapes: make(map[string]*tape), asked: make(map[string]context.Context)}
 }
 
 // RoundTrip passes a request on.
@@ -44,7 +45,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	request := r.normal.Request(body)
-	x := Exchange{Path: req.URL.RequestURI()}
+	x := Exchange{Path: req.URL.RequestURI(), Again: r.isAgain(agent, req)}
 	resp, err := r.upstream.RoundTrip(req)
 	if err != nil {
 		x.End = endFailed
@@ -70,6 +71,15 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *Recorder) refused(agent string, req *http.Request, body []byte, status int, answer []byte) {
 	x := Exchange{Path: req.URL.RequestURI(), Status: status, Header: map[string]string{"Content-Type": "application/json"}, Answer: answer}
 	r.write(agent, r.normal.Request(body), x)
+}
+
+// isAgain says whether an agent's request is the one that was made last.
+func (r *Recorder) isAgain(agent string, req *http.Request) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	again := r.asked[agent] == req.Context()
+	r.asked[agent] = req.Context()
+	return again
 }
 
 // bodyOf returns the body of a request, which can still be sent afterwards.

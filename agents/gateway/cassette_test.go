@@ -391,6 +391,42 @@ func TestACassetteKnowsHowOftenItWasTakenUp(t *testing.T) {
 	}
 }
 
+func TestWhatTheGatewayAskedAgainIsAnsweredAtOnce(t *testing.T) {
+	n := 0
+	busy := roundTrip(func(r *http.Request) (*http.Response, error) {
+		if n++; n < 3 {
+			resp := respond(r, http.StatusTooManyRequests, "application/json", errorBody("rate_limit_error", "too much"))
+			resp.Header.Set("Retry-After", "0")
+			return resp, nil
+		}
+		return answer(r, fmt.Sprint("answer ", n))
+	})
+	dir := t.TempDir()
+	r := NewRecorder(dir, "/r", NewNormal("/r"), busy)
+	_, client := open(t, &Gateway{Upstream: r}, "a")
+	for range 2 {
+		resp, err := ask(t.Context(), client, messagesPath, "{}")
+		read(t, resp, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n != 4 {
+		t.Fatalf("the upstream was asked %d times", n)
+	}
+	p := player(t, dir, "/r")
+	_, client = open(t, &Gateway{Upstream: p}, "a")
+	for i := range 2 {
+		resp, err := ask(t.Context(), client, messagesPath, "{}")
+		if got, want := read(t, resp, err), fmt.Sprint("answer ", i+3); got != want {
+			t.Errorf("it answers %q, want %q", got, want)
+		}
+	}
+	if p.Unasked("a") != 0 || p.Mismatch() != nil {
+		t.Errorf("%d are left: %v", p.Unasked("a"), p.Mismatch())
+	}
+}
+
 func TestAPlayerCanGoLive(t *testing.T) {
 	p := player(t, recorded(t, "/r", echo(), `"one"`, `"two"`), "/r")
 	resp, err := as(t.Context(), t, p, "a", `"one"`)

@@ -53,6 +53,7 @@ type Endpoint struct {
 	dir      *os.File           // the socket's folder
 	troubles troubles
 	prefix   prefix
+	model    atomic.Pointer[string] // that answers in the place of the one that the agent asks for; nil: none does
 	spent    atomic.Pointer[string] // why its last request did not fit into a budget; nil: none was refused for that
 
 	account account          // these are guarded by the gateway's books
@@ -93,6 +94,10 @@ func (e *Endpoint) Spent() string {
 	}
 	return ""
 }
+
+// SetModel makes a model answer from now on what the agent asks, whichever it asks for: of each request the field "model" is changed, and nothing
+// else. Claude Code takes no other model in the middle of a conversation.
+func (e *Endpoint) SetModel(model string) { e.model.Store(&model) }
 
 // Caching returns how well the agent's requests that were answered so far suit a prompt cache.
 func (e *Endpoint) Caching() Caching { return e.prefix.get() }
@@ -172,6 +177,9 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e.refuse(w, r, http.StatusBadRequest, "invalid_request_error", "the request ended early")
 		return
+	}
+	if model := e.model.Load(); model != nil {
+		request = withModel(request, *model)
 	}
 	c, err := e.admit(r, request)
 	if spent := (*spentError)(nil); errors.As(err, &spent) {

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"fmt"
+	"io"
 	"math"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -101,5 +103,32 @@ func TestAnEndpointComparesTheRequestsOfItsAgent(t *testing.T) {
 	}
 	if got := b.Caching(); got.Requests != 2 || got.Changed != "system" {
 		t.Errorf("b: %+v", got)
+	}
+}
+
+func TestAnotherModelAnswersWhatAnAgentAsks(t *testing.T) {
+	g := &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil || int64(len(raw)) != r.ContentLength {
+			t.Errorf("%d bytes of %d: %v", len(raw), r.ContentLength, err)
+		}
+		return answer(r, string(raw))
+	})}
+	e, client := open(t, g, "a")
+	for _, tt := range []struct{ model, body, want string }{
+		{"", `{"model":"sonnet"}`, `{"model":"sonnet"}`},
+		{"haiku", `{"model":"sonnet","messages":[{"model":"sonnet"}]}`, `{"model":"haiku","messages":[{"model":"sonnet"}]}`},
+		{"haiku", ` {"a" : {"model":1}, "model" :  "s" , "b":2 }`, ` {"a" : {"model":1}, "model" :  "haiku" , "b":2 }`},
+		{"haiku", `{"a":1}`, `{"a":1}`},
+		{"haiku", `["model"]`, `["model"]`},
+		{"haiku", `{"model":`, `{"model":`},
+	} {
+		if tt.model != "" {
+			e.SetModel(tt.model)
+		}
+		resp, err := ask(t.Context(), client, messagesPath, tt.body)
+		if got := read(t, resp, err); got != tt.want {
+			t.Errorf("%s becomes %s, want %s", tt.body, got, tt.want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -152,4 +153,26 @@ func observation(text string) (obs string, ok bool) {
 		}
 	}
 	return obs, ok
+}
+
+// withModel returns the body of a request with another model; what is no request with a model stays as it is.
+func withModel(body []byte, model string) []byte {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
+		return body
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return body
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return body
+		}
+		if end := int(dec.InputOffset()); key == "model" {
+			return slices.Concat(body[:end-len(value)], marshal(model), body[end:])
+		}
+	}
+	return body
 }

@@ -42,12 +42,14 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   run SCENARIO        play a scenario
   resume RUN          play a run on that was interrupted, or whose supervisor was killed
   replay RUN          play a run again from its recording: no network, no key, no cost, and the same log
+  branch RUN          play the first turns of a run again, and then on from there with another model, policy, seed or setting
   check SCENARIO...   say what is wrong with scenario files; with --rules also where their rules do not keep what rules must
   new NAME            write a commented scenario to begin with, NAME.toml, which runs as it is
   explain SCENARIO    say what a run will be like: who acts when, what agents get to read, what it costs at worst
   schema              print the JSON Schema of scenario files, for editors
   prices              print what models cost, as a file to change
   show RUN            tell a run turn by turn
+  compare RUN RUN     say where two runs part, and how they differ from there on, turn by turn
   metrics RUN         compute the metrics of a run from its log, with their formulas and sources; --follow: as it goes on
   verify RUN          prove that a run's log is whole and follows from its actions by the rules
   seal RUN            make the log of a run that is over small; everything reads it as before
@@ -95,12 +97,14 @@ func commands() []command {
 		{"run", "SCENARIO", 1, 1, runFlags},
 		{"resume", "RUN", 1, 1, resumeFlags},
 		{"replay", "RUN", 1, 1, replayFlags},
+		{"branch", "RUN", 1, 1, branchFlags},
 		{"check", "SCENARIO...", 1, -1, checkFlags},
 		{"new", "NAME", 1, 1, noFlags(newScenario)},
 		{"explain", "SCENARIO", 1, 1, explainFlags},
 		{"schema", "", 0, 0, noFlags(schema)},
 		{"prices", "", 0, 0, noFlags(printPrices)},
 		{"show", "RUN", 1, 1, showFlags},
+		{"compare", "RUN RUN", 2, 2, noFlags(compare)},
 		{"metrics", "RUN", 1, 1, metricsFlags},
 		{"verify", "RUN", 1, 1, noFlags(verify)},
 		{"seal", "RUN", 1, 1, noFlags(seal)},

@@ -69,7 +69,17 @@ func (r *runner) repeat(dir string, turn int) error {
 	if err != nil {
 		return err
 	}
+	whole := m
+	for i, branch := range m.Branches {
+		if turn >= 0 && turn <= branch.Turn { // it goes on from what that went on from
+			m.Branches, m.Agents = m.Branches[:i], branch.Agents
+			break
+		}
+	}
 	if r.setup, err = reload(m); err == nil {
+		if len(m.Branches) < len(whole.Branches) {
+			m.Seed = r.Seed
+		}
 		err = r.agrees(m)
 	}
 	if err != nil {
@@ -170,7 +180,9 @@ func (r *runner) record() (http.RoundTripper, error) {
 // declare makes a manifest say what the new run plays again.
 func (g *again) declare(m *arena.Manifest) {
 	m.Set, m.Branches = g.manifest.Set, g.manifest.Branches
-	m.Repeats = filepath.Base(g.dir)
+	if g.turn < 0 {
+		m.Repeats = filepath.Base(g.dir)
+	}
 }
 
 // sit makes a seat one of a run that is played again.
@@ -219,7 +231,7 @@ func (a *repeating) Act(ctx context.Context, obs world.Observation) (world.Actio
 // playedBy makes an episode one that plays the run again, and returns how to run it.
 func (g *again) playedBy(e *arena.Episode) func(context.Context) (arena.Outcome, error) {
 	e.Game, e.Branches = g.games[0], g.games[1:]
-	e.Past = &arena.Past{Dir: g.dir, Turns: g.turn}
+	e.Past = &arena.Past{Dir: g.dir, Turns: g.turn, Branched: g.begins}
 	return func(ctx context.Context) (arena.Outcome, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +31,7 @@ func TestRealProcessesPlayAgain(t *testing.T) {
 	t.Run("elsewhere, on another day, without a network", p.playAgainElsewhere)
 	t.Run("with their files in another folder", p.playAgainWithFiles)
 	t.Run("late and killed as they were", p.playAgainLateAndKilled)
+	t.Run("to go another way from turn 6", p.branchInTheSixthTurn)
 	t.Run("or say what is not as it was", p.sayWhatIsNotAsItWas)
 }
 
@@ -272,5 +275,67 @@ func (p program) sayWhatIsNotAsItWas(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), string(p), "resume", r.dir).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "goes on nowhere") {
 		t.Errorf("it can be resumed: %v: %s", err, out)
+	}
+}
+
+// branch starts "vitrine branch --json" of a run, in a folder of its own.
+func (p program) branch(t *testing.T, env []string, dir string, args ...string) *run {
+	t.Helper()
+	out, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.startIn(t, out, env, append([]string{"branch", "--json", "--out", out, dir}, args...)...)
+}
+
+func (p program) branchInTheSixthTurn(t *testing.T) {
+	first := p.start(t, nil, fisheryFile(), "--offline", "--policy", "random")
+	want := first.exits(t, 0)
+	b := p.branch(t, nil, first.dir, "--turn", "6", "--seed", "5", "--model", "claude-haiku-4-5", "--agent", "a=steady")
+	got := b.exits(t, 0)
+	if b.verify(t); got.Hash == want.Hash || got.Seed != 5 || got.Turns < 7 {
+		t.Errorf("the branch is %+v", got)
+	}
+	var lines [2][]string
+	for i, dir := range []string{first.dir, b.dir} {
+		for ev, err := range world.Events(dir) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ev.Turn < 6 {
+				lines[i] = append(lines[i], string(ev.World()))
+			}
+		}
+	}
+	if !slices.Equal(lines[0], lines[1]) || len(lines[0]) == 0 {
+		t.Errorf("the first six turns are others")
+	}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		before, err := gateway.ReadCassette(arena.CassetteDir(first.dir), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := gateway.ReadCassette(arena.CassetteDir(b.dir), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 6 {
+			if !bytes.Equal(before.Request(i), after.Request(i)) || !bytes.Equal(before.Exchanges[i].Answer, after.Exchanges[i].Answer) {
+				t.Errorf("request %d of %s is another", i, name)
+			}
+		}
+		sixth := string(after.Request(6))
+		if !strings.Contains(sixth, `"model":"claude-haiku-4-5"`) || !strings.Contains(sixth, `\"turn\":0`) || !strings.Contains(sixth, `\"turn\":6`) {
+			t.Errorf("the conversation of %s goes on as %.60s", name, sixth)
+		}
+	}
+	var c comparison
+	out, err := exec.CommandContext(t.Context(), string(p), "compare", "--json", first.dir, b.dir).Output()
+	if err := errors.Join(err, json.Unmarshal(out, &c)); err != nil || c.Same || c.Part.Turn != 6 || c.Turns[0].Turn != 6 {
+		t.Errorf("they part as %s: %v", out, err)
+	}
+	r := p.again(t, b.dir)
+	if again := r.exits(t, 0); again.Hash != got.Hash {
+		t.Errorf("the branch has the hash %s, and again %s", got.Hash, again.Hash)
 	}
 }

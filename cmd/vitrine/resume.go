@@ -53,6 +53,9 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	if m.Repeats != "" {
 		return nil, misuse("play it again from its beginning: vitrine replay", "%s plays %s again, and goes on nowhere", dir, m.Repeats)
 	}
+	if n := len(m.Branches); n > 0 && !branched(dir, m.Branches[n-1].Turn) {
+		return nil, misuse("branch again", "%s was interrupted before its own turns began", dir)
+	}
 	r.seat(m.Agents) // what the command line made of them
 	r.resumed, r.silent = &m, !m.Cassette
 	r.offline = m.Model == offlineModel
@@ -69,6 +72,16 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 		return nil, err
 	}
 	return r.play(ctx)
+}
+
+// branched says whether a branch from a turn on has begun in the log in dir.
+func branched(dir string, turn int) bool {
+	for ev, err := range world.Turn(dir, turn) {
+		if err == nil && ev.Kind == arena.KindBranch {
+			return true
+		}
+	}
+	return false
 }
 
 // reread reads the recorded actions that the run began with.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -150,6 +151,9 @@ func (r *runner) scripted(a scenarios.Agent) func(context.Context, arena.Fenced)
 		return func(context.Context, arena.Fenced) (agents.Agent, error) { return player, nil }
 	}
 	return func(context.Context, arena.Fenced) (agents.Agent, error) {
+		if r.again != nil {
+			return r.again.scripted(slices.Index(r.names(), a.Name)), nil
+		}
 		policy, _ := r.substrate.policy(a.Policy)
 		return scripted.Agent{Policy: policy, Seed: r.Seed}, nil
 	}
@@ -165,6 +169,9 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 	transcript, told, err := r.recall(a)
 	if err != nil {
 		return arena.Seat{}, err
+	}
+	if r.again != nil {
+		a.Model = r.again.eras(slices.Index(r.names(), a.Name))[0].Model
 	}
 	start := func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {

@@ -178,6 +178,8 @@ func tell(ev world.Event) string {
 		return "paused"
 	case arena.KindResume:
 		return "resumed"
+	case arena.KindBranch:
+		return "a branch begins " + fields(data)
 	case world.KindRefusal:
 		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])
 	case arena.KindTimeout, arena.KindInvalid, arena.KindError, arena.KindBudget:

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A comparison is what "compare --json" prints. A is the first run, b the second.
+type comparison struct {
+	Same    bool                  `json:"same"`    // nothing parts them but times and facts of processes
+	Part    *parting              `json:"parting"` // null: they are the same
+	Turns   []turnOfBoth          `json:"turns"`   // in which they differ
+	Ends    [2]string             `json:"ends"`    // how they ended, or that they have not
+	Rewards map[string][2]float64 `json:"rewards"` // by agent, after the last turn
+	Metrics map[string][2]float64 `json:"metrics"` // by name
+}
+
+// A parting is the first event in which two runs differ. What says that a branch begins is no such event.
+type parting struct {
+	Turn  int             `json:"turn"`
+	Event int             `json:"event"` // its number, from 1
+	A     json.RawMessage `json:"a"`     // the event in the world, without its number; null: the run ends before it
+	B     json.RawMessage `json:"b"`
+}
+
+// A turnOfBoth is what agents did and earned in a turn of two runs.
+type turnOfBoth struct {
+	Turn   int           `json:"turn"`
+	Agents []agentOfBoth `json:"agents"` // who did or earned something else
+}
+
+type agentOfBoth struct {
+	Name    string     `json:"name"`
+	Acts    [2]string  `json:"acts"`    // in words
+	Rewards [2]float64 `json:"rewards"` // when the turn was over
+}
+
+// A compared is a run as it is compared with another.
+type compared struct {
+	setup   *setup
+	dir     string
+	events  []world.Event // without their numbers, and without those that say that a branch begins
+	turns   []map[string]*agentInTurn
+	rewards map[string]float64 // at last
+	end     string
+}
+
+type agentInTurn struct {
+	acts   []string
+	reward float64
+}
+
+// compare says where two runs part.
+func compare(_ context.Context, a *app, args []string) (any, error) {
+	var runs [2]compared
+	for i, dir := range args {
+		var err error
+		if runs[i], err = readCompared(dir); err != nil {
+			return nil, err
+		}
+	}
+	c := comparison{Part: part(runs[0].events, runs[1].events), Turns: turnsOfBoth(runs)}
+	c.Same = c.Part == nil
+	var metrics [2]map[string]float64
+	for i, r := range runs {
+		c.Ends[i] = r.end
+		var err error
+		if metrics[i], err = r.setup.substrate.measure(world.Events(r.dir)); err != nil {
+			return nil, fmt.Errorf("%s: metrics: %w", r.dir, err)
+		}
+	}
+	c.Metrics, c.Rewards = inBoth(metrics[0], metrics[1]), inBoth(runs[0].rewards, runs[1].rewards)
+	c.print(a, args)
+	return c, nil
+}
+
+// readCompared reads the run in a folder.
+func readCompared(dir string) (compared, error) {
+	m, _, err := openRun(dir)
+	if err != nil {
+		return compared{}, err
+	}
+	s, err := reload(m)
+	if err != nil {
+		return compared{}, fmt.Errorf("the scenario in the manifest of %s: %w", dir, err)
+	}
+	t := compared{setup: s, dir: dir, end: "not over", rewards: make(map[string]float64)}
+	game := s.game()
+	var st world.State
+	for ev, err := range world.Events(dir) {
+		if err != nil {
+			return t, err
+		}
+		st = st.Apply(ev)
+		t.add(ev)
+		if ev.Kind != world.KindTurn && ev.Kind != arena.KindEnd {
+			continue
+		}
+		for _, name := range s.names() {
+			_, reward, err := game.Standing(st, name)
+			if err != nil {
+				return t, fmt.Errorf("%s: %w", dir, err)
+			}
+			t.rewards[name] = reward
+			if ev.Kind == world.KindTurn {
+				t.agent(ev.Turn, name).reward = reward
+			}
+		}
+	}
+	return t, nil
+}
+
+// add takes the next event.
+func (t *compared) add(ev world.Event) {
+	switch {
+	case ev.Kind == arena.KindBranch:
+		return
+	case ev.Kind == arena.KindEnd:
+		var end arena.End
+		_ = json.Unmarshal(ev.Data, &end) // an end that does not say how is one all the same
+		t.end = end.Status + ": " + end.Reason
+	case arena.IsAct(ev):
+		in := t.agent(ev.Turn, ev.Agent)
+		in.acts = append(in.acts, strings.TrimSpace(strings.TrimPrefix(tell(ev), ev.Agent)))
+	}
+	ev.Seq = 0
+	t.events = append(t.events, ev)
+}
+
+// agent returns what is known of an agent in a turn.
+func (t *compared) agent(turn int, name string) *agentInTurn {
+	for len(t.turns) <= turn {
+		t.turns = append(t.turns, make(map[string]*agentInTurn))
+	}
+	if t.turns[turn][name] == nil {
+		t.turns[turn][name] = new(agentInTurn)
+	}
+	return t.turns[turn][name]
+}
+
+// inBoth returns the values of two runs that both have, by name.
+func inBoth(a, b map[string]float64) map[string][2]float64 {
+	both := make(map[string][2]float64)
+	for name, value := range a {
+		if other, ok := b[name]; ok {
+			both[name] = [2]float64{value, other}
+		}
+	}
+	return both
+}
+
+// part returns the first event in which two runs differ; nil if there is none.
+func part(a, b []world.Event) *parting {
+	at := func(events []world.Event, i int) json.RawMessage {
+		if i < len(events) {
+			return events[i].World()
+		}
+		return nil
+	}
+	for i := range max(len(a), len(b)) {
+		inA, inB := at(a, i), at(b, i)
+		if bytes.Equal(inA, inB) {
+			continue
+		}
+		p := &parting{Event: i + 1, A: inA, B: inB}
+		if inA != nil {
+			p.Turn = a[i].Turn
+		} else {
+			p.Turn = b[i].Turn
+		}
+		return p
+	}
+	return nil
+}
+
+// turnsOfBoth returns the turns in which agents did or earned something else in two runs.
+func turnsOfBoth(runs [2]compared) []turnOfBoth {
+	turns := []turnOfBoth{}
+	names := runs[0].setup.names()
+	for _, name := range runs[1].setup.names() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for turn := range max(len(runs[0].turns), len(runs[1].turns)) {
+		both := turnOfBoth{Turn: turn}
+		for _, name := range names {
+			of := agentOfBoth{Name: name}
+			for i, run := range runs {
+				of.Rewards[i] = run.rewards[name]
+				if turn < len(run.turns) {
+					in := run.agent(turn, name)
+					of.Acts[i], of.Rewards[i] = strings.Join(in.acts, "; "), in.reward
+				}
+			}
+			if of.Acts[0] != of.Acts[1] || of.Rewards[0] != of.Rewards[1] {
+				both.Agents = append(both.Agents, of)
+			}
+		}
+		if len(both.Agents) > 0 {
+			turns = append(turns, both)
+		}
+	}
+	return turns
+}
+
+// print tells people.
+func (c comparison) print(a *app, dirs []string) {
+	if c.Same {
+		fmt.Fprintf(a.out, "%s and %s are the same, event by event\n", dirs[0], dirs[1])
+		return
+	}
+	fmt.Fprintf(a.out, "they part in turn %d, with event %d:\n", c.Part.Turn, c.Part.Event)
+	for i, raw := range []json.RawMessage{c.Part.A, c.Part.B} {
+		var ev world.Event
+		line := "it ends"
+		if json.Unmarshal(raw, &ev) == nil {
+			line = tell(ev)
+			if ev.Kind == world.KindTurn {
+				line = "the turn ends"
+			}
+		}
+		fmt.Fprintf(a.out, "  %s  %s\n", dirs[i], printable(line))
+	}
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "\nturn\tagent\t%s\treward\t%s\treward\n", dirs[0], dirs[1])
+	for _, turn := range c.Turns {
+		for _, of := range turn.Agents {
+			fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", turn.Turn, of.Name, printable(cmp.Or(of.Acts[0], "-")), number(of.Rewards[0]),
+				printable(cmp.Or(of.Acts[1], "-")), number(of.Rewards[1]))
+		}
+	}
+	fmt.Fprintf(table, "\nend\t\t%s\t\t%s\t\n", printable(c.Ends[0]), printable(c.Ends[1]))
+	for _, values := range []map[string][2]float64{c.Rewards, c.Metrics} {
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			fmt.Fprintf(table, "%s\t\t%s\t\t%s\t\n", name, number(values[name][0]), number(values[name][1]))
+		}
+	}
+	_ = table.Flush() // to a standard output that is gone, nothing can be said anyway
+}
