@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -178,7 +179,8 @@ func (p *Player) answer(req *http.Request, agent string, x Exchange) (*http.Resp
 	case x.End == endLeft && x.Status == 0:
 		return nil, p.wait(req.Context(), agent)
 	}
-	resp := respond(req, x.Status, "", replaceSaid(x.Answer, p.from+"/agents/", p.to+"/agents/"))
+	answer := replaceSaid(x.Answer, p.from+"/agents/", p.to+"/agents/")
+	resp := respond(req, x.Status, "", bytes.SplitAfter(answer, []byte("\n\n"))...) // event by event
 	resp.Header = make(http.Header)
 	for name, value := range x.Header {
 		resp.Header.Set(name, value)

@@ -362,8 +362,12 @@ func TestAnAnswerSpeaksOfTheFolderThatThereIs(t *testing.T) {
 
 func TestARecordingHoldsNoKeyOfItsUpstream(t *testing.T) {
 	api := server(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "your key is ", r.Header.Get("X-Api-Key")) })
+	faults, err := NewFaults(api, "529@9", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	normal := NewNormal("/r")
-	normal.AddKeys(api)
+	normal.AddKeys(faults)
 	dir := t.TempDir()
 	r := NewRecorder(dir, "/r", normal, api)
 	resp, err := as(t.Context(), t, r, "a", `"`+key+`"`)
