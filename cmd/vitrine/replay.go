@@ -126,6 +126,9 @@ func (r *runner) prepareAgain(ctx context.Context) error {
 		if err := r.again.playable(); err != nil {
 			return err
 		}
+		if err := r.choosePrices(); err != nil {
+			return err
+		}
 		if err := r.admit(); err != nil {
 			return err
 		}

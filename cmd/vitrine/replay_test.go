@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,6 +33,7 @@ func TestRealProcessesPlayAgain(t *testing.T) {
 	t.Run("with their files in another folder", p.playAgainWithFiles)
 	t.Run("late and killed as they were", p.playAgainLateAndKilled)
 	t.Run("to go another way from turn 6", p.branchInTheSixthTurn)
+	t.Run("or are asked about it", p.areAskedAboutIt)
 	t.Run("or say what is not as it was", p.sayWhatIsNotAsItWas)
 }
 
@@ -116,9 +118,12 @@ func onAnotherDay(t *testing.T) string {
 
 func (p program) playAgainElsewhere(t *testing.T) {
 	key := []string{"ANTHROPIC_API_KEY=" + canary, "TZ=UTC"}
-	first := p.start(t, key, fisheryFile(), "--offline")
+	first := p.start(t, key, fisheryFile(), "--offline", "--prices", shippedFile(t))
 	want := first.exits(t, 0)
 	first.hides(t, canary)
+	if want.Used.Dollars == nil || *want.Used.Dollars == 0 {
+		t.Errorf("it has used %+v", want.Used)
+	}
 	dir := moved(t, first.dir)
 
 	r := p.again(t, dir, "--claude", onAnotherDay(t))
@@ -148,6 +153,16 @@ func (p program) playAgainElsewhere(t *testing.T) {
 		t.Errorf("without processes it is %+v", got)
 	}
 	t.Logf("without processes it takes %d ms, with its start %v", got.WallMS, time.Since(began).Round(time.Millisecond))
+}
+
+// shippedFile returns a file with the prices that come along.
+func shippedFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "prices.json")
+	if err := os.WriteFile(file, gateway.ShippedPrices(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // stream is an answer of the API that calls a tool.
@@ -338,4 +353,74 @@ func (p program) branchInTheSixthTurn(t *testing.T) {
 	if again := r.exits(t, 0); again.Hash != got.Hash {
 		t.Errorf("the branch has the hash %s, and again %s", got.Hash, again.Hash)
 	}
+}
+
+// treeHash returns a hash over the names and contents of all files below a folder.
+func treeHash(t *testing.T, dir string) string {
+	t.Helper()
+	var all []byte
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		all = fmt.Appendf(all, "%s %s\n", path, sum(raw))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum(all)
+}
+
+func (p program) areAskedAboutIt(t *testing.T) {
+	m := serve(t, func(world.Observation) bool { return false })
+	env := []string{"ANTHROPIC_API_KEY=" + canary}
+	first := p.start(t, env, fisheryFile(), "--base-url", m.URL, "--set", "rules.turns=4", "--set", "agents.b.kind=scripted",
+		"--set", "agents.c.kind=scripted", "--set", "agents.d.kind=scripted", "--set", "agents.e.kind=scripted")
+	first.exits(t, 0)
+	before := treeHash(t, first.dir)
+	for _, tt := range []struct {
+		args     []string
+		has, not []string
+	}{
+		{nil, []string{`\"turn\":0`, `\"turn\":3`}, []string{"The game stands still here."}},
+		{[]string{"--turn", "1"}, []string{`\"turn\":0`, `\"turn\":1`, `"The game stands still here."`}, []string{`\"turn\":2`}},
+	} {
+		asked := len(m.seen())
+		cmd := exec.CommandContext(t.Context(), string(p), append([]string{"ask", first.dir, "a", "why", "so much?", "--json", "--base-url", m.URL}, tt.args...)...)
+		cmd.Env = append(os.Environ(), env...)
+		out, err := cmd.Output()
+		var said interview
+		if err = errors.Join(err, json.Unmarshal(out, &said)); err != nil || said.Answer != "There is nothing new to answer." || said.ModelRequests != 1 {
+			t.Errorf("it prints %s: %v", out, err)
+		}
+		seen := m.seen()
+		if len(seen) != asked+1 {
+			t.Fatalf("the model is asked %d times", len(seen)-asked)
+		}
+		request := seen[asked].body
+		for _, want := range append(tt.has, "why so much?", "mcp__world__act", "You are a, one of five fishers") {
+			if !strings.Contains(request, want) {
+				t.Errorf("%v: the model is not told %s", tt.args, want)
+			}
+		}
+		for _, no := range tt.not {
+			if strings.Contains(request, no) {
+				t.Errorf("%v: the model is told %s", tt.args, no)
+			}
+		}
+	}
+	if after := treeHash(t, first.dir); after != before {
+		t.Error("the run is not as it was")
+	}
+	for _, tt := range []struct{ agent, turn, want string }{
+		{"b", "1", "only Claude Code has a conversation to ask"}, {"z", "1", `there is no agent "z"`}, {"a", "9", "its turns are 0 to 4"},
+	} {
+		out, err := exec.CommandContext(t.Context(), string(p), "ask", first.dir, tt.agent, "why?", "--turn", tt.turn, "--offline").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), tt.want) {
+			t.Errorf("agent %s in turn %s: %v: %s", tt.agent, tt.turn, err, out)
+		}
+	}
+	first.verify(t)
 }

@@ -25,13 +25,19 @@ func printPrices(_ context.Context, a *app, _ []string) (any, error) {
 }
 
 // choosePrices reads what models cost: as the command line says, or the scenario, or the prices that come along. The offline model costs nothing,
-// unless one of the first two says what it shall cost. A run that goes on has the prices with which it began.
+// unless one of the first two says what it shall cost. A run that goes on has the prices with which it began, and so has one that plays another
+// again.
 func (r *runner) choosePrices() error {
 	kept := &arena.FileManifest{Path: shippedPrices}
 	raw, err := gateway.ShippedPrices(), error(nil)
 	switch {
 	case r.resumed != nil:
 		if kept = r.resumed.Prices; kept == nil {
+			return nil
+		}
+		raw = []byte(kept.Text)
+	case r.again != nil && (r.again.turn < 0 || r.again.manifest.Prices != nil):
+		if kept = r.again.manifest.Prices; kept == nil {
 			return nil
 		}
 		raw = []byte(kept.Text)
