@@ -47,7 +47,7 @@ func askFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 	flags.BoolVar(&r.offline, "offline", false, "ask the offline model, whichever played; it only shows that it can be asked")
 	flags.StringVar(&r.model, "model", "", "the model `M` to ask, instead of the agent's")
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
-	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default the run's)")
+	r.access.flags(flags, "the run's")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		r.app = a
 		return r.interview(ctx, args[0], args[1], strings.Join(args[2:], " "), turn)
@@ -56,6 +56,7 @@ func askFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 
 // interview asks an agent's conversation something, in a copy of it: the run stays as it is.
 func (r *runner) interview(ctx context.Context, dir, name, question string, turn int) (any, error) {
+	defer func() { r.setup.close() }()
 	agent, err := r.interviewee(dir, name)
 	if err != nil {
 		return nil, err
@@ -71,6 +72,9 @@ func (r *runner) interview(ctx context.Context, dir, name, question string, turn
 		return nil, err
 	}
 	if err := r.locate(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.enclose(ctx); err != nil {
 		return nil, err
 	}
 	temp, err := os.MkdirTemp("", "vitrine-ask-")
@@ -147,8 +151,12 @@ func conversationOf(dir string, agent scenarios.Agent, turn int) ([]byte, error)
 
 // ask asks a conversation in a folder of its own, with a gateway there.
 func (r *runner) ask(ctx context.Context, dir string, agent scenarios.Agent, conversation []byte, question string) (string, arena.Metered, error) {
-	transcript := filepath.Join(dir, "conversation.jsonl")
-	if err := os.WriteFile(transcript, conversation, 0o600); err != nil {
+	transcript := filepath.Join(dir, "home", "conversation.jsonl")
+	err := os.Mkdir(filepath.Dir(transcript), 0o700)
+	if err == nil {
+		err = os.WriteFile(transcript, conversation, 0o600)
+	}
+	if err != nil {
 		return "", arena.Metered{}, err
 	}
 	gw := &gateway.Gateway{Upstream: r.upstream, Log: r.log, Prices: r.prices}
@@ -160,7 +168,7 @@ func (r *runner) ask(ctx context.Context, dir string, agent scenarios.Agent, con
 	answer := ""
 	process, err := claude.Start(ctx, claude.Config{
 		Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: agent.Model, Prompt: agent.Prompt,
-		Thinking: agent.Thinking, MaxTokens: agent.MaxTokens, Log: r.log, Resume: transcript,
+		Thinking: agent.Thinking, MaxTokens: agent.MaxTokens, Log: r.log, Resume: transcript, Boundary: r.boundary, Hidden: r.dir,
 	})
 	if err == nil {
 		answer, err = process.Ask(ctx, question)

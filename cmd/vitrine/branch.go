@@ -43,7 +43,7 @@ func branchFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	flags.StringVar(&r.folder, "out", "", "the branch's folder `DIR`, new or empty (default runs/SCENARIO-TIME)")
 	flags.BoolVar(&r.offline, "offline", false, "go on with the offline model, whichever answered before")
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
-	flags.StringVar(&r.baseURL, "base-url", "", "the `URL` of the Messages API, or of anything that speaks it (default the run's)")
+	r.access.flags(flags, "the run's")
 	flags.BoolVar(&r.paused, "paused", false, "pause before the first step of the branch; vitrine world set, step and continue go on")
 	flags.BoolVar(&r.silent, "no-cassette", false, "do not record the model traffic of the branch")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
@@ -59,6 +59,7 @@ func branchFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 // by itself, with what is to be different.
 func (r *runner) branch(ctx context.Context, dir string, turn int, agents []string) (any, error) {
 	offline := r.offline
+	defer func() { r.setup.close() }()
 	if err := r.repeat(dir, turn); err != nil {
 		return nil, err
 	}
@@ -121,6 +122,7 @@ func (r *runner) change(agents []string) error {
 	if err != nil {
 		return err
 	}
+	defer old.close()
 	g.manifest.Branches = append(slices.Clone(g.manifest.Branches), arena.Branch{
 		Run: filepath.Base(g.dir), Hash: g.hash, Turn: g.turn, Set: append([]string{}, r.set...), Agents: g.manifest.Agents,
 	})
@@ -128,10 +130,11 @@ func (r *runner) change(agents []string) error {
 	if err != nil {
 		return err
 	}
+	now.earlier = append(now.earlier, r.setup)
+	r.setup, g.games = now, append(g.games, now.game())
 	if (now.Schedule == scenarios.Free) != (old.Schedule == scenarios.Free) {
 		return misuse("branch with another schedule", "a branch cannot change whether everybody acts whenever it is ready")
 	}
-	r.setup, g.games = now, append(g.games, now.game())
 	r.reseat(old)
 	return r.recast(agents)
 }

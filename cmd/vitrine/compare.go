@@ -65,7 +65,9 @@ func compare(_ context.Context, a *app, args []string) (any, error) {
 	var runs [2]compared
 	for i, dir := range args {
 		var err error
-		if runs[i], err = readCompared(dir); err != nil {
+		runs[i], err = readCompared(dir)
+		defer runs[i].setup.close()
+		if err != nil {
 			return nil, err
 		}
 	}

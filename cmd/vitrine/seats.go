@@ -47,7 +47,10 @@ func (r *runner) seats() ([]arena.Seat, error) {
 		gw.InFlight = runtime.GOMAXPROCS(0) // it answers at once, so more at a time only makes each of them slower
 	}
 	var seats []arena.Seat
-	for _, a := range r.Agents {
+	for i, a := range r.Agents {
+		if r.again != nil {
+			a.Model = r.again.eras(i)[0].Model // until there is another
+		}
 		seat := arena.Seat{Name: a.Name}
 		var err error
 		switch a.Kind {
@@ -169,9 +172,6 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 	transcript, told, err := r.recall(a)
 	if err != nil {
 		return arena.Seat{}, err
-	}
-	if r.again != nil {
-		a.Model = r.again.eras(slices.Index(r.names(), a.Name))[0].Model
 	}
 	start := func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
