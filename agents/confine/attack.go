@@ -110,7 +110,7 @@ func attacks() []attack {
 		{"start a process in namespaces of its own", sec, func(victim) error { return cloneSpaces() }},
 		{"become root", user, func(victim) error { return unix.Setuid(0) }},
 		{"change the root folder", user | sec, func(victim) error { return unix.Chroot(".") }},
-		{"mount a file system", user | sec, func(victim) error { return unix.Mount("none", ".", "tmpfs", 0, "") }},
+		{"mount a file system", user | sec, func(victim) error { return mountForAMoment() }},
 	}
 }
 
@@ -249,6 +249,18 @@ func ring() error {
 		return errno
 	}
 	return unix.Close(int(fd))
+}
+
+// mountForAMoment mounts a file system, and takes it away again.
+func mountForAMoment() error {
+	const dir = "mounted"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if err := unix.Mount("none", dir, "tmpfs", 0, ""); err != nil {
+		return err
+	}
+	return unix.Unmount(dir, unix.MNT_DETACH)
 }
 
 // cloneSpaces starts a process in namespaces of its own.

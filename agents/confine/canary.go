@@ -37,10 +37,10 @@ func (b Boundary) Canary(ctx context.Context) ([]Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	c := canary{boundary: b, dir: dir, dummy: filepath.Join(dir, "dummy")}
 	outcomes, err := c.sing(ctx)
-	if err != nil {
+	if err = errors.Join(err, os.RemoveAll(dir)); err != nil { // what cannot be removed, an attack has done
+
 		return outcomes, fmt.Errorf("the canary: %w", err)
 	}
 	return verdict(b, outcomes)
