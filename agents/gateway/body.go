@@ -15,6 +15,7 @@ type body struct {
 	ctx    context.Context
 	idle   time.Duration
 	watch  *time.Timer              // runs while the upstream has the word
+	stop   context.CancelCauseFunc  // ends the request
 	client *http.ResponseController // whose write deadline runs while the client has it
 	meter  *meter                   // nil: not counted
 }
@@ -41,6 +42,7 @@ func (b *body) Read(p []byte) (int, error) {
 	_ = b.client.SetWriteDeadline(time.Now().Add(b.idle))
 	if b.meter != nil {
 		if !b.meter.write(p[:n]) {
+			b.stop(errSpent)
 			return 0, errSpent
 		}
 		if err != nil {

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +19,7 @@ type asked struct {
 	stream    bool
 	body      []byte
 	hash      [sha256.Size]byte // of the body
+	terms     [sha256.Size]byte // of all in the body but what can be told by its bytes
 	worst     Tokens            // the most that it can use
 	unbounded string            // why it can use more than that; empty: it cannot
 }
@@ -31,7 +35,8 @@ func (e *Endpoint) weigh(body []byte) asked {
 	a := asked{body: body, hash: sha256.Sum256(body)}
 	var tools []map[string]json.RawMessage
 	var most int64
-	keys, ok := members(body)
+	plain := spelled(body)
+	keys, ok := members(plain)
 	if !ok {
 		a.unbounded = "the request is no JSON object"
 	}
@@ -45,11 +50,12 @@ func (e *Endpoint) weigh(body []byte) asked {
 	if e.account.limit.bounds() || e.gateway.Budget.bounds() {
 		a.unbounded = cmp.Or(serverSide(keys, tools), a.unbounded)
 	}
-	in := e.inputBound(body)
+	a.terms = terms(keys)
+	in := e.inputBound(a)
 	switch { // what is to be cached is in the request; the API's own words for it
-	case !bytes.Contains(body, []byte(`"cache_control"`)):
+	case !bytes.Contains(plain, []byte(`"cache_control"`)):
 		a.worst.Input = in
-	case bytes.Contains(body, []byte(`"1h"`)):
+	case bytes.Contains(plain, []byte(`"1h"`)):
 		a.worst.CacheWrite1h = in
 	default:
 		a.worst.CacheWrite5m = in
@@ -75,6 +81,13 @@ func serverSide(keys map[string]json.RawMessage, tools []map[string]json.RawMess
 	if servers := strings.TrimSpace(string(keys["mcp_servers"])); servers != "" && servers != "[]" && servers != "null" {
 		return "nobody knows beforehand what MCP servers of the model endpoint will use"
 	}
+	var speed string
+	if _ = json.Unmarshal(keys["speed"], &speed); speed != "" && speed != "standard" {
+		return fmt.Sprintf("nobody knows what the speed %.40q costs", speed)
+	}
+	if bytes.Contains(keys["context_management"], []byte(`"compact`)) {
+		return "nobody knows beforehand what the model endpoint uses to make a conversation shorter"
+	}
 	named := bytes.Contains(keys["messages"], []byte(`"url"`)) || bytes.Contains(keys["messages"], []byte(`"file"`)) // is quicker
 	if named && elsewhere.Match(keys["messages"]) {
 		return "nobody knows beforehand how large a document is that the request only names"
@@ -82,26 +95,54 @@ func serverSide(keys map[string]json.RawMessage, tools []map[string]json.RawMess
 	return ""
 }
 
+// anOtherwiseWritten letter, digit, or underscore is one that JSON needs not write like this.
+var anOtherwiseWritten = regexp.MustCompile(`\\u00(3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF])`)
+
+// spelled returns a request in which words are written in their letters, so that they are found.
+func spelled(body []byte) []byte {
+	return anOtherwiseWritten.ReplaceAllFunc(body, func(escape []byte) []byte {
+		letter, err := hex.DecodeString(string(escape[4:]))
+		if err != nil {
+			return escape
+		}
+		return letter
+	})
+}
+
+// terms returns a sum over what a request wants besides to have a text answered. Of two that differ in it nobody can tell by their bytes how
+// the numbers of their tokens differ: another model has other tokens, and a tool is more than its name.
+func terms(keys map[string]json.RawMessage) (sum [sha256.Size]byte) {
+	all := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		switch key {
+		case "messages", "system", "max_tokens", "metadata", "stream", "temperature", "top_p", "top_k", "stop_sequences":
+		default:
+			fmt.Fprintf(all, "%q:%d:", key, len(keys[key]))
+			all.Write(keys[key])
+		}
+	}
+	return [sha256.Size]byte(all.Sum(nil))
+}
+
 // inputBound returns how many tokens a request can hold at most.
-func (e *Endpoint) inputBound(body []byte) int64 {
+func (e *Endpoint) inputBound(a asked) int64 {
 	e.gateway.books.mu.Lock()
 	defer e.gateway.books.mu.Unlock()
-	most := int64(len(body)) + hidden
-	if last := e.last; last.in > 0 {
+	most := int64(len(a.body)) + hidden
+	for _, last := range e.last {
 		const seams = 64 // tokens that may come out otherwise where bytes that both have meet others
-		most = min(most, last.in+int64(len(body)-common(last.body, body))+seams)
+		if last.terms == a.terms {
+			most = min(most, last.in+int64(len(a.body)-common(last.body, a.body))+seams)
+		}
 	}
 	return most
 }
 
 // common returns how many bytes of b are a beginning or an end that a has as well.
 func common(a, b []byte) int {
-	n, front := min(len(a), len(b)), 0
-	for front < n && a[front] == b[front] {
-		front++
-	}
-	back := 0
-	for back < n-front && a[len(a)-1-back] == b[len(b)-1-back] {
+	front, back := commonPrefix(a, b), 0
+	most := min(len(a), len(b)) - front
+	for back < most && a[len(a)-1-back] == b[len(b)-1-back] {
 		back++
 	}
 	return front + back
@@ -113,6 +154,13 @@ type given struct {
 	hash [sha256.Size]byte // of the request
 }
 
+// A measured is a request whose tokens are known.
+type measured struct {
+	body  []byte
+	terms [sha256.Size]byte
+	in    int64
+}
+
 // remembered is how many answers an endpoint knows again.
 const remembered = 64
 
@@ -121,7 +169,9 @@ func (e *Endpoint) remember(a asked, id string, used Tokens) {
 	if used.In() == 0 {
 		return
 	}
-	e.last.body, e.last.in = a.body, used.In()
+	e.last = slices.DeleteFunc(e.last, func(l measured) bool { return l.terms == a.terms })
+	const kinds = 2 // a conversation, and what Claude Code asks on the side
+	e.last = append([]measured{{a.body, a.terms, used.In()}}, e.last[:min(len(e.last), kinds-1)]...)
 	if id == "" {
 		return
 	}

@@ -9,7 +9,7 @@ import (
 // A Budget is what may be used at most. What is 0 has no limit.
 //
 // It is held like this. Before a request goes upstream, the most that it can use is set aside: what the request holds is at most what the
-// answer before reported, for the bytes that both requests have in common, and a token for each byte more; what is answered is at most its
+// answer before reported that the same model with the same tools gave, for the bytes that both requests have in common, and a token for each byte more; what is answered is at most its
 // max_tokens. If so much is not left, the request waits for others to give back what they have set aside and not used; if that is not enough,
 // it is refused with 403. An answer whose text grows longer than its max_tokens takes more from the budget, a token for each byte, and is cut
 // when there is no more. What an answer has not used in the end is given back.

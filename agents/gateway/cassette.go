@@ -30,7 +30,7 @@ import (
 // with its square. Bytes are {"text"} where they are UTF-8 and {"base64"} where not. Of the header there is what an agent minds. An answer
 // that was not whole says how it ended, see [Exchange].
 //
-// A writer that was killed leaves a torn member at the end. Readers stop before it, and the next writer cuts it off.
+// A writer that was killed leaves a torn member at the end. Readers stop before it, and the next writer cuts it off. Any other damage is an error.
 type Cassette struct {
 	Agent     string
 	Run       string // the absolute path of the run's folder when it was recorded last
@@ -115,8 +115,11 @@ func readCassette(path string) (c *Cassette, whole int64, err error) {
 	in := bytes.NewReader(raw)
 	for n := 1; ; n++ {
 		line, err := member(in)
-		if err != nil {
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 			return c, whole, nil // nothing, or what a killed writer left
+		}
+		if err != nil {
+			return c, whole, fmt.Errorf("%s: line %d: damaged: %w", path, n, err)
 		}
 		if err := c.add(line); err != nil {
 			return c, whole, fmt.Errorf("%s: line %d: %w", path, n, err)

@@ -50,7 +50,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		x.End = endFailed
 		switch {
-		case timedOut(req.Context()):
+		case gaveUp(req.Context()):
 			x.End = endSilent
 		case req.Context().Err() != nil:
 			x.End = endLeft
@@ -95,10 +95,10 @@ func bodyOf(req *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// timedOut says whether it was the gateway that lost its patience.
-func timedOut(ctx context.Context) bool {
+// gaveUp says whether it was the gateway that wanted no more of an answer.
+func gaveUp(ctx context.Context) bool {
 	cause := context.Cause(ctx)
-	return errors.Is(cause, errStalled) || errors.Is(cause, errTooLong)
+	return errors.Is(cause, errStalled) || errors.Is(cause, errTooLong) || errors.Is(cause, errSpent)
 }
 
 // recordedHeader returns what an agent minds of a header.
@@ -167,7 +167,7 @@ func (b *recordedBody) Read(p []byte) (int, error) {
 	switch {
 	case err == io.EOF:
 		b.end("")
-	case err != nil && b.ctx.Err() != nil && !timedOut(b.ctx):
+	case err != nil && b.ctx.Err() != nil && !gaveUp(b.ctx):
 		b.end(endLeft)
 	case err != nil:
 		b.end(endCut)
@@ -176,14 +176,20 @@ func (b *recordedBody) Read(p []byte) (int, error) {
 }
 
 func (b *recordedBody) Close() error {
+	if gaveUp(b.ctx) {
+		b.end(endCut)
+	}
 	b.end(endLeft)
 	return b.ReadCloser.Close()
 }
 
+// whole says whether the last event of a stream is there. No JSON holds a line break, so these words at the beginning of a line are the event's.
+func (b *recordedBody) whole() bool { return bytes.Contains(b.answer, []byte("\nevent: message_stop")) }
+
 // end tells how the answer ended, the first time. A stream whose last event was there is whole, even if nobody waited for its end.
 func (b *recordedBody) end(how string) {
 	b.once.Do(func() {
-		if bytes.Contains(b.answer, []byte("event: message_stop")) {
+		if b.whole() {
 			how = ""
 		}
 		b.done(b.answer, how)

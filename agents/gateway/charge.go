@@ -18,7 +18,7 @@ type charge struct {
 	again    Tokens // of what the answer reports, what was booked already when it came before
 	number   int64  // in the record of the agent
 	seen     seen
-	sent     atomic.Bool // the request is on its way to the upstream, which has not begun to answer
+	sent     atomic.Bool // the upstream may have seen the request
 	answered bool        // there is an answer
 	free     bool        // it costs nothing: the upstream has refused it
 }
@@ -89,9 +89,22 @@ func (c *charge) boundless() string {
 	return ""
 }
 
+// otherModels is what those models are counted as that are too many to be told apart.
+const otherModels = "others"
+
+// model returns the model as which the request is counted. The lock is held.
+func (c *charge) model() string {
+	const longest, most = 200, 50
+	models := c.endpoint.models
+	if _, known := models[c.ask.model]; !known && (len(c.ask.model) > longest || len(models) >= most) {
+		return otherModels
+	}
+	return c.ask.model
+}
+
 // write records what the request uses.
 func (c *charge) write(u Usage) {
-	if err := c.endpoint.record.write(usageLine{c.number, c.ask.model, u}); err != nil {
+	if err := c.endpoint.record.write(usageLine{c.number, c.model(), u}); err != nil {
 		c.endpoint.warn("what is used cannot be recorded: " + err.Error())
 	}
 }
@@ -129,8 +142,8 @@ func (c *charge) book(used Usage) {
 	if used.Cost, known = c.endpoint.gateway.Prices.cost(c.ask.model, c.seen.geo, used.Tokens); !known {
 		used.Unpriced = 1
 	}
-	models := c.endpoint.models
-	models[c.ask.model] = models[c.ask.model].plus(c.booked, -1).plus(used, 1)
+	models, model := c.endpoint.models, c.model()
+	models[model] = models[model].plus(c.booked, -1).plus(used, 1)
 	c.move(c.aside, used)
 }
 
@@ -157,15 +170,20 @@ func (c *charge) learn(s seen) bool {
 	return true
 }
 
-// trace makes a request with the context tell the charge when it is on its way and not answered yet. Upstreams in this process do not say so,
+// trace makes a request with the context tell the charge when it is on its way. Upstreams in this process do not say so,
 // and cost nothing when they fail.
 func (c *charge) trace(ctx context.Context) context.Context {
 	if c == nil {
 		return ctx
 	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { c.sent.Store(true) }, GotFirstResponseByte: func() { c.sent.Store(false) },
-	})
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }})
+}
+
+// unsent says that the upstream has turned the request away, which cost nothing.
+func (c *charge) unsent() {
+	if c != nil {
+		c.sent.Store(false)
+	}
 }
 
 // settle closes the charge: what was used is booked, and the rest given back.
@@ -196,8 +214,8 @@ func (c *charge) used() Usage {
 	case s.nothing, c.free, !c.answered && !c.sent.Load():
 		return Usage{Requests: 1}
 	case !s.begun:
-		if used.Tokens = c.ask.worst; c.ask.stream {
-			used.Output = 0
+		if used.Tokens = c.ask.worst; c.ask.stream && !s.thinking {
+			used.Output = min(s.bytes, c.granted.Output)
 		}
 	case s.thinking:
 		used.Output = max(used.Output, c.granted.Output)

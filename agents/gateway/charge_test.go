@@ -403,7 +403,7 @@ func newEndpoint(t testing.TB, g *Gateway, name, record string) *Endpoint {
 	t.Cleanup(func() { r.file.Close() })
 	e := &Endpoint{
 		gateway: g, name: name, log: slog.New(slog.DiscardHandler), account: account{whose: name, limit: g.Budgets[name]},
-		record: r, models: models, answers: make(map[given]Tokens),
+		record: r, models: models, answers: make(map[given]Tokens), places: make(chan struct{}, maxAtOnce),
 	}
 	g.books.join(g.Budget, Budget{})
 	return e

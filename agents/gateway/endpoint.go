@@ -23,7 +23,9 @@ const (
 	messagesPath = "/v1/messages"
 	countPath    = "/v1/messages/count_tokens"
 
-	maxRequest = 64 << 20 // bytes of a request's body
+	maxRequest  = 64 << 20 // bytes of a request's body
+	maxPromised = 1 << 20  // bytes of it that there is room made for before they come
+	maxAtOnce   = 32       // requests of an agent that are held in memory; others wait, unread
 
 	defaultIdle  = 2 * time.Minute
 	defaultTotal = 15 * time.Minute
@@ -61,14 +63,13 @@ type Endpoint struct {
 	models  map[string]Usage // what was used of each model, by the name that it was asked for by
 	answers map[given]Tokens // what the last answers have used
 	order   []given          // the same, the oldest first
-	last    struct {         // request whose tokens are known
-		body []byte
-		in   int64
-	}
+	last    []measured       // the last request of each of some kinds, the newest first
 
 	mu     sync.Mutex
 	closed bool
 	busy   sync.WaitGroup // requests being served; none is added once closed
+
+	places chan struct{} // has one element for each request that is held in memory
 }
 
 // Usage returns what the agent has used so far. A stream's tokens are counted before the agent sees the event that tells them.
@@ -166,8 +167,14 @@ func proofs(h http.Header) [2]string {
 
 // forward reads the request, waits for a place upstream, and passes the answer on as it comes.
 func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
+	select {
+	case e.places <- struct{}{}:
+		defer func() { <-e.places }()
+	case <-r.Context().Done():
+		panic(http.ErrAbortHandler)
+	}
 	var read bytes.Buffer
-	read.Grow(int(max(0, min(r.ContentLength, maxRequest))) + bytes.MinRead)
+	read.Grow(int(max(0, min(r.ContentLength, maxPromised))) + bytes.MinRead)
 	_, err := read.ReadFrom(http.MaxBytesReader(w, r.Body, maxRequest))
 	request := read.Bytes()
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
@@ -198,10 +205,10 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	defer c.settle()
 	ctx, stop := context.WithCancelCause(r.Context())
 	defer stop(nil)
-	v := e.visit(stop)
+	v := e.visit(c, stop)
 	defer v.end()
 
-	answer := &body{ctx: ctx, idle: v.idle, watch: v.watch, client: http.NewResponseController(w)}
+	answer := &body{ctx: ctx, stop: stop, idle: v.idle, watch: v.watch, client: http.NewResponseController(w)}
 	if c != nil {
 		defer e.prefix.see(request, time.Now()) // when nobody waits for it
 	}

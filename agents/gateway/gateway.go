@@ -91,6 +91,7 @@ func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 	e := &Endpoint{
 		gateway: g, name: name, token: token, dir: dir, log: log.With("agent", name), served: make(chan struct{}),
 		account: account{whose: name, limit: g.Budgets[name]}, record: record, models: models, answers: make(map[given]Tokens),
+		places: make(chan struct{}, maxAtOnce),
 	}
 	e.account.taken = e.Usage().amount()
 	g.books.join(g.Budget, e.account.taken)

@@ -56,6 +56,7 @@ func (m *meter) end(whole bool) {
 		return
 	}
 	m.closed = true
+	large := !m.stream && m.dropped > 0
 	switch {
 	case m.stream:
 		m.line(m.kept)
@@ -64,7 +65,7 @@ func (m *meter) end(whole bool) {
 		m.document()
 	}
 	m.kept, m.data = nil, nil
-	m.seen.nothing = whole && !m.seen.begun
+	m.seen.nothing = whole && !m.seen.begun && !large && !(m.stream && m.seen.bytes > 0)
 	m.learn(m.seen)
 }
 

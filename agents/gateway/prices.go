@@ -208,14 +208,26 @@ func (p *Prices) cost(model, geo string, t Tokens) (Money, bool) {
 
 // worst returns the most that a request can cost that uses so many tokens; 0 if nobody knows.
 func (p *Prices) worst(model string, t Tokens) Money {
-	cost, _ := p.cost(model, "", t)
 	if p == nil {
 		return 0
+	}
+	price, _ := p.Of(model)
+	cost := p.sum(price.Rates.dearest(), 0, t)
+	if price.Long != nil && t.In() > price.Long.Over {
+		cost = max(cost, p.sum(price.Long.Rates.dearest(), 0, t))
 	}
 	for _, factor := range p.Geo {
 		cost = max(cost, Money(math.Ceil(float64(cost)*factor)))
 	}
 	return cost
+}
+
+// dearest returns what tokens cost that were to be of one kind, and turn out to be of one that costs more.
+func (r Rates) dearest() Rates {
+	r.Input = max(r.Input, r.CacheRead)
+	r.CacheWrite5m = max(r.Input, r.CacheWrite5m)
+	r.CacheWrite1h = max(r.CacheWrite5m, r.CacheWrite1h)
+	return r
 }
 
 // of returns the prices for a request of so many tokens.

@@ -183,7 +183,7 @@ func visitor(t *testing.T, g *Gateway, agent string) func() (*http.Response, err
 	return func() (*http.Response, error) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		defer stop(nil)
-		v := e.visit(stop)
+		v := e.visit(nil, stop)
 		defer v.end()
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, messagesPath, strings.NewReader("{}"))
 		if err != nil {

@@ -21,6 +21,7 @@ const statusOverloaded = 529
 // never asked for twice.
 type visit struct {
 	endpoint *Endpoint
+	charge   *charge     // nil: it costs nothing
 	watch    *time.Timer // runs while the upstream has the word
 	idle     time.Duration
 	limit    *time.Timer // runs while it waits in line, and anew while it is inside
@@ -28,9 +29,9 @@ type visit struct {
 	inside   bool
 }
 
-// visit begins a visit, which stop cuts when it takes too long.
-func (e *Endpoint) visit(stop context.CancelCauseFunc) *visit {
-	v := &visit{endpoint: e, idle: cmp.Or(e.gateway.Idle, defaultIdle), total: cmp.Or(e.gateway.Total, defaultTotal)}
+// visit begins the visit of a request with a charge, which stop cuts when it takes too long.
+func (e *Endpoint) visit(c *charge, stop context.CancelCauseFunc) *visit {
+	v := &visit{endpoint: e, charge: c, idle: cmp.Or(e.gateway.Idle, defaultIdle), total: cmp.Or(e.gateway.Total, defaultTotal)}
 	v.limit = time.AfterFunc(v.total, func() { stop(errTooLong) })
 	v.watch = time.AfterFunc(v.idle, func() { stop(errStalled) })
 	v.watch.Stop() // it waits in line first
@@ -72,6 +73,7 @@ func (v *visit) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 			return resp, nil
 		}
+		v.charge.unsent()
 		wait = g.share.turnedAway(v.endpoint.name, entry, wait)
 		v.endpoint.warn("the model endpoint is asked too much: " + strings.TrimSpace(resp.Status))
 		if time.Now().Add(wait).After(patience) {
