@@ -89,7 +89,7 @@ func (p program) doWhatScriptedAgentsDo(t *testing.T) {
 		{"rules.turns=3", "agents.d.policy=random", "agents.e.policy=random", "seed=3"},
 		{"rules.turns=3", "agents.d.policy=random", "agents.e.policy=greedy"}, // contested: lots are drawn
 		{"rules.turns=2", "agents.b.kind=scripted", "agents.b.policy=random", "schedule=sequential"},
-		{"rules.turns=2", "rotate=true", `phases=[{name="talk",agents=["b","d"],actions=["say"]},{name="harvest",schedule="sequential",act="1m"}]`},
+		{"rules.turns=2", "rotate=true", "messages={turn=1}", `phases=[{name="talk",agents=["b","d"],actions=["say"]},{name="harvest",schedule="sequential",act="1m"}]`},
 	} {
 		args := []string{fisheryFile(), "--offline"}
 		for _, s := range set {
