@@ -109,9 +109,7 @@ func (r *runner) interviewee(dir, name string) (scenarios.Agent, error) {
 	}
 	r.seat(m.Agents)
 	r.offline = r.offline || m.Model == offlineModel
-	if r.baseURL == "" {
-		r.baseURL = m.Endpoint
-	}
+	r.endpoint = m.Endpoint
 	if r.dir, err = filepath.Abs(dir); err != nil {
 		return scenarios.Agent{}, err
 	}

@@ -64,9 +64,7 @@ func (r *runner) branch(ctx context.Context, dir string, turn int, agents []stri
 		return nil, err
 	}
 	r.offline = r.offline || offline
-	if r.baseURL == "" {
-		r.baseURL = r.again.manifest.Endpoint
-	}
+	r.endpoint = r.again.manifest.Endpoint
 	if err := r.again.reaches(turn); err != nil {
 		return nil, err
 	}

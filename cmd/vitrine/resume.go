@@ -60,9 +60,7 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	r.resumed, r.silent = &m, !m.Cassette
 	r.offline = m.Model == offlineModel
 	r.fault = m.Fault
-	if r.baseURL == "" && m.Endpoint != r.Upstream.BaseURL {
-		r.baseURL = m.Endpoint
-	}
+	r.endpoint = m.Endpoint
 	if m.Actions != "" {
 		if err := r.reread(m); err != nil {
 			return nil, err

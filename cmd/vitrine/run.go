@@ -45,6 +45,7 @@ type runner struct {
 	pricesFile string
 	fault      string // what befalls the model
 	least      string // level of isolation
+	endpoint   string // the model endpoint that the manifest of an earlier run names; empty: none
 
 	access
 	*app

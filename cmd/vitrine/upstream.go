@@ -89,13 +89,16 @@ func (r *runner) chooseModel() (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := cmp.Or(r.baseURL, os.Getenv("ANTHROPIC_BASE_URL")) // by whoever has the key
-	r.baseURL = cmp.Or(named, r.Upstream.BaseURL)
+	flag, env := r.baseURL, os.Getenv("ANTHROPIC_BASE_URL")
+	r.baseURL = cmp.Or(flag, r.endpoint, env, r.Upstream.BaseURL)
+	foreign := r.baseURL != flag && r.baseURL != env && !isLocal(r.baseURL) // it is not named by whoever has the key
 	switch {
 	case key+token == "" && r.baseURL == "":
 		return nil, misuse("set ANTHROPIC_API_KEY to play with a real model, or add --offline to play with a scripted one",
 			"no key for the model")
-	case key+token != "" && named == "" && r.baseURL != "" && !isLocal(r.baseURL):
+	case key+token != "" && foreign && r.endpoint != "":
+		return nil, misuse("add --base-url "+r.baseURL+" if it shall, or take the key out of the environment", "the key would go where only the run says")
+	case key+token != "" && foreign:
 		return nil, r.Error("upstream.base_url", "the key would go where only the scenario says",
 			"add --base-url "+r.baseURL+" if it shall, or take the key out of the environment")
 	}
