@@ -28,6 +28,8 @@ const (
 //	          over the request
 //	secrets   that it was told: the keys of the upstream and the tokens of the agents
 //
+// Besides, a [Player] gives an answer as a stream or in one piece, as it is asked for, where the other was recorded.
+//
 // It is safe for use by several goroutines.
 type Normal struct {
 	mu      sync.Mutex

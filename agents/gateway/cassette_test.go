@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // claudeBody is a request as Claude Code makes it in a run's folder, on a day, in a session, with words of the conversation.
@@ -429,6 +432,74 @@ func TestWhatTheGatewayAskedAgainIsAnsweredAtOnce(t *testing.T) {
 	if p.Unasked("a") != 0 || p.Mismatch() != nil {
 		t.Errorf("%d are left: %v", p.Unasked("a"), p.Mismatch())
 	}
+}
+
+// sameJSON says whether two documents hold the same.
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	first, err := world.Canonical(a)
+	if err != nil {
+		t.Fatalf("%v in %s", err, a)
+	}
+	second, err := world.Canonical(b)
+	if err != nil {
+		t.Fatalf("%v in %s", err, b)
+	}
+	return bytes.Equal(first, second)
+}
+
+func TestAnAnswerIsGivenInTheFormThatIsAskedFor(t *testing.T) {
+	for _, rep := range []reply{
+		{id: "msg_1", model: "m", text: "I have <nothing> to add."},
+		{id: "msg_2", model: "m", think: "10 or 11?", text: "Turn 1: I fish.", tool: "act", use: "toolu_1", input: json.RawMessage(`{"action":"fish","args":{"tons":10}}`), in: Tokens{Input: 7}},
+	} {
+		stream, message := bytes.Join(rep.events(), nil), rep.message()
+		if got := messageOf(stream); !sameJSON(t, got, message) {
+			t.Errorf("the stream is the message %s, want %s", got, message)
+		}
+		if got := messageOf(streamOf(message)); !sameJSON(t, got, message) {
+			t.Errorf("the stream of a message is the message %s, want %s", got, message)
+		}
+		if _, err := parseStream(string(streamOf(message))); err != nil {
+			t.Error(err)
+		}
+		asked := map[bool]string{true: `{"model":"m","stream":true}`, false: `{"model":"m"}`}
+		for _, streamed := range []bool{true, false} {
+			upstream := roundTrip(func(r *http.Request) (*http.Response, error) {
+				if streamed {
+					return respond(r, http.StatusOK, eventStream, rep.events()...), nil
+				}
+				return respond(r, http.StatusOK, "application/json", message), nil
+			})
+			dir := recorded(t, "/r", upstream, asked[streamed])
+			p := player(t, dir, "/r")
+			resp, err := as(t.Context(), t, p, "a", asked[!streamed])
+			got := []byte(read(t, resp, err))
+			if isStream := resp.Header.Get("Content-Type") == eventStream; isStream == streamed || p.Mismatch() != nil {
+				t.Fatalf("it is answered %v %s: %v", resp.Header, got, p.Mismatch())
+			} else if isStream {
+				got = messageOf(got)
+			}
+			if !sameJSON(t, got, message) {
+				t.Errorf("it is answered %s, want %s", got, message)
+			}
+		}
+	}
+	for _, text := range []string{"", "{}", `{"type":"error"}`, "data: {", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"} {
+		x := Exchange{Status: http.StatusOK, Answer: []byte(text), Header: map[string]string{"Content-Type": "x"}}
+		if got := reformed(x); string(got.Answer) != text || got.Header["Content-Type"] != "x" {
+			t.Errorf("%q becomes %+v", text, got)
+		}
+	}
+}
+
+func FuzzReformed(f *testing.F) {
+	rep := reply{id: "msg_1", model: "m", text: "hm", tool: "act", use: "toolu_1", input: json.RawMessage(`{"n":1}`)}
+	f.Add(rep.message())
+	f.Add(bytes.Join(rep.events(), nil))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		reformed(Exchange{Status: http.StatusOK, Answer: answer})
+	})
 }
 
 func TestAPlayerCanGoLive(t *testing.T) {

@@ -32,6 +32,7 @@ func TestRealProcessesPlayAgain(t *testing.T) {
 	t.Run("elsewhere, on another day, without a network", p.playAgainElsewhere)
 	t.Run("with their files in another folder", p.playAgainWithFiles)
 	t.Run("late and killed as they were", p.playAgainLateAndKilled)
+	t.Run("after the troubles that their model had", p.playAgainAfterTroubles)
 	t.Run("to go another way from turn 6", p.branchInTheSixthTurn)
 	t.Run("or are asked about it", p.areAskedAboutIt)
 	t.Run("or say what is not as it was", p.sayWhatIsNotAsItWas)
@@ -255,6 +256,20 @@ func (p program) playAgainLateAndKilled(t *testing.T) {
 		t.Errorf("it took %d ms, and takes %d", want.WallMS, got.WallMS)
 	}
 	r.hides(t, canary)
+}
+
+func (p program) playAgainAfterTroubles(t *testing.T) {
+	first := p.start(t, nil, fisheryFile(), "--offline", "--fault", "429@1,cut@2,500@4,malformed@5,empty@7,cut@9", "--set", "rules.turns=5",
+		"--set", "agents.c.kind=scripted", "--set", "agents.d.kind=scripted", "--set", "agents.e.kind=scripted")
+	want := first.exits(t, 0)
+	if a := want.Agents[0]; a.Troubles < 4 || a.Actions == 0 {
+		t.Errorf("agent %+v", a)
+	}
+	r := p.again(t, first.dir)
+	if got := r.exits(t, 0); got.Agents[0].Metered.ModelRequests != want.Agents[0].ModelRequests {
+		t.Errorf("there are %d requests, and were %d", got.Agents[0].ModelRequests, want.Agents[0].ModelRequests)
+	}
+	sameLog(t, r.dir, first.dir)
 }
 
 func (p program) sayWhatIsNotAsItWas(t *testing.T) {
