@@ -112,6 +112,9 @@ func (n *Normal) Request(body []byte) []byte {
 	return body
 }
 
+// path returns the path of a request, with its query, without secrets.
+func (n *Normal) path(req *http.Request) string { return string(n.hide([]byte(req.URL.RequestURI()))) }
+
 // hide returns an answer without secrets.
 func (n *Normal) hide(answer []byte) []byte {
 	n.mu.Lock()

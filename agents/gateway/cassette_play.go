@@ -136,7 +136,7 @@ func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	agent := AgentOf(req.Context())
-	x, err := p.next(agent, req.URL.RequestURI(), p.normal.Request(body))
+	x, err := p.next(agent, p.normal.path(req), p.normal.Request(body))
 	if err != nil {
 		return respond(req, http.StatusBadRequest, "application/json", errorBody("invalid_request_error", "this was not asked when it was recorded")), nil
 	}

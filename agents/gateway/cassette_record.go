@@ -45,7 +45,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	request := r.normal.Request(body)
-	x := Exchange{Path: req.URL.RequestURI(), Again: r.isAgain(agent, req)}
+	x := Exchange{Path: r.normal.path(req), Again: r.isAgain(agent, req)}
 	resp, err := r.upstream.RoundTrip(req)
 	if err != nil {
 		x.End = endFailed
@@ -58,7 +58,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.write(agent, request, x)
 		return nil, err
 	}
-	x.Status, x.Header = resp.StatusCode, recordedHeader(resp.Header)
+	x.Status, x.Header = resp.StatusCode, r.recordedHeader(resp.Header)
 	resp.Body = &recordedBody{ReadCloser: resp.Body, ctx: req.Context(), done: func(answer []byte, end string) {
 		x.Answer, x.End = r.normal.hide(answer), end
 		r.write(agent, request, x)
@@ -69,7 +69,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 // refused writes down what an agent was answered by its endpoint itself, which decides by what is left of a budget, and would decide otherwise
 // another time.
 func (r *Recorder) refused(agent string, req *http.Request, body []byte, status int, answer []byte) {
-	x := Exchange{Path: req.URL.RequestURI(), Status: status, Header: map[string]string{"Content-Type": "application/json"}, Answer: answer}
+	x := Exchange{Path: r.normal.path(req), Status: status, Header: map[string]string{"Content-Type": "application/json"}, Answer: answer}
 	r.write(agent, r.normal.Request(body), x)
 }
 
@@ -102,11 +102,11 @@ func gaveUp(ctx context.Context) bool {
 }
 
 // recordedHeader returns what an agent minds of a header.
-func recordedHeader(h http.Header) map[string]string {
+func (r *Recorder) recordedHeader(h http.Header) map[string]string {
 	kept := make(map[string]string)
 	for _, name := range []string{"Content-Type", "Request-Id", "Retry-After", "Retry-After-Ms", "X-Should-Retry"} {
 		if value := h.Get(name); value != "" {
-			kept[name] = value
+			kept[name] = string(r.normal.hide([]byte(value)))
 		}
 	}
 	return kept

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -564,4 +565,28 @@ func FuzzRepeated(f *testing.F) {
 			t.Errorf("%q after %q becomes %q", b, a, got)
 		}
 	})
+}
+
+func TestARecordingHoldsNoSecretsInPathsAndHeaders(t *testing.T) {
+	const secret = "sk-canary-0123456789"
+	dir, normal := t.TempDir(), NewNormal("/r")
+	normal.AddSecret(secret)
+	r := NewRecorder(dir, "/r", normal, roundTrip(func(req *http.Request) (*http.Response, error) {
+		resp, err := answer(req, `{}`)
+		resp.Header.Set("Request-Id", secret)
+		return resp, err
+	}))
+	e := newEndpoint(t, &Gateway{Upstream: r}, "a", filepath.Join(t.TempDir(), recordName))
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, messagesPath+"?key="+secret, strings.NewReader(`{"model":"m"}`))
+	e.forward(httptest.NewRecorder(), req)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ReadCassette(dir, "a")
+	if err != nil || len(c.Exchanges) != 1 {
+		t.Fatalf("%+v: %v", c, err)
+	}
+	if x := c.Exchanges[0]; strings.Contains(x.Path, secret) || x.Header["Request-Id"] != aSecret {
+		t.Errorf("%s %v", x.Path, x.Header)
+	}
 }
