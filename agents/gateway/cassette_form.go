@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 )
 
 // inAnotherForm returns a request for the same answer in the other form: as a stream, or in one piece. When a stream breaks off, Claude Code asks
@@ -107,9 +108,7 @@ func messageOf(stream []byte) []byte {
 }
 
 func merge(into, from rawObject) {
-	for key, value := range from {
-		into[key] = value
-	}
+	maps.Copy(into, from)
 }
 
 // finish puts into a block what was said of it in pieces, and says whether that can be.
