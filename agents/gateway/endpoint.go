@@ -228,6 +228,7 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 			if resp.StatusCode == http.StatusUnauthorized {
 				resp.StatusCode, resp.Status = http.StatusForbidden, "403 Forbidden"
 			}
+			resp.Header.Del("Set-Cookie") // its session with the upstream is the gateway's, as the key is
 			answer.begin(resp, c)
 			return nil
 		},

@@ -12,9 +12,10 @@
 //	body       cuts an answer that stalls, is not taken, or never ends
 //	meter      reads the answer as it passes, counts its tokens, and says what they cost
 //	checked    takes note of what is wrong with the answer, see [Endpoint.Troubles]
-//	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model); [Faults] spoil it
+//	Upstream   answers: [API] (anything that speaks the Messages API, with the key added) or [Offline] (a scripted model); [Faults] spoil it, a
+//	           [Recorder] keeps what it says in a cassette, and a [Player] answers from one
 //
-// The answer passes through unchanged, but for a key that it repeats, and chunk by chunk: status, headers, bytes, the pings of a
+// The answer passes through unchanged, but for a key that it repeats and for cookies, and chunk by chunk: status, headers, bytes, the pings of a
 // stream. What the gateway itself has to say (403, 404, 413, 502, 504) has the form of the API's own errors:
 //
 //	{"type":"error","error":{"type":"permission_error","message":"..."}}

@@ -369,6 +369,18 @@ func TestHeadersGoUpstreamWithoutTheAgentsCredentials(t *testing.T) {
 	}
 }
 
+func TestCookiesOfTheUpstreamReachNoAgent(t *testing.T) {
+	_, client := open(t, &Gateway{Upstream: server(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Set-Cookie", "session=secret")
+		w.Header().Set("Request-Id", "1")
+	})}, "a")
+	resp, err := ask(t.Context(), client, "/v1/messages", "{}")
+	read(t, resp, err)
+	if resp.Header.Get("Set-Cookie") != "" || resp.Header.Get("Request-Id") != "1" {
+		t.Errorf("it gets %v", resp.Header)
+	}
+}
+
 func TestAnAnswerPassesUnchanged(t *testing.T) {
 	const text = `{"type":"error", "error":{"type":"rate_limit_error","message":"slow <down>"}}` + "\n"
 	_, client := open(t, &Gateway{Patience: -1, Upstream: server(t, func(w http.ResponseWriter, _ *http.Request) {
