@@ -20,6 +20,7 @@ type asked struct {
 	body      []byte
 	hash      [sha256.Size]byte // of the body
 	terms     [sha256.Size]byte // of all in the body but what can be told by its bytes
+	thoughts  int64             // bytes of earlier thoughts, which the API leaves out of some requests and not of others
 	worst     Tokens            // the most that it can use
 	unbounded string            // why it can use more than that; empty: it cannot
 }
@@ -50,7 +51,7 @@ func (e *Endpoint) weigh(body []byte) asked {
 	if e.account.limit.bounds() || e.gateway.Budget.bounds() {
 		a.unbounded = cmp.Or(serverSide(keys, tools), a.unbounded)
 	}
-	a.terms = terms(keys)
+	a.terms, a.thoughts = terms(keys), thoughts(keys["messages"])
 	in := e.inputBound(a)
 	switch { // what is to be cached is in the request; the API's own words for it
 	case !bytes.Contains(plain, []byte(`"cache_control"`)):
@@ -124,6 +125,28 @@ func terms(keys map[string]json.RawMessage) (sum [sha256.Size]byte) {
 	return [sha256.Size]byte(all.Sum(nil))
 }
 
+// thoughts returns how many bytes of messages are thoughts of the model.
+func thoughts(messages json.RawMessage) int64 {
+	if !bytes.Contains(messages, []byte(`thinking"`)) {
+		return 0
+	}
+	var all []struct{ Content json.RawMessage }
+	if json.Unmarshal(messages, &all) != nil {
+		return int64(len(messages))
+	}
+	var sum int64
+	for _, m := range all {
+		var blocks []json.RawMessage // none where the content is text
+		_ = json.Unmarshal(m.Content, &blocks)
+		for _, raw := range blocks {
+			if bytes.Contains(raw, []byte(`thinking"`)) {
+				sum += int64(len(raw))
+			}
+		}
+	}
+	return sum
+}
+
 // inputBound returns how many tokens a request can hold at most.
 func (e *Endpoint) inputBound(a asked) int64 {
 	e.gateway.books.mu.Lock()
@@ -132,7 +155,7 @@ func (e *Endpoint) inputBound(a asked) int64 {
 	for _, last := range e.last {
 		const seams = 64 // tokens that may come out otherwise where bytes that both have meet others
 		if last.terms == a.terms {
-			most = min(most, last.in+int64(len(a.body)-common(last.body, a.body))+seams)
+			most = min(most, last.in+a.thoughts+int64(len(a.body)-common(last.body, a.body))+seams)
 		}
 	}
 	return most

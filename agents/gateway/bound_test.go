@@ -37,6 +37,23 @@ func TestTheTokensOfARequestBoundOnlyThoseOfItsKind(t *testing.T) {
 	}
 }
 
+func TestThoughtsThatWereLeftOutMayCountAfterwards(t *testing.T) {
+	e := newEndpoint(t, &Gateway{Budget: Budget{Tokens: 1e6}}, "a", filepath.Join(t.TempDir(), recordName))
+	thought := strings.Repeat("x", 3000)
+	request := func(kind, last string) []byte {
+		return fmt.Appendf(nil, `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"thinking"},{"role":"assistant","content":[`+
+			`{"type":%q,"thinking":%q}]},{"role":"user","content":%s}]}`, kind, thought, last)
+	}
+	e.remember(e.weigh(request("thinking", `"go on"`)), "m1", Tokens{Input: 100}) // without the thought
+	again := e.weigh(request("thinking", `[{"type":"tool_result","tool_use_id":"t","content":"yes"}]`)).worst.Input
+	if again < 3000 || again > 3500 {
+		t.Errorf("%d tokens at most, where 3000 bytes of thought may count", again)
+	}
+	if got := e.weigh(request("text", `"go on"`)).worst.Input; got < 3000 {
+		t.Errorf("%d tokens at most", got)
+	}
+}
+
 func TestARequestIsWeighedByWhatItSaysHoweverItIsWritten(t *testing.T) {
 	e := newEndpoint(t, &Gateway{Budget: Budget{Cost: Dollars(9)}}, "a", filepath.Join(t.TempDir(), recordName))
 	weigh := func(more string) asked {
