@@ -116,6 +116,11 @@ func show(a *app, dir string, only int) (any, error) {
 	if only != allTurns {
 		return doc, nil
 	}
+	if result != nil { // an answer may have been counted after its turn
+		if late := usedSince(before, result.Used); late != "" {
+			fmt.Fprintf(a.out, "\nafter the last turn\n  %s\n", late)
+		}
+	}
 	fmt.Fprintf(a.out, "\n%s\n", standing)
 	if result != nil {
 		for _, agent := range result.Agents {

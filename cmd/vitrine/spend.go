@@ -169,7 +169,7 @@ func printedCost(d *float64) string {
 
 // printedUse says what was used of models; empty: nothing.
 func printedUse(m arena.Metered) string {
-	if m.ModelRequests == 0 {
+	if m.ModelRequests == 0 && m.TokensIn == 0 && m.TokensOut == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%s, %s tokens in, %s out, %s", plural(int(m.ModelRequests), "request"), thousands(m.TokensIn), thousands(m.TokensOut), printedCost(m.Dollars))
@@ -210,8 +210,9 @@ func usedSince(before, now arena.Metered) string {
 		d := *now.Dollars - *before.Dollars
 		spent.Dollars = &d
 	}
-	if spent.ModelRequests == 0 {
+	used := printedUse(spent)
+	if used == "" {
 		return ""
 	}
-	return "models: " + printedUse(spent)
+	return "models: " + used
 }
