@@ -101,6 +101,9 @@ var anOtherwiseWritten = regexp.MustCompile(`\\u00(3[0-9]|[46][1-9a-fA-F]|[57][0
 
 // spelled returns a request in which words are written in their letters, so that they are found.
 func spelled(body []byte) []byte {
+	if !bytes.Contains(body, []byte(`\u00`)) { // is quicker
+		return body
+	}
 	return anOtherwiseWritten.ReplaceAllFunc(body, func(escape []byte) []byte {
 		letter, err := hex.DecodeString(string(escape[4:]))
 		if err != nil {

@@ -102,18 +102,18 @@ func (p promptParts) at(i int) string {
 
 // promptOf returns the prompt of a request; nil if it is none.
 func promptOf(body []byte) ([]byte, promptParts) {
-	var in struct{ Model, Tools, System, Messages json.RawMessage }
-	if json.Unmarshal(body, &in) != nil || in.Messages == nil {
+	in, ok := members(body)
+	if !ok || in["messages"] == nil {
 		return nil, promptParts{}
 	}
-	var prompt []byte
+	prompt := make([]byte, 0, len(body))
 	var parts promptParts
 	add := func(raw json.RawMessage) int {
 		prompt = appendUnmarked(prompt, raw)
 		return len(prompt)
 	}
-	parts.model, parts.tools, parts.system = add(in.Model), add(in.Tools), add(in.System)
-	add(bytes.TrimSuffix(in.Messages, []byte("]"))) // so that it can go on
+	parts.model, parts.tools, parts.system = add(in["model"]), add(in["tools"]), add(in["system"])
+	add(bytes.TrimSuffix(in["messages"], []byte("]"))) // so that it can go on
 	return prompt, parts
 }
 
