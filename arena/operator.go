@@ -48,7 +48,6 @@ const maxTold = 10_000
 const (
 	pauseFact = "run/pause" // where the game pauses, see pausing; missing: nowhere
 	stopFact  = "run/stop"  // true once an operator has ended the episode; "budget" once a budget has
-	runFacts  = "run/"
 )
 
 // A pausing is what the fact pauseFact holds: the game is held when that turn has begun and no steps are left to be played in it.
@@ -169,8 +168,8 @@ func (g *Game) edit(st world.State, c Command, ev *world.Event) error {
 	switch {
 	case c.Path == "" || !utf8.ValidString(c.Path):
 		return refuse("%q is no path of a fact", c.Path)
-	case strings.HasPrefix(c.Path, runFacts):
-		return refuse("facts under %q are the episode's own", runFacts)
+	case strings.HasPrefix(c.Path, world.RunFacts):
+		return refuse("facts under %q are the episode's own", world.RunFacts)
 	case exists == (c.Do == DoAdd):
 		if exists {
 			return refuse("there is a fact %q already", c.Path)

@@ -23,7 +23,6 @@ const (
 	exportMark    = ".vitrine-export" // holds the path of the run, and is locked while it is exported
 	exportSpare   = ".vitrine-"       // and a number: a file on its way into the folder or out of it
 	refusedSuffix = ".refused"
-	episodeFacts  = "run/"
 	noFact        = "?" // is no JSON, so that no fact equals it
 
 	maxSave  = 16 << 20 // bytes of a file that is read
@@ -382,8 +381,8 @@ func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported,
 	fact, exists := x.state.Fact(path)
 	value, err := Canonical(raw)
 	switch {
-	case strings.HasPrefix(path, episodeFacts):
-		err = errors.New("facts under " + episodeFacts + " belong to the episode")
+	case strings.HasPrefix(path, RunFacts):
+		err = errors.New("facts under " + RunFacts + " belong to the episode")
 	case !ok:
 		name, _ := fileOf(path)
 		err = fmt.Errorf("the file of the fact %q is %s", path, name)

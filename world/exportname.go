@@ -29,7 +29,7 @@ func fileOf(path string) (name string, ok bool) {
 		parts[i] = cmp.Or(b.String(), "%")
 	}
 	name = strings.Join(parts, "/") + ".json"
-	return name, len(name) <= maxName && !strings.HasPrefix(path, episodeFacts)
+	return name, len(name) <= maxName && !strings.HasPrefix(path, RunFacts)
 }
 
 // pathOf returns the path of the fact that a file is of, and whether the file has the one name that fileOf gives it.

@@ -70,8 +70,9 @@ import (
 	"time"
 )
 
-// Facts under "run/" belong to the episode; rules neither set nor delete them.
+// Facts under RunFacts belong to the episode; rules neither set nor delete them.
 const (
+	RunFacts   = "run/"
 	SeedFact   = "run/seed"   // the seed of the run, a number
 	StatusFact = "run/status" // prefix: run/status/<agent> -> that agent's status, a string
 	PhaseFact  = "run/phase"  // the name of the phase being played, a string; missing where turns have no phases

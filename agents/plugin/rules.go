@@ -17,9 +17,6 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// arenaFacts is the prefix of the facts that belong to the episode.
-const arenaFacts = "run/"
-
 // Rules are the law of a world in another program. They implement [world.Rules] and [world.Checker], and can be asked from several goroutines, one
 // at a time. What an agent was not offered is refused here, before the program is asked. An error is a [*RulesError].
 type Rules struct {
@@ -270,7 +267,7 @@ func readEvents(raw []byte) ([]world.Event, error) {
 		}
 		slices.Sort(paths) // so that it is always the same that is complained about
 		for _, path := range paths {
-			if path == "" || strings.HasPrefix(path, arenaFacts) {
+			if path == "" || strings.HasPrefix(path, world.RunFacts) {
 				return nil, fmt.Errorf("its event %d, %q, changes the fact %q, which is not for rules", i, ev.Kind, path)
 			}
 		}

@@ -41,7 +41,7 @@ func (e *episode) lawful(call string, events []world.Event) error {
 		}
 		for _, path := range append(slices.Sorted(maps.Keys(ev.Set)), ev.Del...) {
 			switch {
-			case strings.HasPrefix(path, "run/"):
+			case strings.HasPrefix(path, world.RunFacts):
 				return wrong("the event %q touches the fact %q, which is the episode's", ev.Kind, path)
 			case path == "" || len(path) > maxPath || !utf8.ValidString(path):
 				return wrong("the event %q touches the fact %.80q; a path is a text of 1 to %d bytes of UTF-8", ev.Kind, path, maxPath)

@@ -14,9 +14,6 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// arenaFacts is the prefix of the facts that belong to the episode.
-const arenaFacts = "run/"
-
 const maxPath = 1000 // bytes of the path of a fact
 
 // actionName is what an action and its arguments can be called.
@@ -95,8 +92,8 @@ func factPath(v starlark.Value) (string, error) {
 	switch {
 	case !ok || path == "" || len(path) > maxPath || !utf8.ValidString(path):
 		return "", fmt.Errorf("event: the path of a fact is a text of 1 to %d bytes of UTF-8, not %.80s", maxPath, v.String())
-	case strings.HasPrefix(path, arenaFacts):
-		return "", fmt.Errorf("event: the fact %q is not for rules to change, as are all that begin with %q", path, arenaFacts)
+	case strings.HasPrefix(path, world.RunFacts):
+		return "", fmt.Errorf("event: the fact %q is not for rules to change, as are all that begin with %q", path, world.RunFacts)
 	}
 	return path, nil
 }
