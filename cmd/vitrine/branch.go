@@ -103,11 +103,8 @@ var changeable = regexp.MustCompile(`^(limits\..*|messages\..*|schedule|rotate|s
 
 // change makes of the runner's setup that of the branch.
 func (r *runner) change(agents []string) error {
-	if r.seed != "" {
-		if _, err := strconv.ParseUint(r.seed, 10, 64); err != nil {
-			return misuse("a seed is a whole number from 0", "--seed: %q is none", r.seed)
-		}
-		r.set = append(r.set, "seed="+r.seed)
+	if err := r.setSeed(); err != nil {
+		return err
 	}
 	for _, set := range r.set {
 		if path, _, _ := strings.Cut(set, "="); !changeable.MatchString(path) {

@@ -43,11 +43,13 @@ func revise(ctx context.Context, a *app, args []string) (any, error) {
 // A rulesWatch is what a designer has done to the file of the rules while a run is played.
 type rulesWatch struct {
 	*runner
-	file string
+	file  string
+	group sync.WaitGroup
 
 	mu    sync.Mutex
 	saved string // what the file holds
-	tried string // what was last put in the place of other rules, or was refused, or must wait
+	tried string // what was last put in the place of other rules, or was refused
+	waits bool   // somebody waits until what is saved can hold
 }
 
 // watchRules makes what is saved in the file of the rules hold whenever the game is paused, until the returned function is called.
@@ -58,8 +60,7 @@ func (r *runner) watchRules(ctx context.Context) (end func()) {
 	source := string(r.Files[r.Rules.Name])
 	w := rulesWatch{runner: r, file: filepath.Join(filepath.Dir(r.File), filepath.FromSlash(r.Rules.Name)), saved: source, tried: source}
 	ctx, cancel := context.WithCancel(ctx)
-	var group sync.WaitGroup
-	group.Go(func() {
+	w.group.Go(func() {
 		for raw, err := range world.Saves(ctx, w.file) {
 			if err != nil {
 				r.tell("changes of the rules will not be seen: %v", err)
@@ -68,49 +69,64 @@ func (r *runner) watchRules(ctx context.Context) (end func()) {
 			w.save(ctx, string(raw))
 		}
 	})
-	group.Go(func() {
-		for ev, err := range world.Follow(ctx, r.dir, 0) {
-			if err == nil && ev.Kind == arena.KindHeld {
-				w.load(ctx)
-			}
-		}
-	})
 	return func() {
 		cancel()
-		group.Wait()
+		w.group.Wait()
 	}
 }
 
-// save notes what the file holds.
+// save makes what the file holds now hold in the game, at once or as soon as that is paused.
 func (w *rulesWatch) save(ctx context.Context, source string) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.saved = source
-	w.mu.Unlock()
-	if !w.load(ctx) {
-		w.tell("%s has changed: it will hold when the run is paused", w.file)
+	seq, done := w.load(ctx)
+	if done {
+		return
+	}
+	w.tell("%s has changed: it will hold when the run is paused", w.file)
+	if !w.waits {
+		w.waits = true
+		w.group.Go(func() { w.wait(ctx, seq) })
 	}
 }
 
-// load makes the file's rules hold, if they are others and the game is paused. It returns false if they must wait for that.
-func (w *rulesWatch) load(ctx context.Context) bool {
+// wait loads what the file holds when the game is paused, after an event.
+func (w *rulesWatch) wait(ctx context.Context, seq int64) {
+	for ev, err := range world.Follow(ctx, w.dir, seq) {
+		if err == nil && ev.Kind == arena.KindHeld && w.retry(ctx) {
+			return
+		}
+	}
+}
+
+func (w *rulesWatch) retry(ctx context.Context) (done bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	_, done = w.load(ctx)
+	w.waits = !done
+	return done
+}
+
+// load makes the file's rules hold, if they are others and the game is paused. If they must wait for that it is not done, and the number
+// is that of the last event, after which it was not paused. The lock is held.
+func (w *rulesWatch) load(ctx context.Context) (seq int64, done bool) {
 	if w.saved == w.tried {
-		return true
+		return 0, true
 	}
 	st, err := world.Now(w.dir)
 	if err == nil && !arena.Held(st) {
-		return false
+		return st.Seq, false
 	}
 	w.tried = w.saved
-	var done *change
+	var event *change
 	if err == nil {
-		done, err = intervene(ctx, w.dir, arena.Command{Do: arena.DoRevise, Source: w.saved})
+		event, err = intervene(ctx, w.dir, arena.Command{Do: arena.DoRevise, Source: w.saved})
 	}
 	if err != nil {
 		w.complain(err)
-		return true
+		return 0, true
 	}
-	w.tell("the rules of %s hold from now on (event %d, in turn %d)", w.file, done.Seq, done.Turn)
-	return true
+	w.tell("the rules of %s hold from now on (event %d, in turn %d)", w.file, event.Seq, event.Turn)
+	return 0, true
 }

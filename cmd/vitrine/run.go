@@ -100,11 +100,8 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 
 // run plays a scenario. Everything that can be wrong is looked at before anything is made.
 func (r *runner) run(ctx context.Context, path string) (any, error) {
-	if r.seed != "" {
-		if _, err := strconv.ParseUint(r.seed, 10, 64); err != nil {
-			return nil, misuse("a seed is a whole number from 0", "--seed: %q is none", r.seed)
-		}
-		r.set = append(r.set, "seed="+r.seed)
+	if err := r.setSeed(); err != nil {
+		return nil, err
 	}
 	if r.least != "" {
 		r.set = append(r.set, "limits.min_level="+r.least)
@@ -124,6 +121,18 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 		return nil, err
 	}
 	return r.play(ctx)
+}
+
+// setSeed makes the seed that the flags name, if they do, one of the values that are set.
+func (r *runner) setSeed() error {
+	if r.seed == "" {
+		return nil
+	}
+	if _, err := strconv.ParseUint(r.seed, 10, 64); err != nil {
+		return misuse("a seed is a whole number from 0", "--seed: %q is none", r.seed)
+	}
+	r.set = append(r.set, "seed="+r.seed)
+	return nil
 }
 
 // prepare finds what agents that are Claude Code need, and what keeps agents apart.

@@ -182,12 +182,15 @@ func findRules(s *scenarios.Scenario) (substrate, error) {
 }
 
 // names returns the agents' names in seat order.
-func (s *setup) names() []string {
-	names := make([]string, len(s.Agents))
+func (s *setup) names() []string { return names(s.Scenario) }
+
+// names returns the names of a scenario's agents in seat order.
+func names(s *scenarios.Scenario) []string {
+	all := make([]string, len(s.Agents))
 	for i, a := range s.Agents {
-		names[i] = a.Name
+		all[i] = a.Name
 	}
-	return names
+	return all
 }
 
 // game returns the scenario as a game.

@@ -90,11 +90,7 @@ func werewolfRules(s *scenarios.Scenario) (world.Rules, error) {
 	if err != nil {
 		return nil, s.Error("rules", err.Error(), "")
 	}
-	names := make([]string, len(s.Agents))
-	for i, a := range s.Agents {
-		names[i] = a.Name
-	}
-	if _, err := rules.Reset(s.Seed, names); err != nil {
+	if _, err := rules.Reset(s.Seed, names(s)); err != nil {
 		return nil, s.Error("rules.wolves", err.Error(), "have more agents, or fewer wolves")
 	}
 	isBallot := func(p scenarios.Phase) bool { return p.Name == werewolf.PhaseVote || p.Name == werewolf.PhaseNight }
@@ -128,11 +124,7 @@ func commonsRules(config commons.Config) func(*scenarios.Scenario) (world.Rules,
 		if err != nil {
 			return nil, s.Error("rules", err.Error(), "")
 		}
-		names := make([]string, len(s.Agents))
-		for i, a := range s.Agents {
-			names[i] = a.Name
-		}
-		if _, err := rules.Reset(s.Seed, names); err != nil {
+		if _, err := rules.Reset(s.Seed, names(s)); err != nil {
 			return nil, s.Error("rules.map", err.Error(), "a spawn point of the map is a P")
 		}
 		return rules, nil

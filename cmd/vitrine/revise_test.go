@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+func TestRulesThatAreSavedWhileARunIsPlayedHoldWhenItIsPaused(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "run")
+	if code := vitrine(ctx, []string{"run", "../../scenarios/pasture.toml", "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	log := filepath.Join(dir, "events.jsonl")
+	raw, err := os.ReadFile(log)
+	if err == nil {
+		err = os.Truncate(log, int64(len(raw)-3000)) // so that it is not over
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := openRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := reload(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := string(s.Files[s.Rules.Name])
+	w := rulesWatch{runner: &runner{app: &app{err: os.Stderr}, setup: s, dir: dir}, file: s.Rules.Name, saved: source, tried: source}
+	revised := func() (n int) {
+		for ev, err := range world.Events(dir) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ev.Kind == arena.KindOperator && strings.Contains(string(ev.Data), `"do":"revise"`) {
+				n++
+			}
+		}
+		return n
+	}
+	w.save(ctx, source)
+	w.save(ctx, source+"# once\n")
+	w.save(ctx, source+"# twice\n")
+	if n := revised(); n != 0 || !w.waits {
+		t.Fatalf("it is not paused, and the rules were revised %d times; waits: %t", n, w.waits)
+	}
+	if _, err := intervene(ctx, dir, arena.Command{Do: arena.DoPause}); err != nil {
+		t.Fatal(err)
+	}
+	store, err := world.Open(dir)
+	if err == nil {
+		_, err = store.Commit(ctx, func(world.State) ([]world.Event, error) { return []world.Event{{Kind: arena.KindHeld}}, nil })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	w.group.Wait()
+	if n := revised(); n != 1 || w.waits {
+		t.Errorf("the rules were revised %d times; waits: %t", n, w.waits)
+	}
+	w.save(ctx, source)
+	if n := revised(); n != 2 {
+		t.Errorf("it is paused, and the rules were revised %d times in all", n)
+	}
+}
