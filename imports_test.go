@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"world/star":                     {"world", "go.starlark.net"},
 	"world/conform":                  {"world"},
 	"world/worldtest":                {"world", "world/conform"},
+	"viewer/draw":                    {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
