@@ -22,6 +22,8 @@ type victim struct {
 	Path       string // a unix socket there, which anybody may connect to who gets there
 	Abstract   string // an abstract unix socket, likewise
 	Shared     int    // a segment of shared memory, likewise; -1: it could make none
+	Tmp        string // a file in /tmp that anybody may read; empty: it could make none
+	Shm        string // likewise in /dev/shm
 	Port       int    // of TCP, where the supervisor listens on loopback
 	Log        string // a file in the run's folder
 	Supervisor int    // process id
@@ -68,7 +70,10 @@ func attacks() []attack {
 		{"read the run's log", user | lock | spaces, func(v victim) error { return closed(os.Open(v.Log)) }},
 		{"write the run's log", user | lock | spaces, func(v victim) error { return closed(os.OpenFile(v.Log, os.O_WRONLY|os.O_APPEND, 0)) }},
 		{"find the run's log in its folder", user | lock | spaces, func(v victim) error { return v.find() }},
+		{"read the neighbour's file in /tmp", lock | spaces, func(v victim) error { return readLeft(v.Tmp) }},
+		{"read the neighbour's file in /dev/shm", lock | spaces, func(v victim) error { return readLeft(v.Shm) }},
 		{"list /", lock, func(victim) error { return list("/") }},
+		{"find the neighbour in /proc", lock | spaces, func(v victim) error { return v.known(v.findProcess) }},
 		{"read the neighbour's /proc/PID/stat", lock | spaces, func(v victim) error { return v.open("stat") }},
 		{"read the neighbour's /proc/PID/cmdline", lock | spaces, func(v victim) error { return v.open("cmdline") }},
 		{"read the neighbour's /proc/PID/environ", user | lock | spaces, func(v victim) error { return v.open("environ") }},
@@ -88,6 +93,9 @@ func attacks() []attack {
 		{"listen to the kernel's events", sec, func(victim) error {
 			return opened(unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT))
 		}},
+		{"ask netlink for the network's interfaces", 0, func(victim) error {
+			return opened(unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE))
+		}},
 		{"connect to the neighbour's abstract socket", lock | spaces, func(v victim) error { return dial("unix", v.Abstract) }},
 		{"connect to the neighbour's unix socket", user | spaces, func(v victim) error { return v.connect() }},
 		{"attach the neighbour's shared memory", sec | spaces, func(v victim) error { return v.attach() }},
@@ -96,6 +104,7 @@ func attacks() []attack {
 		{"signal the supervisor", user | lock | spaces, func(v victim) error { return unix.Kill(v.Supervisor, 0) }},
 		{"trace the neighbour", user | lock | sec | spaces, func(v victim) error { return v.trace() }},
 		{"read the neighbour's memory", user | lock | sec | spaces, func(v victim) error { return v.readMemory() }},
+		{"open a pidfd of the neighbour", spaces, func(v victim) error { return v.known(func() error { return opened(unix.PidfdOpen(v.PID, 0)) }) }},
 		{"take the neighbour's descriptors", user | lock | sec | spaces, func(v victim) error { return v.known(v.stealDescriptor) }},
 		{"ask for the neighbour's limits", user | sec | spaces, func(v victim) error {
 			return v.known(func() error { return unix.Prlimit(v.PID, unix.RLIMIT_CORE, nil, new(unix.Rlimit)) })
@@ -106,7 +115,7 @@ func attacks() []attack {
 		{"set the neighbour's processors", user | spaces, func(v victim) error {
 			return v.known(func() error { var all unix.CPUSet; all.Fill(); return unix.SchedSetaffinity(v.PID, &all) })
 		}},
-		{"unshare a user namespace", sec, func(victim) error { return call(unix.SYS_UNSHARE, unix.CLONE_NEWUTS) }},
+		{"unshare a namespace", sec, func(victim) error { return call(unix.SYS_UNSHARE, unix.CLONE_NEWUTS) }},
 		{"start a process in namespaces of its own", sec, func(victim) error { return cloneSpaces() }},
 		{"become root", user, func(victim) error { return unix.Setuid(0) }},
 		{"change the root folder", user | sec, func(victim) error { return unix.Chroot(".") }},
@@ -181,6 +190,23 @@ func (v victim) find() error {
 		err = os.ErrNotExist
 	}
 	return err
+}
+
+// findProcess finds the victim by listing /proc.
+func (v victim) findProcess() error {
+	found, err := os.ReadDir("/proc")
+	if err == nil && !slices.ContainsFunc(found, func(e os.DirEntry) bool { return e.Name() == strconv.Itoa(v.PID) }) {
+		err = os.ErrNotExist
+	}
+	return err
+}
+
+// readLeft reads a file that the victim has left for all.
+func readLeft(path string) error {
+	if path == "" {
+		return errors.New("the victim can have none")
+	}
+	return closed(os.Open(path))
 }
 
 func list(dir string) error {

@@ -188,11 +188,25 @@ func suffer() error {
 	} else {
 		defer func() { _, _ = unix.SysvShmCtl(v.Shared, unix.IPC_RMID, nil) }()
 	}
+	v.Tmp, v.Shm = leave("/tmp"), leave("/dev/shm")
+	defer func() { _, _ = os.Remove(v.Tmp), os.Remove(v.Shm) }() // what is not there need not go
 	if err := json.NewEncoder(os.Stdout).Encode(v); err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// leave leaves a file in a folder that anybody may read, if it can.
+func leave(dir string) string {
+	f, err := os.CreateTemp(dir, "vitrine-canary-")
+	if err != nil {
+		return ""
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
+		return ""
+	}
+	return f.Name()
 }
 
 // assail is the life of a dummy that attacks.

@@ -3,6 +3,7 @@ package confine
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,10 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleVar) {
 	case "supervisor": // starts the agent that it reads, and waits for ever
 		err = supervise()
+	case "table": // prints what works behind each boundary that it can have
+		if err = json.NewEncoder(os.Stdout).Encode(whatWorks(context.Background())); err == nil {
+			os.Exit(0)
+		}
 	case "container": // lets nobody make namespaces, as Docker's default profile does, and becomes what its arguments say
 		if err = errors.Join(os.Unsetenv(roleVar), noNamespaces()); err == nil {
 			err = syscall.Exec(os.Args[1], os.Args[1:], os.Environ())
@@ -113,7 +118,11 @@ func cell(t *testing.T) Cell {
 // boundaries are all that this user can have here, from the weakest to the strongest.
 func boundaries(t *testing.T) []uses {
 	t.Helper()
-	has := Find(t.Context()).uses
+	return parts(Find(t.Context()).uses)
+}
+
+// parts are all boundaries that use nothing but these mechanisms, from the weakest to the strongest.
+func parts(has uses) []uses {
 	var all []uses
 	for bits := range 16 {
 		u := uses{UID: bits&8 != 0, Spaces: bits&4 != 0, Landlock: bits&2 != 0, Seccomp: bits&1 != 0}
@@ -192,18 +201,14 @@ func readLine(t *testing.T, from io.Reader) string {
 	return strings.TrimSpace(line)
 }
 
-// asOther runs the tests of a name in this test binary as another user, behind a program if there is one.
-func asOther(t *testing.T, tests string, before func(self string) []string) string {
+// forOther makes a copy of this test binary that another user can run, and a folder of that user's own.
+func forOther(t *testing.T) (self, tmp string) {
 	t.Helper()
 	dir := t.TempDir()
-	self := filepath.Join(dir, "test")
+	self, tmp = filepath.Join(dir, "test"), filepath.Join(dir, "tmp")
 	raw, err := os.ReadFile("/proc/self/exe")
 	if err == nil {
-		err = os.WriteFile(self, raw, 0o755)
-	}
-	tmp := filepath.Join(dir, "tmp")
-	if err == nil {
-		err = os.Mkdir(tmp, 0o700)
+		err = errors.Join(os.WriteFile(self, raw, 0o755), os.Mkdir(tmp, 0o700))
 	}
 	if err == nil {
 		err = errors.Join(os.Chown(tmp, testUID, testUID), os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chmod(self, 0o755))
@@ -211,6 +216,13 @@ func asOther(t *testing.T, tests string, before func(self string) []string) stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	return self, tmp
+}
+
+// asOther runs the tests of a name in this test binary as another user, behind a program if there is one.
+func asOther(t *testing.T, tests string, before func(self string) []string) string {
+	t.Helper()
+	self, tmp := forOther(t)
 	words := append(before(self), "-test.run=^"+tests+"$", "-test.v")
 	cmd := exec.CommandContext(t.Context(), words[0], words[1:]...)
 	cmd.Dir, cmd.Env = tmp, append(os.Environ(), "TMPDIR="+tmp, "HOME="+tmp)
