@@ -30,6 +30,15 @@ type Immediate interface {
 	ActNow(obs world.Observation) (world.Action, error)
 }
 
+// A Vital is an agent with a process of its own that can hang.
+type Vital interface {
+	Agent
+	// Heard returns how much the process has said so far: it grows with each sign of life.
+	Heard() int64
+	// Kill ends the process at once for a reason, and returns how it ended. It is never called during Act.
+	Kill(reason string) *DeadError
+}
+
 // A Usage is what an agent used of the machine.
 type Usage struct {
 	PeakMemory int64 // bytes resident at most; 0: no process of its own
@@ -42,6 +51,7 @@ var ErrNoAction = errors.New("ended its turn without an action")
 type DeadError struct {
 	Reason string // what ended it: an exit status, a signal
 	Detail string // the last it had to say, such as the end of its standard error; may be empty
+	Ending Ending // of its process; may be empty
 }
 
 func (e *DeadError) Error() string {

@@ -1,32 +1,62 @@
 package agents
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
+
+// killLimit is how long a process that is killed may take to be gone; the kernel may be busy with it.
+const killLimit = 10 * time.Second
 
 // A Process is a child with pipes to its standard input and output, in a process group of its own. It cannot outlive this
 // process: the kernel kills it when its parent dies, however that happens, or its keeper does.
 type Process struct {
 	Stdin  *os.File // writes may have a deadline
-	Stdout *os.File
+	Stdout *Output
 
 	cmd    *exec.Cmd
 	keeper Keeper        // nil: none
+	began  time.Time     //
 	ending Ending        // once done is closed
 	done   chan struct{} // closed once the process is reaped
 }
 
 // An Ending is how a process ended.
 type Ending struct {
-	Exit       string // such as "exit status 1" or "signal: killed"
-	PeakMemory int64  // bytes that it had resident at most
+	Exit       string        // such as "exit status 1" or "signal: killed"
+	PeakMemory int64         // bytes that it had resident at most
+	Memory     int64         // bytes that it and all that it had started had when somebody looked last; 0: nobody has looked
+	Lived      time.Duration // from its start to its end
 }
+
+// An Output is the standard output of a process. It counts what is read of it.
+type Output struct {
+	file  *os.File
+	heard atomic.Int64
+}
+
+// Read implements [io.Reader].
+func (o *Output) Read(p []byte) (int, error) {
+	n, err := o.file.Read(p)
+	o.heard.Add(int64(n))
+	return n, err
+}
+
+// SetReadDeadline bounds reads as [os.File.SetReadDeadline] does.
+func (o *Output) SetReadDeadline(t time.Time) error { return o.file.SetReadDeadline(t) }
+
+// Close implements [io.Closer].
+func (o *Output) Close() error { return o.file.Close() }
+
+// Heard returns how many bytes were read so far.
+func (o *Output) Heard() int64 { return o.heard.Load() }
 
 // A Keeper is whoever stands between this program and a process: what is started is the keeper's own process, which has started the
 // one that is meant, and ends after it and all that it has left.
@@ -55,7 +85,7 @@ func StartKept(cmd *exec.Cmd, keeper Keeper) (*Process, error) {
 	}
 	cmd.Stdin, cmd.Stdout = childIn, childOut
 	cmd.SysProcAttr.Setpgid = true
-	p := &Process{Stdin: stdin, Stdout: stdout, cmd: cmd, keeper: keeper, done: make(chan struct{})}
+	p := &Process{Stdin: stdin, Stdout: &Output{file: stdout}, cmd: cmd, keeper: keeper, done: make(chan struct{})}
 
 	started := make(chan error)
 	go p.run(started) // ends when the process is reaped
@@ -72,6 +102,7 @@ func StartKept(cmd *exec.Cmd, keeper Keeper) (*Process, error) {
 func (p *Process) run(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	p.began = time.Now()
 	err := p.cmd.Start()
 	started <- err
 	if err != nil {
@@ -86,6 +117,7 @@ func (p *Process) run(started chan<- error) {
 	if p.keeper != nil {
 		p.ending = p.keeper.Ending(p.ending)
 	}
+	p.ending.Lived = time.Since(p.began)
 	close(p.done)
 }
 
@@ -110,6 +142,19 @@ func (p *Process) PeakMemory() int64 {
 		return 0
 	}
 	return p.ending.PeakMemory
+}
+
+// Dead ends the process, if it has not ended yet, waits until it is gone, and says how it ended: for a reason if there is one, else as it
+// did by itself. said returns the last that it had to say.
+func (p *Process) Dead(reason string, said func() string) *DeadError {
+	p.Kill()
+	dead := &DeadError{Reason: reason, Ending: Ending{Exit: "still there after SIGKILL"}}
+	if p.wait(killLimit) {
+		dead.Ending = p.ending
+	}
+	dead.Detail = said()
+	dead.Reason = cmp.Or(reason, dead.Ending.Exit)
+	return dead
 }
 
 // Kill ends the process and its group at once, if it has not ended yet.

@@ -30,7 +30,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -99,11 +98,11 @@ type Server struct {
 // Socket returns the path of the unix socket on which the process in dir looks for its gateway.
 func Socket(dir string) string { return filepath.Join(dir, socketName) }
 
-// An Agent is one Claude Code process. It implements [agents.Agent].
+// An Agent is one Claude Code process. It implements [agents.Vital].
 type Agent struct {
 	cfg     Config
 	process *agents.Process
-	stderr  *os.File
+	stderr  *agents.Stderr
 	stream  *stream
 	mcp     *transport
 	server  *mcp.ServerSession
@@ -130,7 +129,7 @@ type Agent struct {
 	running  bool   // the model's turn goes on
 }
 
-var _ agents.Agent = (*Agent)(nil)
+var _ agents.Vital = (*Agent)(nil)
 
 // Start starts the process and waits until it answers.
 func Start(ctx context.Context, cfg Config) (*Agent, error) {
@@ -249,12 +248,17 @@ func (a *Agent) broken(err error) error {
 // dead says how the process ended, or why it was killed.
 func (a *Agent) dead() error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	reason := a.cause
-	if reason == "" {
-		reason = a.process.Exit()
-	}
-	return &agents.DeadError{Reason: reason, Detail: tail(a.stderr.Name())}
+	cause := a.cause
+	a.mu.Unlock()
+	return a.Kill(cause)
+}
+
+// Heard implements [agents.Vital].
+func (a *Agent) Heard() int64 { return a.process.Stdout.Heard() }
+
+// Kill implements [agents.Vital].
+func (a *Agent) Kill(reason string) *agents.DeadError {
+	return a.process.Dead(reason, a.stderr.LastWords)
 }
 
 // Close implements [agents.Agent].

@@ -3,7 +3,6 @@ package claude
 import (
 	"crypto/rand"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/confine"
 )
 
@@ -21,7 +21,7 @@ const (
 )
 
 // command makes the agent's folder and the command that runs in it, with the file of its standard error.
-func command(cfg Config) (*exec.Cmd, *os.File, error) {
+func command(cfg Config) (*exec.Cmd, *agents.Stderr, error) {
 	work := filepath.Join(cfg.Dir, "work")
 	home := filepath.Join(cfg.Dir, "home")
 	tmp := filepath.Join(cfg.Dir, "tmp")
@@ -37,13 +37,13 @@ func command(cfg Config) (*exec.Cmd, *os.File, error) {
 	if err := writeServers(cfg); err != nil {
 		return nil, nil, err
 	}
-	stderr, err := os.OpenFile(filepath.Join(cfg.Dir, stderrName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	stderr, err := agents.OpenStderr(filepath.Join(cfg.Dir, stderrName))
 	if err != nil {
 		return nil, nil, err
 	}
 	cmd := exec.Command(cfg.Binary, arguments(cfg, prompt)...)
 	cmd.Dir = work
-	cmd.Stderr = stderr
+	cmd.Stderr = stderr.File
 	cmd.Env = append(slices.Clone(cfg.Env), // of a variable that is there twice the last value counts
 		"PATH=/usr/local/bin:/usr/bin:/bin",
 		"HOME="+home,
@@ -140,18 +140,4 @@ func newID() string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// tail returns the last lines of a file, at most 2 kB; empty if it cannot be read.
-func tail(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > 2048 {
-		_, _ = f.Seek(-2048, io.SeekEnd)
-	}
-	text, _ := io.ReadAll(f)
-	return strings.TrimSpace(string(text))
 }

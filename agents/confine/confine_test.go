@@ -3,6 +3,7 @@ package confine
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -190,7 +191,7 @@ func TestAnAgentHasNothingOfOurs(t *testing.T) {
 }
 
 // readByteLine reads a line, and nothing behind it.
-func readByteLine(t *testing.T, from *os.File) string {
+func readByteLine(t *testing.T, from io.Reader) string {
 	t.Helper()
 	var line []byte
 	for b := make([]byte, 1); ; line = append(line, b[0]) {

@@ -190,9 +190,12 @@ func TestWhatIsNoAnswerIsToldAndTheNextOneCounts(t *testing.T) {
 	if _, err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	told := tail(p.stderr.Name())
+	told, err := os.ReadFile(p.stderr.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range []string{"this is no answer", `"action" is missing`, "there is no observation 6 yet"} {
-		if !strings.Contains(told, want) {
+		if !strings.Contains(string(told), want) {
 			t.Errorf("it is not told %q: %s", want, told)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,15 +32,15 @@ type Config struct {
 	Fenced   Fenced
 }
 
-// A Program is a child process as an agent. It implements [agents.Agent].
+// A Program is a child process as an agent. It implements [agents.Vital].
 type Program struct {
 	desk    *desk
 	process *agents.Process
-	stderr  *os.File
+	stderr  *agents.Stderr
 	writing sync.Mutex
 }
 
-var _ agents.Agent = (*Program)(nil)
+var _ agents.Vital = (*Program)(nil)
 
 // Start starts the program. That it runs is all that is known of it then.
 func Start(cfg Config) (*Program, error) {
@@ -52,11 +51,11 @@ func Start(cfg Config) (*Program, error) {
 	if err := agents.Settle(cmd, cfg.Cell.Dir, cfg.Env); err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
 	}
-	stderr, err := os.OpenFile(filepath.Join(cfg.Cell.Dir, "stderr.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	stderr, err := agents.OpenStderr(filepath.Join(cfg.Cell.Dir, "stderr.log"))
 	if err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
 	}
-	cmd.Stderr = stderr
+	cmd.Stderr = stderr.File
 	process, err := cfg.Boundary.Start(cmd, cfg.Cell)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start program: %w", err), stderr.Close())
@@ -82,11 +81,19 @@ func (p *Program) Act(ctx context.Context, obs world.Observation) (world.Action,
 	if !errors.Is(err, errDead) {
 		return action, err
 	}
-	reason := p.process.Exit()
+	dead := p.Kill("")
 	if err := <-written; err != nil && !errors.Is(err, os.ErrClosed) && !strings.Contains(err.Error(), "broken pipe") {
-		reason += "; " + err.Error()
+		dead.Reason += "; " + err.Error()
 	}
-	return world.Action{}, &agents.DeadError{Reason: reason, Detail: tail(p.stderr.Name())}
+	return world.Action{}, dead
+}
+
+// Heard implements [agents.Vital].
+func (p *Program) Heard() int64 { return p.process.Stdout.Heard() }
+
+// Kill implements [agents.Vital].
+func (p *Program) Kill(reason string) *agents.DeadError {
+	return p.process.Dead(reason, p.stderr.LastWords)
 }
 
 // write says a line to the program. One that does not read is ended.
@@ -111,18 +118,4 @@ func (p *Program) PID() int { return p.process.PID() }
 func (p *Program) Close() (agents.Usage, error) {
 	err := p.process.Stop(stopGrace)
 	return agents.Usage{PeakMemory: p.process.PeakMemory()}, errors.Join(err, p.stderr.Close())
-}
-
-// tail returns the last lines of a file, at most 2 kB; empty if it cannot be read.
-func tail(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > 2048 {
-		_, _ = f.Seek(-2048, io.SeekEnd)
-	}
-	text, _ := io.ReadAll(f)
-	return strings.TrimSpace(string(text))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
@@ -15,13 +16,14 @@ import (
 // farewell is how long a plugin may take to hear that its part is over.
 const farewell = time.Second
 
-// An Agent is a player in another program. It implements [agents.Agent].
+// An Agent is a player in another program. It implements [agents.Vital].
 type Agent struct {
 	program *program
 	client  pb.AgentClient
+	answers atomic.Int64
 }
 
-var _ agents.Agent = (*Agent)(nil)
+var _ agents.Vital = (*Agent)(nil)
 
 // StartAgent starts a plugin that plays. What it says on its standard error is in stderr.log in its folder.
 func StartAgent(cfg Config) (*Agent, error) {
@@ -33,7 +35,7 @@ func StartAgent(cfg Config) (*Agent, error) {
 	if err := said.keepIn(filepath.Join(cfg.Dir, "stderr.log")); err != nil {
 		return nil, errors.Join(fmt.Errorf("start plugin: %w", err), program.close())
 	}
-	return &Agent{program, pb.NewAgentClient(program.conn)}, nil
+	return &Agent{program: program, client: pb.NewAgentClient(program.conn)}, nil
 }
 
 // Act implements [agents.Agent].
@@ -50,6 +52,7 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 		if ctx.Err() != nil {
 			return nil // explained below
 		}
+		a.answers.Add(1)
 		if err == nil {
 			act, err = readAction(answer)
 		}
@@ -62,6 +65,14 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 		return world.Action{}, agents.ErrNoAction
 	}
 	return act, err
+}
+
+// Heard implements [agents.Vital]. A sign of life is an answer in time, and anything on its standard error.
+func (a *Agent) Heard() int64 { return a.answers.Load() + a.program.output.bytes() }
+
+// Kill implements [agents.Vital].
+func (a *Agent) Kill(reason string) *agents.DeadError {
+	return a.program.process.Dead(reason, a.program.output.lastWords)
 }
 
 // PID returns the process id.

@@ -225,7 +225,7 @@ func (e *saidError) Error() string { return e.msg }
 
 // dead says how the process ended.
 func (p *program) dead() error {
-	return &agents.DeadError{Reason: p.process.Exit(), Detail: p.output.lastWords()}
+	return p.process.Dead("", p.output.lastWords)
 }
 
 // close ends the process and whatever it has started.

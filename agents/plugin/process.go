@@ -122,7 +122,7 @@ func (p *process) unstarted(err error, output *output, limit time.Duration) erro
 		return fmt.Errorf("it has not said within %v where it listens", limit)
 	}
 	<-p.Done()
-	return &agents.DeadError{Reason: p.Exit(), Detail: output.lastWords()}
+	return p.Dead("", output.lastWords)
 }
 
 func (p *process) started() bool { return p.Process != nil }
