@@ -54,7 +54,10 @@ var allowed = map[string][]string{
 	"world/star":                     {"world", "go.starlark.net"},
 	"world/conform":                  {"world"},
 	"world/worldtest":                {"world", "world/conform"},
+	"viewer":                         {"viewer/draw", "world"},
 	"viewer/draw":                    {},
+	"viewer/soft":                    {"viewer/draw", "golang.org/x/image"},
+	"viewer/soft/page":               {"viewer/draw", "viewer/soft"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

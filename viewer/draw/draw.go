@@ -79,10 +79,10 @@ type List struct {
 	Legend     []Legend // what colors mean
 }
 
-// Place returns the middle of the shape of an agent, which is the last one that bears its name, and its half size.
+// Place returns the middle of the shape of an agent, which is the last one that bears its name and is painted at any zoom, and its half size.
 func (l *List) Place(agent string) (x, y, r float64, ok bool) {
 	for i := len(l.Shapes) - 1; i >= 0; i-- {
-		if s := &l.Shapes[i]; s.Agent == agent {
+		if s := &l.Shapes[i]; s.Agent == agent && s.From == 0 {
 			return float64(s.X), float64(s.Y), float64(max(s.W, s.H)) / 2, true
 		}
 	}

@@ -1,0 +1,360 @@
+package viewer
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/vitrine-sim/vitrine/viewer/draw"
+)
+
+// board draws cells and what stands in them.
+func (p *picture) board() {
+	w, h := p.extent()
+	p.add(draw.Shape{Form: draw.Rect, X: w / 2, Y: h / 2, W: w, H: h, Fill: floor, Stroke: edge, Width: 2})
+	for _, layer := range p.look.Layers {
+		p.layer(layer, w, h)
+	}
+	p.heatCells()
+	p.window(w, h)
+	left := float32(0)
+	if len(p.look.Pools) > 0 {
+		wide := 2.4 * float32(len(p.look.Pools))
+		p.pools(-0.6-wide/2, h/2)
+		left = -wide - 0.8
+	}
+	p.seats(w, h, left)
+}
+
+// seats draws agents that have no place on the board in a row under it, with what they hold.
+func (p *picture) seats(w, h, left float32) {
+	var absent []int
+	for i, a := range p.view.Agents {
+		if _, _, _, ok := p.Place(a.Name); !ok && !p.onBoard() {
+			absent = append(absent, i)
+		}
+	}
+	size := max(1, max(w, h)/24)
+	columns := max(1, int((w-left)/(size*1.8)))
+	most := p.most()
+	tall := size * float32(1.9+0.24*float64(len(p.look.Bars)))
+	for n, i := range absent {
+		x, y := left+size*(0.9+1.8*float32(n%columns)), h+size+tall*float32(n/columns)
+		p.agent(i, x, y, size)
+		p.holdings(i, x, y+size*0.5, size, most)
+	}
+	lines := float32((len(absent) + columns - 1) / columns)
+	p.bound(left-0.3, -0.3, w-left+0.6, h+0.6+lines*tall)
+}
+
+// onBoard says whether agents have places on the board, so that one who is not there is away.
+func (p *picture) onBoard() bool {
+	return slices.ContainsFunc(p.look.Layers, func(l Layer) bool { return l.Pieces != "" })
+}
+
+// extent returns how wide and high the board is.
+func (p *picture) extent() (w, h float32) {
+	width, okW := p.number(p.look.Width, "")
+	height, okH := p.number(p.look.Height, "")
+	for _, layer := range p.look.Layers {
+		if rows, ok := p.get(layer.Rows, "").([]any); ok && layer.Rows != "" {
+			height = max(height, float64(len(rows)))
+			for _, row := range rows {
+				if s, ok := row.(string); ok {
+					width = max(width, float64(len([]rune(s))))
+				}
+			}
+			okW, okH = true, true
+		}
+	}
+	if !okW || !okH {
+		for _, layer := range p.look.Layers {
+			for _, c := range p.cells(layer) {
+				if !okW {
+					width = max(width, c.x+1)
+				}
+				if !okH {
+					height = max(height, c.y+1)
+				}
+			}
+		}
+	}
+	const most = 2000
+	return float32(max(1, min(most, width))), float32(max(1, min(most, height)))
+}
+
+// A spot is a cell and whose it is.
+type spot struct {
+	x, y  float64
+	agent int // -1: nobody's
+	owner string
+}
+
+// cells returns the cells that a layer names, of all kinds but rows.
+func (p *picture) cells(layer Layer) []spot {
+	var spots []spot
+	list := func(v any, agent int) {
+		cells, _ := v.([]any)
+		for _, c := range cells {
+			if x, y, ok := cell(c); ok {
+				spots = append(spots, spot{x, y, agent, ""})
+			}
+		}
+	}
+	switch {
+	case layer.Cells != "" && perAgent(layer.Cells):
+		for i, a := range p.view.Agents {
+			list(p.get(layer.Cells, a.Name), i)
+		}
+	case layer.Cells != "":
+		list(p.get(layer.Cells, ""), -1)
+	case layer.Pieces != "":
+		for i, a := range p.view.Agents {
+			if hidden, _ := p.get(p.look.Hidden, a.Name).(bool); hidden {
+				continue
+			}
+			if x, y, ok := cell(p.get(layer.Pieces, a.Name)); ok {
+				spots = append(spots, spot{x, y, i, ""})
+			}
+		}
+	case layer.Things != "":
+		for _, t := range p.things(layer) {
+			if x, y, ok := cell(t.at); ok {
+				spots = append(spots, spot{x, y, p.owner(t.owner), t.owner})
+			}
+		}
+	}
+	return spots
+}
+
+// A thing is an object of a list: where it is and whose.
+type thing struct {
+	at    any
+	owner string
+}
+
+func (p *picture) things(layer Layer) []thing {
+	at := layer.At
+	if at == "" {
+		at = "at"
+	}
+	list, _ := p.get(layer.Things, "").([]any)
+	var things []thing
+	for _, v := range list {
+		owner, _ := within(v, layer.Owner).(string)
+		things = append(things, thing{within(v, at), owner})
+	}
+	return things
+}
+
+func (p *picture) owner(name string) int {
+	if i, ok := p.index[name]; ok {
+		return i
+	}
+	return -1
+}
+
+// layer draws one layer of a board of w by h.
+func (p *picture) layer(layer Layer, w, h float32) {
+	if layer.Rows != "" {
+		p.letters(layer)
+		return
+	}
+	shared := color(layer.Color, dim)
+	for _, c := range p.cells(layer) {
+		if c.x < 0 || c.y < 0 || c.x >= float64(w) || c.y >= float64(h) {
+			continue
+		}
+		x, y := float32(c.x)+0.5, float32(c.y)+0.5
+		if layer.Pieces != "" {
+			p.piece(layer, c.agent, x, y)
+			continue
+		}
+		s := draw.Shape{Form: form(layer.Form, draw.Rect), X: x, Y: y, W: 0.92, H: 0.92, Fill: shared}
+		if c.agent >= 0 {
+			a := p.view.Agents[c.agent]
+			s.Agent = a.Name
+			if layer.Color == "" {
+				s.Fill = color(a.Color, dim)
+			}
+		}
+		if layer.Form != "" {
+			s.W, s.H = 0.7, 0.7
+		}
+		p.add(s)
+	}
+	if layer.Name != "" && layer.Color != "" {
+		p.Legend = append(p.Legend, draw.Legend{Color: shared, Form: form(layer.Form, draw.Rect), Text: layer.Name})
+	}
+}
+
+// piece draws an agent on a cell, and which way it looks.
+func (p *picture) piece(layer Layer, i int, x, y float32) {
+	p.agent(i, x, y, 0.9)
+	name := p.view.Agents[i].Name
+	if towards, ok := p.get(layer.Facing, name).(string); ok && layer.Facing != "" {
+		dx, dy := facing(towards)
+		p.add(draw.Shape{Form: draw.Disc, X: x + 0.48*dx, Y: y + 0.48*dy, W: 0.24, H: 0.24, Fill: ink, From: 8})
+	}
+	if text := p.did[name].text; text != "" {
+		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.62, W: 1, H: 0.26, Label: text, Ink: dim, From: 36})
+	}
+}
+
+func facing(towards string) (dx, dy float32) {
+	switch towards {
+	case "N":
+		return 0, -1
+	case "E":
+		return 1, 0
+	case "S":
+		return 0, 1
+	case "W":
+		return -1, 0
+	}
+	return 0, 0
+}
+
+// letters draws rows of letters.
+func (p *picture) letters(layer Layer) {
+	rows, _ := p.get(layer.Rows, "").([]any)
+	for y, row := range rows {
+		s, _ := row.(string)
+		for x, letter := range []rune(s) {
+			if fill := color(layer.Colors[string(letter)], 0); fill != 0 {
+				p.add(draw.Shape{Form: draw.Rect, X: float32(x) + 0.5, Y: float32(y) + 0.5, W: 1, H: 1, Fill: fill})
+			}
+		}
+	}
+}
+
+// Cells returns the cells of a board that an agent sees by the window of the look, as "x,y"; nil where it sees all, or is not there.
+func (lk Look) Cells(v View, get func(ref, agent string) any) map[string]bool {
+	if lk.Window == nil || v.Sees == "" {
+		return nil
+	}
+	cx, cy, ok := cell(get(lk.Window.At, v.Sees))
+	if !ok {
+		return nil
+	}
+	fx, fy := float32(0), float32(-1)
+	if towards, ok := get(lk.Window.Facing, v.Sees).(string); ok && lk.Window.Facing != "" {
+		fx, fy = facing(towards)
+	}
+	seen := make(map[string]bool)
+	w := lk.Window.bounded()
+	for ahead := -w.Behind; ahead <= w.Ahead; ahead++ {
+		for aside := -w.Aside; aside <= w.Aside; aside++ {
+			seen[at(cx+float64(ahead)*float64(fx)-float64(aside)*float64(fy), cy+float64(ahead)*float64(fy)+float64(aside)*float64(fx))] = true
+		}
+	}
+	return seen
+}
+
+// far is farther than anything that is drawn.
+const far = 1e6
+
+func (w Window) bounded() Window {
+	const most = 200
+	w.Ahead, w.Behind, w.Aside = min(most, w.Ahead), min(most, w.Behind), min(most, w.Aside)
+	return w
+}
+
+// at returns the name of a cell.
+func at(x, y float64) string { return fmt.Sprintf("%.0f,%.0f", x, y) }
+
+// window dims the cells that the agent whose view is shown does not see.
+func (p *picture) window(w, h float32) {
+	seen := p.look.Cells(p.view, p.get)
+	if seen == nil {
+		p.unseen()
+		return
+	}
+	for y := range int(h) {
+		from := -1
+		for x := 0; x <= int(w); x++ {
+			hidden := x < int(w) && !seen[at(float64(x), float64(y))]
+			if hidden && from < 0 {
+				from = x
+			}
+			if !hidden && from >= 0 {
+				p.add(draw.Shape{Form: draw.Rect, X: float32(from+x) / 2, Y: float32(y) + 0.5, W: float32(x - from), H: 1, Fill: fog})
+				from = -1
+			}
+		}
+	}
+}
+
+// heatCells lays counts over cells.
+func (p *picture) heatCells() {
+	most := p.hottest()
+	for _, key := range slices.Sorted(maps.Keys(p.counts())) {
+		var x, y float64
+		if n, err := fmt.Sscanf(key, "%g,%g", &x, &y); n == 2 && err == nil && math.Abs(x) < far && math.Abs(y) < far {
+			count := p.view.Heat.Counts[key]
+			p.add(draw.Shape{
+				Form: draw.Rect, X: float32(x) + 0.5, Y: float32(y) + 0.5, W: 1, H: 1, Fill: heat(count, most), Label: fmt.Sprint(count), Ink: ink,
+			})
+		}
+	}
+	if most > 0 {
+		p.Legend = append(p.Legend, draw.Legend{Color: heat(most, most), Text: fmt.Sprintf("%s: %d", p.view.Heat.Name, most)}, draw.Legend{Color: heat(1, most), Text: p.view.Heat.Name + ": 1"})
+	}
+}
+
+func (p *picture) counts() map[string]int {
+	if p.view.Heat == nil {
+		return nil
+	}
+	return p.view.Heat.Counts
+}
+
+func (p *picture) hottest() int {
+	most := 0
+	for _, n := range p.counts() {
+		most = max(most, n)
+	}
+	return most
+}
+
+// heat returns the color of a count: the more of the most there is, the more of it one sees.
+func heat(n, most int) draw.Color {
+	return color("#d55e00", ink).Alpha(0.15 + 0.7*math.Sqrt(float64(n)/float64(max(most, 1))))
+}
+
+// warm lays the count of an agent or a place behind it.
+func (p *picture) warm(name string, x, y, size float32) {
+	if n := p.counts()[name]; n > 0 {
+		p.add(draw.Shape{Form: draw.Disc, X: x, Y: y, W: size, H: size, Fill: heat(n, p.hottest())})
+		p.add(draw.Shape{Form: draw.Text, X: x + size*0.45, Y: y - size*0.45, W: 0.5, H: 0.3, Label: fmt.Sprint(n), Ink: ink})
+	}
+}
+
+// names returns all strings and names of fields in a JSON document.
+func names(doc string) []string {
+	var v any
+	if json.Unmarshal([]byte(doc), &v) != nil {
+		return nil
+	}
+	var found []string
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			found = append(found, v)
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			for key, e := range v {
+				found = append(found, key)
+				walk(e)
+			}
+		}
+	}
+	walk(v)
+	return found
+}

@@ -1,0 +1,294 @@
+package viewer
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/viewer/draw"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// The colors of what belongs to no agent.
+const (
+	ground = draw.Color(0x22282fff)
+	floor  = draw.Color(0x2c343dff)
+	edge   = draw.Color(0x5c6975ff)
+	ink    = draw.Color(0xe8ecefff)
+	dim    = draw.Color(0x98a4afff)
+	water  = draw.Color(0x56b4e9ff)
+	dark   = draw.Color(0x14181cff)
+	fog    = draw.Color(0x10141899)
+)
+
+// A picture is a list in the making.
+type picture struct {
+	*draw.List
+	reader
+	look  Look
+	view  View
+	index map[string]int // of agents, by name
+	did   map[string]deed
+}
+
+// A deed is what an agent did last in the turn.
+type deed struct {
+	text    string
+	targets []string // other agents that its arguments name
+	bad     bool     // it was refused, or there was none
+}
+
+// Draw returns the picture of a state.
+func (lk Look) Draw(st world.State, v View) *draw.List {
+	p := &picture{
+		List: &draw.List{Ground: ground}, reader: reader{st: st, known: make(map[string]any)},
+		look: lk, view: v, index: make(map[string]int), did: make(map[string]deed),
+	}
+	for i, a := range v.Agents {
+		p.index[a.Name] = i
+	}
+	p.readTurn()
+	switch lk.Kind {
+	case Board:
+		p.board()
+	case Places:
+		p.places()
+	default:
+		p.ring()
+	}
+	p.deeds()
+	p.says()
+	p.Title = fmt.Sprintf("turn %d, %d agents", st.Turn, len(v.Agents))
+	return p.List
+}
+
+// readTurn finds out what agents did.
+func (p *picture) readTurn() {
+	for _, e := range p.view.Turn {
+		if _, ok := p.index[e.Agent]; !ok {
+			continue
+		}
+		switch e.Kind {
+		case "action":
+			p.did[e.Agent] = p.deed(e.Data)
+		case "timeout", "invalid", "error", "budget":
+			p.did[e.Agent] = deed{text: e.Kind, bad: true}
+		case world.KindRefusal:
+			d := p.did[e.Agent]
+			d.bad = true
+			p.did[e.Agent] = d
+		}
+	}
+}
+
+func (p *picture) deed(data json.RawMessage) deed {
+	var action struct {
+		Name string
+		Args map[string]any
+	}
+	if json.Unmarshal(data, &action) != nil || action.Name == world.Pass {
+		return deed{}
+	}
+	d := deed{text: action.Name}
+	for _, key := range slices.Sorted(maps.Keys(action.Args)) {
+		switch arg := action.Args[key].(type) {
+		case string:
+			if _, ok := p.index[arg]; ok {
+				d.targets = append(d.targets, arg)
+			}
+			d.text += " " + short(arg)
+		case float64, bool:
+			d.text += fmt.Sprint(" ", arg)
+		}
+	}
+	d.text = short(d.text)
+	return d
+}
+
+// short returns a text that fits under an agent.
+func short(text string) string {
+	const most = 18
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
+}
+
+// agent draws an agent of that size.
+func (p *picture) agent(i int, x, y, size float32) {
+	a := p.view.Agents[i]
+	fill, stroke, letters := color(a.Color, dim), ink, dark
+	var status string
+	_ = p.st.Get(world.StatusFact+"/"+a.Name, &status)
+	gone := status != "" && status != "active" && status != "done"
+	if gone {
+		fill, stroke, letters = fill.Alpha(0.3), edge, dim
+	}
+	if role, ok := p.get(p.look.roleRef(), a.Name).(string); ok && p.look.Palette[role] != "" {
+		stroke = color(p.look.Palette[role], stroke)
+	}
+	p.add(draw.Shape{Form: form(a.Shape, draw.Disc), X: x, Y: y, W: size, H: size, Fill: fill, Stroke: stroke, Width: 1.5, Label: a.Initials, Ink: letters, Agent: a.Name})
+	if gone {
+		p.add(draw.Shape{Form: draw.Cross, X: x + size*0.35, Y: y - size*0.35, W: size * 0.4, H: size * 0.4, Fill: color("#d55e00", ink)})
+	}
+}
+
+// roleRef returns the reference by which agents are colored.
+func (lk Look) roleRef() string {
+	for _, l := range lk.Layers {
+		if l.Pieces != "" && strings.Contains(l.Color, "/") {
+			return l.Color
+		}
+	}
+	return ""
+}
+
+// holdings draws the bars of an agent below it, and what stands there.
+func (p *picture) holdings(i int, x, y, width float32, most []float64) {
+	name := p.view.Agents[i].Name
+	y += 0.12
+	for b, bar := range p.look.Bars {
+		n, ok := p.number(bar.Fact, name)
+		if !ok {
+			continue
+		}
+		fill := color(bar.Color, color(palette[b%len(palette)], ink))
+		share := float32(0)
+		if most[b] > 0 {
+			share = float32(max(0, min(1, n/most[b])))
+		}
+		p.add(draw.Shape{Form: draw.Rect, X: x, Y: y, W: width, H: 0.14, Fill: floor, From: 10, Agent: name})
+		p.add(draw.Shape{Form: draw.Rect, X: x - width/2*(1-share), Y: y, W: width * share, H: 0.14, Fill: fill, From: 10, Agent: name})
+		p.add(draw.Shape{Form: draw.Text, X: x + width/2 + 0.3, Y: y, W: 0.5, H: 0.24, Label: figure(n), Ink: ink, From: 30})
+		y += 0.24
+	}
+	text := p.did[name].text
+	if p.look.Text != "" {
+		if v := p.get(p.look.Text, name); v != nil {
+			text = short(fmt.Sprint(v))
+		}
+	}
+	if text != "" {
+		letters := dim
+		if p.did[name].bad {
+			letters = color("#ff8c5a", ink)
+		}
+		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.08, W: width, H: 0.26, Label: text, Ink: letters, From: 24, Agent: name})
+	}
+}
+
+// most returns what the bars of agents are measured by.
+func (p *picture) most() []float64 {
+	most := make([]float64, len(p.look.Bars))
+	for b, bar := range p.look.Bars {
+		if n, ok := p.number(bar.Of, ""); ok {
+			most[b] = n
+			continue
+		}
+		for _, a := range p.view.Agents {
+			if n, ok := p.number(bar.Fact, a.Name); ok {
+				most[b] = max(most[b], n)
+			}
+		}
+	}
+	return most
+}
+
+// pools draws what all share as tanks around x, y, and returns how wide they are together.
+func (p *picture) pools(x, y float32) {
+	const width, height, apart = 1.6, 2.2, 2.4
+	left := x - apart*float32(len(p.look.Pools)-1)/2
+	for i, pool := range p.look.Pools {
+		n, ok := p.number(pool.Fact, "")
+		if !ok {
+			continue
+		}
+		of, bounded := p.number(pool.Of, "")
+		if !bounded {
+			of = max(n, 1)
+		}
+		share := float32(max(0, min(1, n/of)))
+		cx := left + apart*float32(i)
+		label := figure(n)
+		if bounded {
+			label += " / " + figure(of)
+		}
+		p.add(draw.Shape{Form: draw.Rect, X: cx, Y: y, W: width, H: height, Fill: floor})
+		p.add(draw.Shape{Form: draw.Rect, X: cx, Y: y + height/2*(1-share), W: width, H: height * share, Fill: color(pool.Color, water)})
+		p.add(draw.Shape{Form: draw.Rect, X: cx, Y: y, W: width, H: height, Stroke: edge, Width: 2})
+		p.add(draw.Shape{Form: draw.Text, X: cx, Y: y + height/2 + 0.3, W: width, H: 0.36, Label: label, Ink: ink})
+		p.add(draw.Shape{Form: draw.Text, X: cx, Y: y - height/2 - 0.3, W: width, H: 0.32, Label: name(pool), Ink: dim})
+	}
+}
+
+// name returns what a bar is called.
+func name(b Bar) string {
+	if b.Name != "" {
+		return b.Name
+	}
+	return b.Fact[strings.LastIndexAny(b.Fact, "/#.")+1:]
+}
+
+// figure returns a number in few digits.
+func figure(n float64) string {
+	if n == math.Trunc(n) && math.Abs(n) < 1e6 {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.3g", n)
+}
+
+// deeds draws arrows from those who did something to those whom they did it to.
+func (p *picture) deeds() {
+	for _, a := range p.view.Agents {
+		x, y, _, ok := p.Place(a.Name)
+		for _, target := range p.did[a.Name].targets {
+			tx, ty, r, there := p.Place(target)
+			far := math.Hypot(tx-x, ty-y)
+			if !ok || !there || far < 1e-6 {
+				continue
+			}
+			dx, dy := (tx-x)/far, (ty-y)/far
+			stroke := color(a.Color, dim).Alpha(0.8)
+			if p.did[a.Name].bad {
+				stroke = stroke.Alpha(0.4)
+			}
+			ex, ey := tx-dx*r*1.2, ty-dy*r*1.2
+			sx, sy := x+dx*r*1.2, y+dy*r*1.2
+			p.line(sx, sy, ex, ey, stroke, 2)
+			const barb = 0.25
+			p.line(ex, ey, ex-barb*(dx+dy/2), ey-barb*(dy-dx/2), stroke, 2)
+			p.line(ex, ey, ex-barb*(dx-dy/2), ey-barb*(dy+dx/2), stroke, 2)
+		}
+	}
+}
+
+func (p *picture) line(x1, y1, x2, y2 float64, stroke draw.Color, width float32) {
+	p.add(draw.Shape{
+		Form: draw.Line, X: float32(x1+x2) / 2, Y: float32(y1+y2) / 2, W: float32(x2 - x1), H: float32(y2 - y1), Stroke: stroke, Width: width,
+	})
+}
+
+// says adds what agents say in the turn, the last first.
+func (p *picture) says() {
+	for _, e := range slices.Backward(p.view.Turn) {
+		var message struct {
+			Text string
+			To   []string
+		}
+		if e.Kind != "message" || json.Unmarshal(e.Data, &message) != nil || message.Text == "" {
+			continue
+		}
+		if len(message.To) > 0 {
+			message.Text = "→ " + strings.Join(message.To, ", ") + ": " + message.Text
+		}
+		p.Says = append(p.Says, draw.Say{Agent: e.Agent, Text: message.Text})
+	}
+}
+
+func (p *picture) add(s draw.Shape) { p.Shapes = append(p.Shapes, s) }
+
+// bound sets the box of the world.
+func (p *picture) bound(x, y, w, h float32) { p.X, p.Y, p.W, p.H = x, y, w, h }

@@ -1,0 +1,196 @@
+// Package viewer turns a state of a world into a picture: a [draw.List].
+//
+// What a world looks like is its [Look]: which of its facts are places, pieces, colors and bars. A scenario describes it in its file; where it
+// does not, [Guess] makes one of the facts that there are. So a look is data, and whoever designs a world needs no Go for it.
+//
+// There are three kinds. On a board things stand in cells, which are one by one. Places are named, and agents are at them. In a ring agents
+// sit around what they share, and have beside them what they hold; a great many of them sit in rows.
+//
+// # References
+//
+// A look names facts by references: a path, and if the fact is an object or a list, behind a # the way into it, with dots. In a path {agent}
+// stands for each agent in turn: "agents/{agent}#at.x".
+package viewer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/viewer/draw"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// The kinds of a look.
+const (
+	Board  = "board"
+	Places = "places"
+	Ring   = "ring"
+)
+
+// A Look says how a world is drawn. What it names and a state does not have is not drawn.
+type Look struct {
+	Kind    string               `json:"kind"`
+	Width   string               `json:"width,omitempty"`  // of a board, in cells: a number, or a reference to one; empty: as its layers need it
+	Height  string               `json:"height,omitempty"` // likewise
+	Places  map[string][]float64 `json:"places,omitempty"` // where named places are: x, y; empty: in a circle
+	Links   [][]string           `json:"links,omitempty"`  // pairs of places with a way between them
+	Layers  []Layer              `json:"layers,omitempty"` // the first ones lie under the later ones
+	Bars    []Bar                `json:"bars,omitempty"`   // of each agent
+	Pools   []Bar                `json:"pools,omitempty"`  // what all share, in the middle of a ring or beside a board
+	Text    string               `json:"text,omitempty"`   // reference to what stands under each agent; by default what it did last
+	Hidden  string               `json:"hidden,omitempty"` // reference; where it is true the agent is not there
+	Window  *Window              `json:"window,omitempty"` // what an agent on a board sees of it; nil: all
+	Palette map[string]string    `json:"colors,omitempty"` // colors of words in facts, such as roles: "#rrggbb"
+}
+
+// A Layer is things on a board or at places. It has one of Rows, Cells, Pieces, Things and Owners.
+type Layer struct {
+	Rows   string            `json:"rows,omitempty"`   // reference to a list of strings, one letter for a cell
+	Cells  string            `json:"cells,omitempty"`  // reference to a list of cells [x, y]
+	Pieces string            `json:"pieces,omitempty"` // reference, with {agent}, to where that agent is: a cell [x, y], or the name of a place
+	Things string            `json:"things,omitempty"` // reference to a list of objects, each with a field that says where it is
+	Owners string            `json:"owners,omitempty"` // reference to an object: place -> who has it
+	At     string            `json:"at,omitempty"`     // of things: the field that says where; by default "at"
+	Owner  string            `json:"owner,omitempty"`  // of things: the field that says whose it is
+	Facing string            `json:"facing,omitempty"` // of pieces: reference to "N", "E", "S" or "W"
+	Form   string            `json:"form,omitempty"`   // square, disc, triangle, diamond, hexagon, cross, star
+	Color  string            `json:"color,omitempty"`  // "#rrggbb", or a reference to a word that has a color in Palette; by default that of the agent
+	Colors map[string]string `json:"letters,omitempty"`
+	Name   string            `json:"name,omitempty"` // for the legend
+}
+
+// A Bar is a number that is shown by how long or high something is.
+type Bar struct {
+	Fact  string `json:"fact"`         // reference to a number
+	Of    string `json:"of,omitempty"` // a number, or a reference to one, that is as much as there can be; empty: the greatest that anybody has
+	Color string `json:"color,omitempty"`
+	Name  string `json:"name,omitempty"`
+}
+
+// A Window is the cells around an agent that it sees.
+type Window struct {
+	At     string `json:"at"`               // reference to the agent's cell
+	Facing string `json:"facing,omitempty"` // reference to "N", "E", "S" or "W"; empty: it always faces N
+	Ahead  int    `json:"ahead"`
+	Behind int    `json:"behind"`
+	Aside  int    `json:"aside"` // to either side
+}
+
+// An Agent is how one looks.
+type Agent struct {
+	Name     string `json:"name"`
+	Color    string `json:"color"` // "#rrggbb"
+	Shape    string `json:"shape"`
+	Initials string `json:"initials"`
+}
+
+// A View is what is drawn besides the state.
+type View struct {
+	Agents []Agent       // in seat order
+	Turn   []world.Event // what happened in the turn, or the part of it, that begins with the state
+	Sees   string        // the agent whose view of the world is shown; empty: nobody's
+	Seen   string        // what that agent sees, as JSON; empty: it is not known, and its window counts
+	Heat   *Heat         // what is laid over it; nil: nothing
+}
+
+// Hash returns what a state is known by: SHA-256, in hexadecimal digits, of a line for each of its facts in the order of their paths: the path, a
+// space, its value as canonical JSON.
+func Hash(st world.State) string {
+	h := sha256.New()
+	for _, path := range st.Paths("") {
+		raw, _ := st.Fact(path)
+		h.Write([]byte(path + " "))
+		h.Write(raw)
+		h.Write([]byte("\n"))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// A reader reads references in one state. Facts that it has decoded it knows.
+type reader struct {
+	st    world.State
+	known map[string]any
+}
+
+// get returns what a reference names, for an agent; nil: it is not there.
+func (r *reader) get(ref, agent string) any {
+	path, inner, _ := strings.Cut(strings.ReplaceAll(ref, "{agent}", agent), "#")
+	v, ok := r.known[path]
+	if !ok {
+		raw, there := r.st.Fact(path)
+		if there {
+			_ = json.Unmarshal(raw, &v) // facts are JSON
+		}
+		r.known[path] = v
+	}
+	for inner != "" && v != nil {
+		var field string
+		field, inner, _ = strings.Cut(inner, ".")
+		v = within(v, field)
+	}
+	return v
+}
+
+func within(v any, field string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return v[field]
+	case []any:
+		if i, err := strconv.Atoi(field); err == nil && i >= 0 && i < len(v) {
+			return v[i]
+		}
+	}
+	return nil
+}
+
+// number returns what a number, or a reference to one, is.
+func (r *reader) number(ref, agent string) (float64, bool) {
+	if n, err := strconv.ParseFloat(ref, 64); err == nil {
+		return n, true
+	}
+	if ref == "" {
+		return 0, false
+	}
+	n, ok := r.get(ref, agent).(float64)
+	return n, ok
+}
+
+// cell returns a value as a cell.
+func cell(v any) (x, y float64, ok bool) {
+	switch v := v.(type) {
+	case []any:
+		if len(v) == 2 {
+			x, okX := v[0].(float64)
+			y, okY := v[1].(float64)
+			return x, y, okX && okY
+		}
+	case map[string]any:
+		x, okX := v["x"].(float64)
+		y, okY := v["y"].(float64)
+		return x, y, okX && okY
+	}
+	return 0, 0, false
+}
+
+// color returns the color that "#rrggbb" says, or other if it says none.
+func color(s string, other draw.Color) draw.Color {
+	if len(s) == 7 && s[0] == '#' {
+		if n, err := strconv.ParseUint(s[1:], 16, 32); err == nil {
+			return draw.Color(n)<<8 | 0xff
+		}
+	}
+	return other
+}
+
+// form returns the form of that name, or other if there is none.
+func form(name string, other draw.Form) draw.Form {
+	if f, ok := map[string]draw.Form{
+		"square": draw.Rect, "disc": draw.Disc, "triangle": draw.Triangle, "diamond": draw.Diamond, "hexagon": draw.Hexagon, "cross": draw.Cross, "star": draw.Star,
+	}[name]; ok {
+		return f
+	}
+	return other
+}

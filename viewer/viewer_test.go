@@ -1,0 +1,195 @@
+package viewer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vitrine-sim/vitrine/viewer/draw"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// state returns one with these facts.
+func state(facts map[string]any) world.State {
+	set := make(map[string]json.RawMessage)
+	for path, v := range facts {
+		set[path] = world.JSON(v)
+	}
+	return world.State{}.Apply(world.Event{Kind: "facts", Set: set})
+}
+
+func alone(string) string { return "" }
+
+func TestAWorldOfWhichNobodySaysWhatItLooksLikeHasALook(t *testing.T) {
+	agents := []string{"ada", "bob"}
+	for name, c := range map[string]struct {
+		facts  map[string]any
+		kind   string
+		layers int
+		bars   string
+		pools  string
+	}{
+		"a lake":            {map[string]any{"lake/tons": 60, "lake/capacity": 100, "agents/ada/total": 5, "agents/bob/total": 7, "lake/turn": 1}, Ring, 0, "total", "tons"},
+		"a board of pieces": {map[string]any{"at/ada": []int{1, 2}, "at/bob": []int{3, 0}}, Board, 1, "", ""},
+		"a board with walls": {map[string]any{
+			"maze/rows": []string{"####", "#..#", "####"}, "who/ada": map[string]any{"at": []int{1, 1}, "hp": 3}, "who/bob": map[string]any{"at": []int{2, 1}, "hp": 1},
+		}, Board, 2, "hp", ""},
+		"a village": {map[string]any{"at/ada": "cafe", "at/bob": "park"}, Places, 1, "", ""},
+		"nothing":   {map[string]any{"run/seed": 3}, Ring, 0, "", ""},
+	} {
+		look := Guess(state(c.facts), agents)
+		var bars, pools []string
+		for _, b := range look.Bars {
+			bars = append(bars, b.Name)
+		}
+		for _, b := range look.Pools {
+			pools = append(pools, b.Name)
+		}
+		if look.Kind != c.kind || len(look.Layers) != c.layers || strings.Join(bars, " ") != c.bars || strings.Join(pools, " ") != c.pools {
+			t.Errorf("%s: %+v", name, look)
+		}
+		l := look.Draw(state(c.facts), View{Agents: Agents(agents, alone)})
+		for _, agent := range agents {
+			if _, _, _, ok := l.Place(agent); !ok {
+				t.Errorf("%s: %s is not in the picture", name, agent)
+			}
+		}
+		for _, s := range l.Shapes {
+			if s.Agent == "" {
+				continue
+			}
+			if s.X < l.X || s.Y < l.Y || s.X > l.X+l.W || s.Y > l.Y+l.H {
+				t.Errorf("%s: %q of %s is outside of the world", name, s.Label, s.Agent)
+			}
+		}
+	}
+}
+
+func TestPiecesStandOnTheirCells(t *testing.T) {
+	st := state(map[string]any{"at/ada": []int{1, 2}, "at/bob": map[string]int{"x": 3, "y": 0}})
+	l := Look{Kind: Board, Width: "5", Height: "4", Layers: []Layer{{Pieces: "at/{agent}"}}}.Draw(st, View{Agents: Agents([]string{"ada", "bob"}, alone)})
+	for agent, want := range map[string][2]float64{"ada": {1.5, 2.5}, "bob": {3.5, 0.5}} {
+		if x, y, _, ok := l.Place(agent); !ok || x != want[0] || y != want[1] {
+			t.Errorf("%s is at %g, %g", agent, x, y)
+		}
+	}
+}
+
+func TestWhatAnAgentDoesNotSeeIsDimmed(t *testing.T) {
+	st := state(map[string]any{"at/ada": []int{4, 4}, "facing/ada": "E"})
+	look := Look{Kind: Board, Width: "10", Height: "8", Window: &Window{At: "at/{agent}", Facing: "facing/{agent}", Ahead: 3, Behind: 1, Aside: 1}}
+	l := look.Draw(st, View{Agents: Agents([]string{"ada"}, alone), Sees: "ada"})
+	dimmed := make(map[[2]int]bool)
+	for _, s := range l.Shapes {
+		if s.Fill == fog {
+			for x := s.X - s.W/2; x < s.X+s.W/2; x++ {
+				dimmed[[2]int{int(x), int(s.Y)}] = true
+			}
+		}
+	}
+	for y := range 8 {
+		for x := range 10 {
+			seen := x >= 3 && x <= 7 && y >= 3 && y <= 5
+			if dimmed[[2]int{x, y}] == seen {
+				t.Errorf("cell %d, %d: seen %v, dimmed %v", x, y, seen, dimmed[[2]int{x, y}])
+			}
+		}
+	}
+}
+
+func TestWhatAgentsDoAndSayIsSeen(t *testing.T) {
+	st := state(map[string]any{"purse/ada": 3})
+	turn := []world.Event{
+		{Kind: "action", Agent: "ada", Data: json.RawMessage(`{"name":"give","args":{"to":"bob","coins":2}}`)},
+		{Kind: "message", Agent: "bob", Data: json.RawMessage(`{"text":"thanks","to":["ada"]}`)},
+		{Kind: "timeout", Agent: "bob"},
+	}
+	l := Guess(st, []string{"ada", "bob"}).Draw(st, View{Agents: Agents([]string{"ada", "bob"}, alone), Turn: turn})
+	var labels []string
+	lines := 0
+	for _, s := range l.Shapes {
+		labels = append(labels, s.Label)
+		if s.Form == draw.Line {
+			lines++
+		}
+	}
+	if !slices.Contains(labels, "give 2 bob") || !slices.Contains(labels, "timeout") || lines != 3 {
+		t.Errorf("%d lines, labels %q", lines, labels)
+	}
+	if len(l.Says) != 1 || l.Says[0] != (draw.Say{Agent: "bob", Text: "→ ada: thanks"}) {
+		t.Errorf("said: %+v", l.Says)
+	}
+}
+
+func TestAgentsCanBeToldApart(t *testing.T) {
+	names := make([]string, 40)
+	for i := range names {
+		names[i] = "agent" + string(rune('a'+i%26)) + string(rune('a'+i/26))
+	}
+	seen := make(map[string]string)
+	for _, a := range Agents(names, alone) {
+		if other := seen[a.Color+a.Shape]; other != "" {
+			t.Errorf("%s looks like %s", a.Name, other)
+		}
+		seen[a.Color+a.Shape] = a.Name
+	}
+	grouped := Agents([]string{"cod1", "cod2", "eel1"}, func(name string) string { return name[:3] })
+	if grouped[0].Color != grouped[1].Color || grouped[0].Color == grouped[2].Color || grouped[0].Initials == grouped[1].Initials {
+		t.Errorf("groups: %+v", grouped)
+	}
+}
+
+func TestColorsOfAgentsStandOutFromTheGround(t *testing.T) {
+	luminance := func(c draw.Color) float64 {
+		r, g, b, _ := c.RGBA()
+		var sum float64
+		for i, v := range []uint8{r, g, b} {
+			l := float64(v) / 255
+			if l <= 0.04045 {
+				l /= 12.92
+			} else {
+				l = math.Pow((l+0.055)/1.055, 2.4)
+			}
+			sum += l * [...]float64{0.2126, 0.7152, 0.0722}[i]
+		}
+		return sum
+	}
+	for _, c := range palette {
+		for _, below := range []draw.Color{ground, floor} {
+			if contrast := (luminance(color(c, 0)) + 0.05) / (luminance(below) + 0.05); contrast < 3 {
+				t.Errorf("%s on %08x: %.2f to 1", c, below, contrast)
+			}
+		}
+	}
+}
+
+func TestAHashIsThatOfAllFacts(t *testing.T) {
+	sum := sha256.Sum256([]byte("a/b {\"x\":1}\nc 2\n"))
+	if got := Hash(state(map[string]any{"c": 2, "a/b": map[string]int{"x": 1}})); got != hex.EncodeToString(sum[:]) {
+		t.Error(got)
+	}
+}
+
+func FuzzLook(f *testing.F) {
+	f.Add(`{"kind":"board","layers":[{"cells":"c"},{"pieces":"at/{agent}"},{"rows":"r"}]}`, `{"c":[[1,2],[1e300,-4]],"at/a":[0,0],"r":["##"]}`)
+	f.Add(`{"kind":"places","places":{"x":[1,1],"y":[1,1]},"layers":[{"pieces":"at/{agent}"}]}`, `{"at/a":"x"}`)
+	f.Add(`{"bars":[{"fact":"n/{agent}","of":"0"}],"pools":[{"fact":"m"}]}`, `{"n/a":-1,"m":1e308}`)
+	f.Fuzz(func(t *testing.T, look, facts string) {
+		var lk Look
+		var set map[string]any
+		if json.Unmarshal([]byte(look), &lk) != nil || json.Unmarshal([]byte(facts), &set) != nil {
+			return
+		}
+		st := state(set)
+		for _, lk := range []Look{lk, Guess(st, []string{"a"})} {
+			l := lk.Draw(st, View{Agents: Agents([]string{"a"}, alone), Sees: "a"})
+			if _, err := draw.Decode(l.Encode(nil)); err != nil {
+				t.Fatalf("%+v: what it draws cannot be read: %v", lk, err)
+			}
+		}
+	})
+}
