@@ -16,7 +16,7 @@ const module = "github.com/vitrine-sim/vitrine"
 // one way: cmd -> arena -> agents -> world, and each module from outside has one package that knows it.
 var allowed = map[string][]string{
 	"cmd/vitrine": {
-		"agents", "agents/claude", "agents/confine", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "arena", "scenarios", "world",
+		"agents", "agents/claude", "agents/confine", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "agents/tamper", "arena", "scenarios", "world",
 		"world/bazaar",
 		"world/commons",
 		"world/conform",
@@ -27,20 +27,20 @@ var allowed = map[string][]string{
 		"world/star",
 		"world/werewolf",
 	},
-	"arena":             {"agents", "world"},
+	"arena":             {"agents", "agents/tamper", "world"},
 	"agents":            {"world"},
 	"agents/agentstest": {"agents", "world"},
-	"agents/claude":     {"agents", "agents/confine", "world", "github.com/modelcontextprotocol/go-sdk"},
-	"agents/gateway":    {"world"},
-	"agents/egress":     {},
+	"agents/claude":     {"agents", "agents/confine", "agents/tamper", "world", "github.com/modelcontextprotocol/go-sdk"},
+	"agents/gateway":    {"agents/tamper", "world"},
 	"agents/confine":    {"agents", "github.com/landlock-lsm/go-landlock", "golang.org/x/sys"},
-	"agents/lines":      {"agents", "agents/confine", "world"},
+	"agents/lines":      {"agents", "agents/confine", "agents/tamper", "world"},
 	"agents/plugin": {
-		"agents", "agents/confine", "agents/plugin/proto/vitrine/v1", "world",
+		"agents", "agents/confine", "agents/plugin/proto/vitrine/v1", "agents/tamper", "world",
 		"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc",
 	},
 	"agents/plugin/proto/vitrine/v1": {"google.golang.org/grpc", "google.golang.org/protobuf"}, // generated
 	"agents/scripted":                {"agents", "world"},
+	"agents/tamper":                  {},
 	"examples/plugin-go/fisher":      {"agents/plugin", "world"},
 	"examples/plugin-go/lake":        {"agents/plugin", "world"},
 	"scenarios":                      {"github.com/BurntSushi/toml"},

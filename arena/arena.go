@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -57,7 +58,8 @@ type Seat struct {
 	Spent func() string
 	// Troubles returns what troubles there were with its model since it was called last; nil: it has none.
 	Troubles func() []Trouble
-	Clocks   *Clocks // nil: the agent has those of all
+	Evidence *tamper.Evidence // of what it tries beside the game; nil: nobody watches it
+	Clocks   *Clocks          // nil: the agent has those of all
 	// Recorded says that the agent is not asked as long as the past is played: its acts are there.
 	Recorded bool
 }

@@ -19,7 +19,8 @@ type Tally struct {
 	Budgets  int `json:"budgets"`  // times it could not act because a budget was spent
 	Defaults int `json:"defaults"` // times the default action was done in its place; no action of its own
 	Messages int `json:"messages"` // of its actions, how many said something to others
-	Fenced   int `json:"fenced"`   // times it acted when nobody had asked it, or asked the model as somebody else, which had no effect; not among its actions
+	Fenced   int `json:"fenced"`   // times it acted when nobody had asked it, which had no effect; not among its actions
+	Tampers  int `json:"tampers"`  // times it was seen to try something beside the game
 	Troubles int `json:"troubles"` // times its model did not do as it should, whatever came of it
 
 	WallMS float64 `json:"wall_ms"` // milliseconds that were waited for its acts
@@ -40,6 +41,10 @@ func (t *Tally) count(ev world.Event) {
 	case KindFenced:
 		if r, err := fencedOf(ev); err == nil {
 			t.Fenced += r.Times
+		}
+	case KindTamper:
+		if a, err := AttemptOf(ev); err == nil {
+			t.Tampers += a.Times
 		}
 	case KindAction:
 		a, err := actOf(ev, 0)

@@ -33,7 +33,10 @@ const (
 	KindHeld     = "held"     // the game stands still, for an operator wants it to
 	KindResume   = "resume"   // the game goes on in this state: an operator intervened while nobody played it
 	KindBranch   = "branch"   // the game goes on by other settings, see [Past]; data: {"seed": n}
-	KindFenced   = "fenced"   // an agent acted when nobody had asked it, or asked the model as somebody else; data: {"action": name, "reason": text, "times": n}
+	KindFenced   = "fenced"   // an agent acted when nobody had asked it; data: {"action": name, "reason": text, "times": n}
+	// KindTamper tells what an agent was seen to try beside the game; data: {"what": kind}, a kind of package tamper, and in the
+	// process facts how often and how: {"times": n, "sample": text}.
+	KindTamper = "tamper"
 )
 
 // opening returns the first events of an episode.
@@ -161,7 +164,7 @@ func own(events []world.Event) error {
 	for _, ev := range events {
 		switch ev.Kind {
 		case world.KindTurn, KindStart, KindPhase, KindAction, KindTimeout, KindInvalid, KindError, KindBudget, KindMessage, KindEnd,
-			KindOperator, KindHeld, KindResume, KindBranch, KindFenced:
+			KindOperator, KindHeld, KindResume, KindBranch, KindFenced, KindTamper:
 			return fmt.Errorf("the rules made an event %q, which is not theirs to make: give it another kind", ev.Kind)
 		}
 	}

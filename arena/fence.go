@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -22,17 +23,28 @@ type fenced struct {
 	Times  int    `json:"times"`
 }
 
+// maxReasons is how many reasons of an agent are told apart.
+const maxReasons = 8
+
 // refuse adds an act. An agent that floods the fence adds to its events and not to their number.
 func (f *fence) refuse(agent, action, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	reasons, reason := 0, tamper.Line(reason)
 	for i := range f.refused {
-		if f.refused[i].agent == agent && f.refused[i].Reason == reason {
-			f.refused[i].Times++
+		r := &f.refused[i]
+		if r.agent != agent {
+			continue
+		}
+		if reasons++; r.Reason == reason || reasons == maxReasons {
+			r.Times++
 			return
 		}
 	}
-	f.refused = append(f.refused, fenced{agent: agent, Action: action, Reason: reason, Times: 1})
+	if reasons == maxReasons-1 {
+		reason = "for other reasons"
+	}
+	f.refused = append(f.refused, fenced{agent: agent, Action: tamper.Line(action), Reason: reason, Times: 1})
 }
 
 // events returns the events of what was refused since it was called last. They wait until the episode has begun.

@@ -21,6 +21,8 @@ type livePlayers struct {
 	cast    *cast
 	clock   clock // of the episode
 	fence   fence
+	tried   map[tried]bool    // what the log says that agents were seen to try
+	triedIn int               // in this turn
 	refused map[string]string // why an agent's last action had no effect
 	turn    int               // last one that was announced
 	held    bool              // the log says that the game is held
@@ -222,14 +224,8 @@ func (p *livePlayers) whyLeft() error {
 func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
 	// An interruption must not lose what was decided, so the store is not given the context that it ends.
 	ctx := context.WithoutCancel(p.ctx)
-	if refused := p.fence.events(p.Store.State()); len(refused) > 0 {
-		st, err := p.Store.Commit(ctx, func(world.State) ([]world.Event, error) { return refused, nil })
-		if err != nil {
-			return st, err
-		}
-	}
 	begins := p.Store.State().Seq == 0
-	st, err := p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {
+	st, err := p.commitAfter(ctx, func(st world.State) ([]world.Event, error) {
 		events, err := decide(st)
 		for i := range events {
 			p.explain(events[i])

@@ -29,7 +29,7 @@ func TestRulesCannotMakeTheEventsOfTheArena(t *testing.T) {
 	}
 	for _, kind := range []string{
 		world.KindTurn, KindStart, KindPhase, KindAction, KindTimeout, KindInvalid, KindError, KindBudget, KindMessage, KindEnd,
-		KindOperator, KindHeld, KindResume, KindBranch, KindFenced,
+		KindOperator, KindHeld, KindResume, KindBranch, KindFenced, KindTamper,
 	} {
 		want := `an event "` + kind + `", which is not theirs to make`
 		g := Game{Rules: forger{rules, kind}, Agents: five, Turns: 1, Schedule: Parallel}

@@ -167,9 +167,12 @@ func (r *recordedPlayers) later(world.State) (world.State, error) {
 	return r.state, err
 }
 
+// aside says whether events of that kind are of agents that did something besides acting. They come together.
+func aside(kind string) bool { return kind == KindFenced || kind == KindTamper }
+
 func (r *recordedPlayers) fromOutside() bool {
 	kind := r.unmatched[0].Kind
-	return kind == KindOperator || kind == KindHeld || kind == KindResume || kind == KindBranch || kind == KindFenced
+	return kind == KindOperator || kind == KindHeld || kind == KindResume || kind == KindBranch || aside(kind)
 }
 
 // outside goes on to the next commit that comes from the game.
@@ -202,7 +205,7 @@ func (r *recordedPlayers) matchOutside() error {
 			return r.mistake(found.Seq, "%v", err)
 		}
 		events = append(events, ev)
-		if found.Kind != KindFenced {
+		if !aside(found.Kind) {
 			break // it comes alone
 		}
 	}
@@ -227,6 +230,8 @@ func (g *Game) outsider(st world.State, found world.Event) (world.Event, error) 
 		return world.Event{Kind: KindResume}, nil
 	case KindBranch:
 		return world.Event{}, errors.New("a branch begins here that the run does not have")
+	case KindTamper:
+		return g.tampered(found)
 	}
 	r, err := fencedOf(found)
 	if err == nil && r.Times < 1 {

@@ -5,7 +5,13 @@ import (
 	"fmt"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
+)
+
+const (
+	maxCalls  = 16   // calls of act between two observations that may be a mistake
+	maxBlocks = 1000 // of a reply that are remembered
 )
 
 // Act implements [agents.Agent].
@@ -20,6 +26,9 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 	if a.told != "" { // nothing is held yet, so that this is a message, which may be longer
 		text = a.told + "\n\n" + text
 	}
+	a.mu.Lock()
+	a.name, a.called = obs.Agent, 0
+	a.mu.Unlock()
 	a.generation.Add(1)
 	defer a.generation.Add(1)
 	if err := a.show(text); err != nil {
@@ -90,8 +99,23 @@ func (a *Agent) show(text string) error {
 	return a.stream.user(text)
 }
 
+// suspect takes note of an act in the name of somebody else, and of more acts than anybody means. It returns the action without a name.
+func (a *Agent) suspect(action world.Action) world.Action {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.called++; a.called > maxCalls {
+		a.cfg.Evidence.Sawf(tamper.Acts, "more than %d between two observations", maxCalls)
+	}
+	if action.Agent != "" && action.Agent != a.name {
+		a.cfg.Evidence.Sawf(tamper.Author, "%s as %q", action.Name, action.Agent)
+	}
+	action.Agent = ""
+	return action
+}
+
 // take is the act tool. It offers the action to the Act that waits, then waits for what the agent shall see next.
 func (a *Agent) take(ctx context.Context, toolUse string, action world.Action) (string, error) {
+	action = a.suspect(action)
 	c := &call{
 		ctx: ctx, action: action, generation: a.generation.Load(), reply: a.replyOf(toolUse),
 		result: make(chan callResult, 1),
@@ -152,9 +176,13 @@ func (a *Agent) replyOf(toolUse string) string {
 
 // note remembers which tool uses the newest reply holds. A reply comes as one line for each of its blocks.
 func (a *Agent) note(m message) {
+	for i := range m.Content {
+		m.Content[i].Input, m.Content[i].Content = nil, nil // which may be long
+	}
+	m.Content = m.Content[:min(len(m.Content), maxBlocks)]
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if m.ID == a.last.ID {
+	if m.ID == a.last.ID && len(a.last.Content)+len(m.Content) <= maxBlocks {
 		a.last.Content = append(a.last.Content, m.Content...)
 	} else {
 		a.last = m

@@ -41,6 +41,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -84,6 +85,8 @@ type Config struct {
 	// for it can only be that of the process that called; the reason is what the model reads. Such an action has no effect. Any
 	// goroutine may call Fenced until Close has returned, and the agent waits for it. nil: nobody is told.
 	Fenced func(action world.Action, reason string)
+
+	Evidence *tamper.Evidence // takes note of what the agent tries; nil: nobody does
 }
 
 // A Server is an MCP server on standard input and output, a process that Claude Code starts and ends. The model may call all its tools,
@@ -118,9 +121,14 @@ type Agent struct {
 	// time, or was made before the newest observation was seen, is refused. After Close was called it is closed.
 	generation atomic.Int64
 
-	mu    sync.Mutex
-	last  message // the model's newest reply that calls tools
-	cause string  // why we killed the process, if we did
+	watch watch       // of read alone
+	pace  tamper.Pace // of read
+
+	mu     sync.Mutex
+	last   message // the model's newest reply that calls tools
+	cause  string  // why we killed the process, if we did
+	name   string  // of the agent
+	called int     // calls of act since the newest observation
 
 	// Act alone uses what follows.
 	held     *call  // the act whose result will be the next observation
@@ -148,10 +156,13 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 	}
 	a := &Agent{
 		cfg: cfg, told: cfg.Told, process: process, stderr: stderr,
-		stream: newStream(process.Stdin, process.Stdout),
-		calls:  make(chan *call), results: make(chan inbound, 1), closing: make(chan struct{}),
+		watch: watch{evidence: cfg.Evidence, dir: cfg.Dir, hidden: cfg.Hidden},
+		calls: make(chan *call), results: make(chan inbound, 1), closing: make(chan struct{}),
 	}
+	a.stream = newStream(process.Stdin, tamper.Reader{Reader: process.Stdout, Pace: &a.pace, Evidence: cfg.Evidence, Stop: process.Done()})
+	a.stream.odd = func(line []byte) { cfg.Evidence.Sawf(tamper.Garbage, "%.100q", line) }
 	a.mcp = newTransport(a.stream)
+	a.mcp.evidence = cfg.Evidence
 	go a.read() // ends with the process's output
 
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -203,15 +214,20 @@ func (a *Agent) read() {
 				a.kill("this version of Claude Code does not offer the act tool")
 			}
 		case "assistant":
+			a.watch.called(in.Message)
 			a.note(in.Message)
+		case "user":
+			a.watch.answered(in.Message)
 		case "result":
 			if a.awaited.CompareAndSwap(1, 0) {
 				a.results <- in // has room for it
 			}
 		case "control_request":
+			a.pace.Hear(tamper.CostOfLine, a.cfg.Evidence, a.process.Done())
 			if in.Request.Subtype == "mcp_message" && in.Request.Server == serverName {
 				a.mcp.deliver(in.RequestID, in.Request.Message)
 			} else {
+				a.cfg.Evidence.Sawf(tamper.Garbage, "a control request %q", in.Request.Subtype)
 				_ = a.stream.refuse(in.RequestID, "not supported here") // a broken pipe shows as the end of the stream
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -21,8 +22,10 @@ const (
 	fullName   = "mcp__" + serverName + "__" + toolName
 )
 
-// maxAction is the longest action in bytes that is handed on. Rules want a few numbers or a speech, not a file.
-const maxAction = 64 << 10
+const (
+	maxAction = 64 << 10 // bytes of an action that is handed on: rules want a few numbers or a speech, not a file
+	maxOpen   = 64       // calls of an agent that wait for their results
+)
 
 // actSchema is what the tool takes. It is the same in every turn, so that requests keep their beginning and the model's prompt
 // cache holds; which actions are legal stands in each observation.
@@ -72,7 +75,8 @@ func newServer(version string, take func(ctx context.Context, toolUse string, ac
 	return server
 }
 
-// decodeAction reads the arguments of the act tool. Whether the action is legal is for the rules to say.
+// decodeAction reads the arguments of the act tool. Whether the action is legal is for the rules to say. It names an agent if somebody says who
+// acts, who need not be the one.
 func decodeAction(args json.RawMessage) (world.Action, error) {
 	if len(args) > maxAction {
 		return world.Action{}, fmt.Errorf("an action has at most %d bytes", maxAction)
@@ -80,6 +84,7 @@ func decodeAction(args json.RawMessage) (world.Action, error) {
 	var in struct {
 		Action string          `json:"action"`
 		Args   json.RawMessage `json:"args"`
+		Agent  json.RawMessage `json:"agent"` // the schema has none
 	}
 	if err := json.Unmarshal(args, &in); err != nil {
 		return world.Action{}, fmt.Errorf("not an action: %w", err)
@@ -87,7 +92,9 @@ func decodeAction(args json.RawMessage) (world.Action, error) {
 	if in.Action == "" {
 		return world.Action{}, errors.New(`"action" is missing`)
 	}
-	return world.Action{Name: in.Action, Args: in.Args}, nil
+	action := world.Action{Name: in.Action, Args: in.Args}
+	_ = json.Unmarshal(in.Agent, &action.Agent) // what is no text names nobody
+	return action, nil
 }
 
 // A transport carries MCP messages inside the control requests of a stream. It is an [mcp.Transport] and its one [mcp.Connection].
@@ -96,6 +103,8 @@ type transport struct {
 	in     chan jsonrpc.Message
 	closed chan struct{}
 	once   sync.Once
+
+	evidence *tamper.Evidence
 
 	mu       sync.Mutex
 	requests map[jsonrpc.ID]string // control request that carries the MCP request with that id
@@ -117,12 +126,19 @@ func (t *transport) deliver(requestID string, raw json.RawMessage) {
 	if ok && req.IsCall() {
 		t.mu.Lock()
 		_, doubled := t.requests[req.ID]
-		if !doubled {
+		full := len(t.requests) >= maxOpen
+		if !doubled && !full {
 			t.requests[req.ID] = requestID
 		}
 		t.mu.Unlock()
-		if doubled {
+		t.watch(req)
+		switch {
+		case doubled:
 			return // the one before it is being answered
+		case full:
+			t.evidence.Sawf(tamper.Acts, "more than %d at once", maxOpen)
+			_ = t.stream.refuse(requestID, "too many calls at once")
+			return
 		}
 	} else {
 		// A notification has no answer in MCP, but the control request that carries it does.
@@ -132,6 +148,14 @@ func (t *transport) deliver(requestID string, raw json.RawMessage) {
 	select {
 	case t.in <- msg:
 	case <-t.closed:
+	}
+}
+
+// watch takes note of a call of a tool that there is not.
+func (t *transport) watch(req *jsonrpc.Request) {
+	var params struct{ Name string }
+	if req.Method == "tools/call" && json.Unmarshal(req.Params, &params) == nil && params.Name != toolName {
+		t.evidence.Sawf(tamper.Tool, "%s of the world", params.Name)
 	}
 }
 

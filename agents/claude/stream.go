@@ -2,6 +2,7 @@ package claude
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,8 +14,10 @@ import (
 	"time"
 )
 
-// maxLine bounds what is kept of a line of the child, which is the longest message that it can say to us.
-const maxLine = 64 << 20
+const (
+	maxLine = 64 << 20 // bytes of a line of the child; one that says more is ended
+	maxKept = 4 << 20  // bytes of a line that is read; a longer one, such as that of a picture, is passed over
+)
 
 // writeLimit bounds one write to the child. Its pipe holds 64 kB, and a live Claude Code always reads.
 const writeLimit = 10 * time.Second
@@ -24,6 +27,7 @@ const writeLimit = 10 * time.Second
 type stream struct {
 	out *os.File
 	in  io.Reader
+	odd func(line []byte) // told of each line that is no JSON object; nil: nobody is
 
 	writing sync.Mutex // one line at a time; guards broken
 	broken  error      // why nothing more can be written: half a line may stand there
@@ -86,8 +90,14 @@ type message struct {
 
 // contentBlock is a message's content, which is text or a list of blocks; only the blocks are of interest.
 type contentBlock []struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
+	Type  string          `json:"type"`
+	ID    string          `json:"id"` // tool_use
+	Name  string          `json:"name"`
+	Input json.RawMessage `json:"input"`
+
+	ToolUse string          `json:"tool_use_id"` // tool_result
+	IsError bool            `json:"is_error"`
+	Content json.RawMessage `json:"content"`
 }
 
 func (c *contentBlock) UnmarshalJSON(raw []byte) error {
@@ -109,12 +119,16 @@ func (s *stream) read(handle func(inbound)) error {
 	for {
 		line, err := readLine(r)
 		var in inbound
-		if len(line) > 0 && line[0] == '{' && readable(json.Unmarshal(line, &in)) {
-			if in.Type == "control_response" {
-				s.answer(in.Response)
-			} else {
-				handle(in)
+		switch line = bytes.TrimSpace(line); {
+		case len(line) == 0:
+		case line[0] != '{' || !readable(json.Unmarshal(line, &in)):
+			if s.odd != nil {
+				s.odd(line)
 			}
+		case in.Type == "control_response":
+			s.answer(in.Response)
+		default:
+			handle(in)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -125,14 +139,18 @@ func (s *stream) read(handle func(inbound)) error {
 	}
 }
 
-// readLine reads a line of at most maxLine bytes.
+// readLine reads a line of at most maxLine bytes, and returns it if it has at most maxKept.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
-	for {
+	for size := 0; ; {
 		piece, err := r.ReadSlice('\n')
-		line = append(line, piece...)
-		if len(line) > maxLine {
+		if size += len(piece); size > maxLine {
 			return nil, fmt.Errorf("a line of more than %d bytes", maxLine)
+		}
+		if size > maxKept {
+			line = nil
+		} else {
+			line = append(line, piece...)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err

@@ -66,7 +66,7 @@ func (o order) become() error {
 		}
 	}
 	if o.Uses.Seccomp {
-		if err := filterCalls(o.Uses.Proxy); err != nil {
+		if err := filterCalls(); err != nil {
 			return fmt.Errorf("seccomp: %w", err)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -17,15 +16,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 )
 
 const (
 	messagesPath = "/v1/messages"
 	countPath    = "/v1/messages/count_tokens"
 
-	maxRequest  = 64 << 20 // bytes of a request's body
-	maxPromised = 1 << 20  // bytes of it that there is room made for before they come
-	maxAtOnce   = 32       // requests of an agent that are held in memory; others wait, unread
+	maxRequest = 32 << 20 // bytes of a request's body; the API takes no more
+	maxSmall   = 1 << 20  // bytes of a request that has room beside others; of the larger ones of an agent one is read at a time
+	maxAtOnce  = 32       // requests of an agent that are held in memory; others wait, unread
 
 	defaultIdle  = 2 * time.Minute
 	defaultTotal = 15 * time.Minute
@@ -70,6 +71,11 @@ type Endpoint struct {
 	busy   sync.WaitGroup // requests being served; none is added once closed
 
 	places chan struct{} // has one element for each request that is held in memory
+	large  chan struct{} // and one for the large one among them
+
+	evidence *tamper.Evidence
+	pace     tamper.Pace  // of what is nothing but trouble
+	refused  atomic.Int64 // requests
 }
 
 // Usage returns what the agent has used so far. A stream's tokens are counted before the agent sees the event that tells them.
@@ -117,6 +123,9 @@ func (e *Endpoint) Close() error {
 
 // ServeHTTP answers one request of the agent.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c, ok := r.Context().Value(callerKey{}).(*caller); ok {
+		c.asked.Store(true)
+	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -129,6 +138,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodHead && r.URL.Path == "/": // Claude Code asks this at start, without a token
 	case r.Method != http.MethodPost || r.URL.Path != messagesPath && r.URL.Path != countPath:
+		e.evidence.Sawf(tamper.Garbage, "to its gateway: %s %s", r.Method, r.URL.Path)
 		e.refuse(w, r, http.StatusNotFound, "not_found_error", "there is only POST "+messagesPath+" and POST "+countPath+" here")
 	case !e.proves(r.Header):
 		e.report(r.Header)
@@ -147,16 +157,13 @@ func (e *Endpoint) proves(h http.Header) bool {
 
 // report tells of a request that did not come with the token of this agent.
 func (e *Endpoint) report(h http.Header) {
-	if e.gateway.Refused == nil {
-		return
-	}
 	for _, token := range proofs(h) {
 		if owner, known := e.gateway.tokens.Load(token); known {
-			e.gateway.Refused(owner.(string), fmt.Sprintf("its token was used on the socket of %s", e.name))
+			e.gateway.Evidence[owner.(string)].Sawf(tamper.Token, "its token was used on the socket of %s", e.name)
 			return
 		}
 	}
-	e.gateway.Refused(e.name, notItsToken)
+	e.evidence.Saw(tamper.Token, notItsToken)
 }
 
 // proofs returns what a request proves itself with.
@@ -173,12 +180,10 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		panic(http.ErrAbortHandler)
 	}
-	var read bytes.Buffer
-	read.Grow(int(max(0, min(r.ContentLength, maxPromised))) + bytes.MinRead)
-	_, err := read.ReadFrom(http.MaxBytesReader(w, r.Body, maxRequest))
-	request := read.Bytes()
+	request, leave, err := e.read(w, r)
+	defer leave()
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		e.refuse(w, r, http.StatusRequestEntityTooLarge, "request_too_large", "a request may hold 64 MiB")
+		e.refuse(w, r, http.StatusRequestEntityTooLarge, "request_too_large", "a request may hold 32 MiB")
 		return
 	}
 	if err != nil {
@@ -196,6 +201,7 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		if recorder, ok := e.gateway.Upstream.(*Recorder); ok {
 			recorder.refused(e.name, r, request, http.StatusForbidden, errorBody("permission_error", spent.why))
 		}
+		e.slow(costOfCall+len(request), r.Context().Done())
 		answerError(w, http.StatusForbidden, "permission_error", spent.why)
 		return
 	}
@@ -234,6 +240,25 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 		},
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// read reads a request's body. Whoever has read it calls leave when it is of no use any more.
+func (e *Endpoint) read(w http.ResponseWriter, r *http.Request) (request []byte, leave func(), err error) {
+	leave = func() {}
+	body := http.MaxBytesReader(w, r.Body, maxRequest)
+	var read bytes.Buffer
+	read.Grow(int(max(0, min(r.ContentLength, maxSmall))) + bytes.MinRead)
+	n, err := read.ReadFrom(io.LimitReader(body, maxSmall))
+	if err != nil || n < maxSmall {
+		return read.Bytes(), leave, err
+	}
+	select {
+	case e.large <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, leave, context.Cause(r.Context())
+	}
+	_, err = read.ReadFrom(body)
+	return read.Bytes(), func() { <-e.large }, err
 }
 
 // admit opens the charge of a request; nil: it costs nothing. An error is [*spentError], or nobody waits for the answer any more.
@@ -283,9 +308,12 @@ func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// refuse answers what the agent had no business to ask, and logs it.
+// refuse answers what the agent had no business to ask, in the agent's time, and logs the first of it.
 func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, kind, message string) {
-	e.log.Warn("request refused", "status", status, "method", r.Method, "path", r.URL.Path, "reason", message)
+	if e.refused.Add(1) <= maxComplaints {
+		e.log.Warn("request refused", "status", status, "method", r.Method, "path", tamper.Line(r.URL.Path), "reason", message)
+	}
+	e.slow(costOfCall, r.Context().Done())
 	answerError(w, status, kind, message)
 }
 

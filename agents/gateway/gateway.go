@@ -5,6 +5,7 @@
 // An agent's process has no key and needs no network. All it has is a unix socket in its own folder and a token of its
 // own; [Gateway.Open] makes both good. A request that comes in there goes through these hands, in this order:
 //
+//	door       lets so many connections in at once, and what is too much for an agent in its own time
 //	Endpoint   knows the agent by its socket and token; lets only the Messages API through
 //	charge     sets aside what the request may use at most of the budgets of its agent and of the run
 //	visit      takes the request upstream when there is room, and back into the line as long as that is asked too much (429, 529)
@@ -40,6 +41,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 )
 
 // A Gateway gives every agent an endpoint of its own and sends their requests to one upstream. Its fields must not change
@@ -58,10 +61,9 @@ type Gateway struct {
 	// Recorded says whether Upstream gives answers of a recording: they count, but nothing is refused for want of a budget. nil: never.
 	Recorded func() bool
 
-	// Refused is told of each request for the model that did not come with the token of the agent whose socket it came to: of the agent whose
-	// token it has, or, if it has nobody's, of the one whose socket it is. Any goroutine may call it until the endpoint is closed. nil:
-	// nobody is told.
-	Refused func(agent, reason string)
+	// Evidence takes note of what agents try, by their names. A request for the model that did not come with the token of the agent whose
+	// socket it came to is a deed of the agent whose token it has, or, if it has nobody's, of the one whose socket it is.
+	Evidence map[string]*tamper.Evidence
 
 	share  share
 	books  books
@@ -92,24 +94,15 @@ func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 	e := &Endpoint{
 		gateway: g, name: name, token: token, dir: dir, log: log.With("agent", name), served: make(chan struct{}),
 		account: account{whose: name, limit: g.Budgets[name]}, record: record, models: models, answers: make(map[given]Tokens),
-		places: make(chan struct{}, maxAtOnce),
+		places: make(chan struct{}, maxAtOnce), large: make(chan struct{}, 1), evidence: g.Evidence[name],
+		pace: tamper.Pace{Burst: 1 << 20, Second: 64 << 10},
 	}
 	e.account.taken = e.Usage().amount()
 	g.books.join(g.Budget, e.account.taken)
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
-	e.server = http.Server{
-		Handler:     e,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
-	}
 	g.tokens.Store(token, name)
-	go func() { // ends when Close closes the server
-		defer close(e.served)
-		if err := e.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			e.log.Error("endpoint ended", "error", err)
-		}
-	}()
+	e.serve(ctx, listener)
 	return e, nil
 }
 

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 )
 
 const (
@@ -203,19 +205,14 @@ func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 	}
 	var upstream atomic.Int64
 	var log logBuffer
-	var told atomic.Int64
+	evidence := new(tamper.Evidence)
 	_, client := open(t, &Gateway{
 		Log: log.logger(),
 		Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
 			upstream.Add(1)
 			return answer(r, "{}")
 		}),
-		Refused: func(agent, reason string) {
-			told.Add(1)
-			if agent != "a" || !strings.Contains(reason, "not the token") {
-				t.Errorf("told of %q: %q", agent, reason)
-			}
-		},
+		Evidence: map[string]*tamper.Evidence{"a": evidence},
 	}, "a")
 	for _, test := range tests {
 		r, err := http.NewRequestWithContext(t.Context(), test.method, "http://gateway"+test.path, strings.NewReader("{}"))
@@ -225,12 +222,13 @@ func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 		if test.header != nil {
 			r.Header = test.header
 		}
-		before, toldBefore := upstream.Load(), told.Load()
+		before := upstream.Load()
 		resp, err := client.Do(r)
 		text := read(t, resp, err)
 		name := fmt.Sprintf("%s %s %v", test.method, test.path, test.header)
-		if got := told.Load() > toldBefore; got != (test.status == http.StatusForbidden) {
-			t.Errorf("%s: told of a wrong token: %t", name, got)
+		want := map[int]string{http.StatusForbidden: tamper.Token, http.StatusNotFound: tamper.Garbage}[test.status]
+		if seen := evidence.Take(every); len(seen) > 1 || len(seen) == 1 && seen[0].What != want || len(seen) == 0 && want != "" {
+			t.Errorf("%s: it was seen to try %+v, want %q", name, seen, want)
 		}
 		if resp.StatusCode != test.status {
 			t.Errorf("%s: status %d, want %d", name, resp.StatusCode, test.status)
@@ -252,11 +250,13 @@ func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 	}
 }
 
+func every(string) bool { return true }
+
 func TestATokenOnTheSocketOfAnotherAgentIsToldOfItsOwner(t *testing.T) {
-	told := make(chan [2]string, 1)
+	evidence := map[string]*tamper.Evidence{"a": new(tamper.Evidence), "b": new(tamper.Evidence)}
 	g := &Gateway{
 		Upstream: roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("it went upstream") }),
-		Refused:  func(agent, reason string) { told <- [2]string{agent, reason} },
+		Evidence: evidence,
 	}
 	_, client := open(t, g, "a")
 	dir := t.TempDir()
@@ -284,8 +284,13 @@ func TestATokenOnTheSocketOfAnotherAgentIsToldOfItsOwner(t *testing.T) {
 		if got := errorType(t, read(t, resp, err)); got != "permission_error" {
 			t.Errorf("%v: %s", test, got)
 		}
-		if got := <-told; got != test.want {
-			t.Errorf("%v: told of %q", test, got)
+		seen := [2][]tamper.Attempt{evidence["a"].Take(every), evidence["b"].Take(every)}
+		who, other := 0, 1
+		if test.want[0] == "b" {
+			who, other = 1, 0
+		}
+		if len(seen[who]) != 1 || seen[who][0] != (tamper.Attempt{What: tamper.Token, Times: 1, Sample: test.want[1]}) || len(seen[other]) != 0 {
+			t.Errorf("%v: they were seen to try %+v", test, seen)
 		}
 	}
 }

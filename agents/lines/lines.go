@@ -15,7 +15,7 @@
 //
 //	{"id":1,"refused":"too late: the newest observation is 2"}
 //
-// and may answer the newest observation still. At the end of the episode the agent's input ends.
+// and may answer the newest observation still. What is no answer is also held against the agent, and whoever says much of it is read at a slow pace. At the end of the episode the agent's input ends.
 package lines
 
 import (
@@ -28,6 +28,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -50,23 +51,26 @@ type answer struct {
 	ID     int64           `json:"id"`
 	Action string          `json:"action"`
 	Args   json.RawMessage `json:"args"`
+	Agent  json.RawMessage `json:"agent"` // the protocol has none: it is who says so
 }
 
 // A desk is where the one observation that waits for an answer lies.
 type desk struct {
-	fenced Fenced
+	fenced   Fenced
+	evidence *tamper.Evidence // of whoever answers
 
 	mu       sync.Mutex
 	id       int64             // of the newest observation
+	agent    string            // whom it is for
 	waiting  []byte            // its line, as long as there is no answer
 	answered chan world.Action // has room for the answer
 }
 
-func newDesk(fenced Fenced) *desk {
+func newDesk(fenced Fenced, evidence *tamper.Evidence) *desk {
 	if fenced == nil {
 		fenced = func(world.Action, string) {}
 	}
-	return &desk{fenced: fenced, answered: make(chan world.Action, 1)}
+	return &desk{fenced: fenced, evidence: evidence, answered: make(chan world.Action, 1)}
 }
 
 // lay lays an observation on the desk and returns its line.
@@ -74,6 +78,7 @@ func (d *desk) lay(obs world.Observation) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.id++
+	d.agent = obs.Agent
 	d.waiting = line(question{ID: d.id, Observation: &obs})
 	return d.waiting
 }
@@ -100,11 +105,14 @@ func (d *desk) clear() {
 func (d *desk) take(raw []byte) []byte {
 	var a answer
 	if err := json.Unmarshal(raw, &a); err != nil {
+		d.evidence.Sawf(tamper.Garbage, "%.100q", raw)
 		return line(question{ID: d.newest(), Refused: "this is no answer: " + err.Error()})
 	}
 	if a.Action == "" {
+		d.evidence.Sawf(tamper.Garbage, "%.100q", raw)
 		return line(question{ID: a.ID, Refused: `"action" is missing`})
 	}
+	d.suspect(a)
 	action := world.Action{Name: a.Action, Args: a.Args}
 	reason := d.put(a.ID, action)
 	if reason == "" {
@@ -112,6 +120,17 @@ func (d *desk) take(raw []byte) []byte {
 	}
 	d.fenced(action, reason)
 	return line(question{ID: a.ID, Refused: reason})
+}
+
+// suspect takes note of an answer in the name of somebody else.
+func (d *desk) suspect(a answer) {
+	var as string
+	_ = json.Unmarshal(a.Agent, &as) // what is no text names nobody
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if as != "" && as != d.agent {
+		d.evidence.Sawf(tamper.Author, "%s as %q", a.Action, as)
+	}
 }
 
 func (d *desk) newest() int64 {

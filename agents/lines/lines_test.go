@@ -291,7 +291,7 @@ func FuzzTake(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		d := newDesk(nil)
+		d := newDesk(nil, nil)
 		d.lay(observation(0))
 		reply := d.take(raw)
 		if reply != nil && !json.Valid(reply) {

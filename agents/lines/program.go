@@ -13,6 +13,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	Boundary confine.Boundary // what keeps the program away from others
 	Cell     confine.Cell     // what it has; its folder is made if it is not there
 	Fenced   Fenced
+
+	Evidence *tamper.Evidence // takes note of what the program tries; nil: nobody does
 }
 
 // A Program is a child process as an agent. It implements [agents.Vital].
@@ -60,9 +63,12 @@ func Start(cfg Config) (*Program, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start program: %w", err), stderr.Close())
 	}
-	p := &Program{desk: newDesk(cfg.Fenced), process: process, stderr: stderr}
-	go read(process.Stdout, func(raw []byte) { // ends with the process's output
+	p := &Program{desk: newDesk(cfg.Fenced, cfg.Evidence), process: process, stderr: stderr}
+	pace, gone := new(tamper.Pace), process.Done()
+	said := tamper.Reader{Reader: process.Stdout, Pace: pace, Evidence: cfg.Evidence, Stop: gone}
+	go read(said, func(raw []byte) { // ends with the process's output
 		if reply := p.desk.take(raw); reply != nil {
+			pace.Hear(tamper.CostOfLine, cfg.Evidence, gone)
 			_ = p.write(reply) // one that cannot hear it shows at the next observation
 		}
 	})

@@ -49,7 +49,7 @@ func Listen(dir string, fenced Fenced) (*Seat, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open seat: %w", err), os.RemoveAll(link))
 	}
-	s := &Seat{desk: newDesk(fenced), listener: listener, link: link}
+	s := &Seat{desk: newDesk(fenced, nil), listener: listener, link: link}
 	s.serving.Go(s.serve)
 	return s, nil
 }

@@ -40,6 +40,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 )
 
 const (
@@ -66,6 +67,7 @@ type Config struct {
 
 	Boundary confine.Boundary // what keeps it away from others, if it has a cell
 	Cell     *confine.Cell    // what an agent may reach; its folder is Dir
+	Evidence *tamper.Evidence // takes note of what an agent tries; nil: nobody does
 }
 
 // A program is a plugin that runs, and the connection to it.
@@ -98,7 +100,7 @@ func start(cfg Config, output *output) (*program, error) {
 	if err := os.Chmod(sockets, 0o711); err != nil { // the folder in it is the plugin's own, which may be another user
 		return nil, errors.Join(err, os.Remove(sockets))
 	}
-	p := &program{limit: cfg.Limit, process: &process{cmd: cmd, boundary: cfg.Boundary, cell: cfg.Cell}, output: output, sockets: sockets}
+	p := &program{limit: cfg.Limit, process: &process{cmd: cmd, boundary: cfg.Boundary, cell: cfg.Cell, evidence: cfg.Evidence}, output: output, sockets: sockets}
 	p.client = goplugin.NewClient(p.config())
 	err = p.connect()
 	// A socket that is connected needs no name any more; so nothing is left of it, even if this process is killed.

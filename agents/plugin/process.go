@@ -20,6 +20,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 )
 
 const maxLine = 4 << 10 // bytes of the line that says where a plugin listens
@@ -30,8 +31,9 @@ type process struct {
 	cmd             *exec.Cmd //
 	boundary        confine.Boundary
 	cell            *confine.Cell // nil: none
-	sockets         string        // the folder that its socket must be in
-	stdout          io.Reader     // its first line, if that says where it listens
+	evidence        *tamper.Evidence
+	sockets         string    // the folder that its socket must be in
+	stdout          io.Reader // its first line, if that says where it listens
 
 	mu      sync.Mutex
 	mistake string // what is wrong with its first line
@@ -88,7 +90,7 @@ func (p *process) listen(to *io.PipeWriter) {
 		_, _ = to.Write(line) // nobody reads it if the time is up
 	}
 	_ = to.Close()
-	_, _ = io.Copy(io.Discard, in)
+	_, _ = io.Copy(io.Discard, tamper.Reader{Reader: in, Pace: new(tamper.Pace), Evidence: p.evidence, Stop: p.Done()})
 }
 
 // judge says what is wrong with a line that should say where the plugin listens; empty: nothing.

@@ -40,6 +40,7 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("pass when the model is silent", p.passWhenTheModelIsSilent)
 	t.Run("run out of their budgets", p.runOutOfTheirBudgets)
 	t.Run("play on whatever befalls their model", p.playOnWhateverBefallsTheirModel)
+	t.Run("are seen when they tamper", p.areSeenWhenTheyTamper)
 	t.Run("can be twelve", p.canBeTwelve)
 	t.Run("can be a program with the Agent SDK", p.canBeAProgramWithTheAgentSDK)
 }
@@ -348,9 +349,9 @@ func (p program) reachAModelWithoutItsKey(t *testing.T) {
 	if int64(len(seen)) != requests {
 		t.Errorf("the model has seen %d requests, the agents count %d", len(seen), requests)
 	}
-	fenced := r.events(t, arena.KindFenced)
-	if len(fenced) != 1 || fenced[0].Agent != "a" || !strings.Contains(string(fenced[0].Data), "its token was used on the socket of b") {
-		t.Errorf("the log tells of the token of another agent: %s", world.JSON(fenced))
+	tampers := r.events(t, arena.KindTamper)
+	if len(tampers) != 1 || tampers[0].Agent != "a" || !strings.Contains(string(tampers[0].Proc), "its token was used on the socket of b") {
+		t.Errorf("the log tells of the token of another agent: %s", world.JSON(tampers))
 	}
 	for _, req := range seen {
 		if !strings.Contains(req.body, `"model":"claude-haiku-4-5"`) {

@@ -213,6 +213,7 @@ func troubles(t arena.Tally) string {
 		{t.Budgets, "budget refusal"},
 		{t.Defaults, "default action"},
 		{t.Fenced, "fenced act"},
+		{t.Tampers, "tampering attempt"},
 		{t.Troubles, "model trouble"},
 	} {
 		if what.n > 0 {

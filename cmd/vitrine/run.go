@@ -19,6 +19,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -58,7 +59,7 @@ type runner struct {
 	recorded   map[string]*scripted.Player // by the name of the agent
 	binary     claude.Binary
 	upstream   http.RoundTripper
-	fences     fences
+	evidence   map[string]*tamper.Evidence // of what agents try beside the game, by their names
 	normal     *gateway.Normal
 	recorder   *gateway.Recorder // nil: nothing is recorded
 	prices     *gateway.Prices   // nil: models cost nothing
@@ -68,7 +69,9 @@ type runner struct {
 }
 
 func newRunner() *runner {
-	return &runner{endpoints: make(map[string]*gateway.Endpoint), recorded: make(map[string]*scripted.Player)}
+	return &runner{
+		endpoints: make(map[string]*gateway.Endpoint), recorded: make(map[string]*scripted.Player), evidence: make(map[string]*tamper.Evidence),
+	}
 }
 
 func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
@@ -19,6 +18,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents/lines"
 	"github.com/vitrine-sim/vitrine/agents/plugin"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
@@ -33,12 +33,11 @@ func (r *runner) seats() ([]arena.Seat, error) {
 	// An answer for which there is no time left is of no use. One that falls silent is cut early enough to be asked for again.
 	gw := &gateway.Gateway{
 		Upstream: upstream, Log: r.log, Idle: min(2*time.Minute, r.Limits.Act/2), Patience: r.Limits.Act,
-		Prices: r.prices, Budget: allOf(r.Budget), Budgets: make(map[string]gateway.Budget),
+		Prices: r.prices, Budget: allOf(r.Budget), Budgets: make(map[string]gateway.Budget), Evidence: r.evidence,
 	}
 	for _, a := range r.Agents {
-		gw.Budgets[a.Name] = eachOf(a.Budget)
+		gw.Budgets[a.Name], r.evidence[a.Name] = eachOf(a.Budget), new(tamper.Evidence)
 	}
-	gw.Refused = r.fences.refuse
 	if r.again != nil && r.again.player != nil {
 		gw.Recorded = r.again.player.Recorded
 	}
@@ -66,7 +65,7 @@ func (r *runner) seats() ([]arena.Seat, error) {
 		if err != nil {
 			return nil, err
 		}
-		seat.Clocks = r.clocks(a)
+		seat.Clocks, seat.Evidence = r.clocks(a), r.evidence[a.Name]
 		if r.again != nil {
 			r.again.sit(&seat, a)
 		}
@@ -111,12 +110,11 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
-		r.fences.put(a.Name, fenced)
 		if a.Kind == scenarios.Plugin {
-			return plugin.StartAgent(plugin.Config{Command: a.Command, Dir: dir, Env: env, Boundary: r.boundary, Cell: &cell})
+			return plugin.StartAgent(plugin.Config{Command: a.Command, Dir: dir, Env: env, Boundary: r.boundary, Cell: &cell, Evidence: r.evidence[a.Name]})
 		}
 		late := func(action world.Action, reason string) { fenced(action.Name, reason) }
-		return lines.Start(lines.Config{Command: a.Command, Env: env, Boundary: r.boundary, Cell: cell, Fenced: late})
+		return lines.Start(lines.Config{Command: a.Command, Env: env, Boundary: r.boundary, Cell: cell, Fenced: late, Evidence: r.evidence[a.Name]})
 	}
 	return seat, nil
 }
@@ -177,40 +175,15 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
-		r.fences.put(a.Name, fenced)
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
 			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: variables(a), Servers: servers(a), Log: r.log, Resume: transcript, Told: told,
 			Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir,
-			Fenced: func(action world.Action, reason string) { fenced(action.Name, reason) },
+			Fenced:   func(action world.Action, reason string) { fenced(action.Name, reason) },
+			Evidence: r.evidence[a.Name],
 		})
 	}
 	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent, Troubles: troublesOf(endpoint)}, nil
-}
-
-// fences are where it is told what the gateway refuses of whom. No agent has a token before it is started.
-type fences struct {
-	mu    sync.Mutex
-	tells map[string]arena.Fenced // by the name of the agent
-}
-
-func (f *fences) put(agent string, tell arena.Fenced) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.tells == nil {
-		f.tells = make(map[string]arena.Fenced)
-	}
-	f.tells[agent] = tell
-}
-
-// refuse tells of a request for the model that did not come with the token of the socket that it came to.
-func (f *fences) refuse(agent, reason string) {
-	f.mu.Lock()
-	tell := f.tells[agent]
-	f.mu.Unlock()
-	if tell != nil {
-		tell("a request to the model", reason)
-	}
 }
 
 func (r *runner) closeEndpoints() error {

@@ -177,6 +177,13 @@ func tell(ev world.Event) string {
 			line += " (" + times + " times)"
 		}
 		return line
+	case arena.KindTamper:
+		a, _ := arena.AttemptOf(ev) // one that cannot be read says nothing
+		line := agent + "tampers, " + a.What + ": " + a.Sample
+		if a.Times > 1 {
+			line += fmt.Sprintf(" (%d times)", a.Times)
+		}
+		return line
 	case arena.KindOperator:
 		return agent + commanded(data)
 	case arena.KindHeld:

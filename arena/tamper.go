@@ -1,0 +1,108 @@
+package arena
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vitrine-sim/vitrine/agents/tamper"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// A tampering is what the event of an agent's attempts has as data. How often it tries, and with which words, are facts of its process:
+// so a flood changes neither how many events there are nor the hash.
+type tampering struct {
+	What string `json:"what"`
+}
+
+// tamperProc is what the event has as process facts.
+type tamperProc struct {
+	Times  int    `json:"times"`
+	Sample string `json:"sample"`
+}
+
+func tamperEvent(agent, what string, proc json.RawMessage) world.Event {
+	return world.Event{Kind: KindTamper, Agent: agent, Data: world.JSON(tampering{what}), Proc: proc}
+}
+
+// AttemptOf reads what an agent was seen to try from its [KindTamper] event.
+func AttemptOf(ev world.Event) (tamper.Attempt, error) {
+	var data tampering
+	if err := json.Unmarshal(ev.Data, &data); err != nil {
+		return tamper.Attempt{}, err
+	}
+	var proc tamperProc
+	_ = json.Unmarshal(ev.Proc, &proc) // what is not of the world proves nothing
+	return tamper.Attempt{What: data.What, Times: max(1, proc.Times), Sample: proc.Sample}, nil
+}
+
+// tampered returns the event that comes from what another one says that an agent was seen to try.
+func (g *Game) tampered(found world.Event) (world.Event, error) {
+	a, err := AttemptOf(found)
+	if err == nil && a.What == "" {
+		err = errors.New("it does not say what was tried")
+	}
+	if err == nil && !slices.Contains(g.Agents, found.Agent) {
+		err = fmt.Errorf("there is no agent %q", found.Agent)
+	}
+	return tamperEvent(found.Agent, a.What, found.Proc), err
+}
+
+// A tried is an agent and a kind of attempts.
+type tried struct{ agent, what string }
+
+// attempts returns the events of what agents were seen to try: in each turn one for each kind and agent, and what they try of it later in the
+// turn waits for the next one; unless all shall be told, because there is none.
+func (p *livePlayers) attempts(st world.State, all bool) []world.Event {
+	if st.Seq == 0 {
+		return nil // they wait until the episode has begun
+	}
+	if p.tried == nil || p.triedIn != st.Turn {
+		p.tried, p.triedIn = make(map[tried]bool), st.Turn
+	}
+	var events []world.Event
+	for _, seat := range p.Seats {
+		seen := seat.Evidence.Take(func(what string) bool { return all || !p.tried[tried{seat.Name, what}] })
+		for _, a := range seen {
+			p.tried[tried{seat.Name, a.What}] = true
+			events = append(events, tamperEvent(seat.Name, a.What, world.JSON(tamperProc{a.Times, a.Sample})))
+		}
+	}
+	return events
+}
+
+// testify commits what agents did besides acting: what of it was refused, and what they were seen to try.
+func (p *livePlayers) testify(ctx context.Context, all bool) error {
+	st := p.Store.State()
+	events := append(p.fence.events(st), p.attempts(st, all)...)
+	if len(events) == 0 {
+		return nil
+	}
+	_, err := p.Store.Commit(ctx, func(world.State) ([]world.Event, error) { return events, nil })
+	return err
+}
+
+var errEnds = errors.New("the episode ends")
+
+// commitAfter commits what decide returns after what agents did besides acting, all of it if the episode ends with that.
+func (p *livePlayers) commitAfter(ctx context.Context, decide func(world.State) ([]world.Event, error)) (world.State, error) {
+	if err := p.testify(ctx, false); err != nil {
+		return p.Store.State(), err
+	}
+	st, err := p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {
+		events, err := decide(st)
+		if err == nil && len(events) > 0 && events[len(events)-1].Kind == KindEnd {
+			err = errEnds
+		}
+		return events, err
+	})
+	if !errors.Is(err, errEnds) {
+		return st, err
+	}
+	if err := p.testify(ctx, true); err != nil {
+		return st, err
+	}
+	return p.Store.Commit(ctx, decide)
+}
