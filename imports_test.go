@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"agents/agentstest": {"agents", "world"},
 	"agents/claude":     {"agents", "agents/confine", "agents/tamper", "world", "github.com/modelcontextprotocol/go-sdk"},
 	"agents/gateway":    {"agents/tamper", "world"},
+	"agents/egress":     {},
 	"agents/confine":    {"agents", "github.com/landlock-lsm/go-landlock", "golang.org/x/sys"},
 	"agents/lines":      {"agents", "agents/confine", "agents/tamper", "world"},
 	"agents/plugin": {

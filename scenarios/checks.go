@@ -17,7 +17,23 @@ func (s *Scenario) contradictions() Errors {
 	}
 	return slices.Concat(
 		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.thoughtless(),
-		s.unphased(), s.unrotated(), s.undefaulted(), s.unplayed())
+		s.unphased(), s.unrotated(), s.undefaulted(), s.unplayed(), s.unlayered())
+}
+
+// unlayered returns a mistake for each layer of the look that is not of one kind.
+func (s *Scenario) unlayered() (errs Errors) {
+	for i, l := range s.Look.Layers {
+		kinds := 0
+		for _, ref := range []string{l.Rows, l.Cells, l.Pieces, l.Things, l.Owners} {
+			if ref != "" {
+				kinds++
+			}
+		}
+		if kinds != 1 {
+			errs = append(errs, s.Error(fmt.Sprintf("look.layers.%d", i), "a layer has one of rows, cells, pieces, things and owners", "write a layer for each of them"))
+		}
+	}
+	return errs
 }
 
 // duplicates returns a mistake for each thing of a list whose name another one has before it.

@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, rules, upstream, prices, budget, limits, messages, phases, offline and agents`},
+		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, rules, upstream, prices, budget, limits, messages, phases, look, offline and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -180,6 +180,13 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 			"rules.name = \"r\"\nmax_tokens = 2000\n[[agents]]\nname = \"a\"\nkind = \"human\"\nbudget = { tokens = 5 }\n[[agents]]\nname = \"b\"\nthinking = 2000\n",
 			"x.toml:6:10: a budget is for an agent with a model|this one has none\n" +
 				`x.toml:7:1: max_tokens, 2000, must be more than thinking, 2000|an answer holds its thoughts too`,
+		},
+		{
+			head + "[look]\nkind = \"map\"\nlayers = [{ rows = \"a\", cells = \"b\" }, { color = \"red\" }]\n",
+			"x.toml:4:8: look.kind must be board, places or ring, not \"map\"|board, places or ring\n" +
+				"x.toml:5:11: a layer has one of rows, cells, pieces, things and owners|write a layer for each of them\n" +
+				"x.toml:5:40: a layer has one of rows, cells, pieces, things and owners|write a layer for each of them\n" +
+				"x.toml:5:50: look.layers.1.color must match ^#[0-9a-f]{6}$, not be \"red\"|a color like \"#56b4e9\"",
 		},
 		{head + "prices = \"/etc/prices.json\"\n", `x.toml:3:10: prices must be a path below the scenario's folder, not "/etc/prices.json"|write it like "prompts/fisher.md"`},
 		{

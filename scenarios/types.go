@@ -30,6 +30,7 @@ type Scenario struct {
 	Limits   Limits    `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
 	Messages Messages  `toml:"messages" optional:"true" doc:"Lets agents talk to each other by the action \"say\"; without this table they cannot."`
 	Phases   []Phase   `toml:"phases" max:"100" doc:"Parts of each turn, in their order; without any a turn is one."`
+	Look     Look      `toml:"look" optional:"true" doc:"What the world looks like in the viewer; without this table the viewer makes it out by itself."`
 	Offline  Offline   `toml:"offline" doc:"How the offline model plays in place of a real one."`
 	Agents   []Agent   `toml:"agents" required:"true" min:"1" max:"1000" hint:"write a table [[agents]] with a name for each agent" doc:"The players, in seat order."`
 

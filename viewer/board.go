@@ -88,18 +88,25 @@ func (p *picture) extent() (w, h float32) {
 // A spot is a cell and whose it is.
 type spot struct {
 	x, y  float64
-	agent int // -1: nobody's
-	owner string
+	agent int  // -1: nobody's
+	piece bool // it is the agent itself
 }
 
 // cells returns the cells that a layer names, of all kinds but rows.
 func (p *picture) cells(layer Layer) []spot {
 	var spots []spot
+	side, tiled := p.number(layer.Side, "")
+	columns, _ := p.number(layer.Columns, "")
+	columns = max(1, math.Floor(columns))
 	list := func(v any, agent int) {
+		var left, top float64
+		if tiled && agent >= 0 {
+			left, top = side*math.Mod(float64(agent), columns), side*math.Floor(float64(agent)/columns)
+		}
 		cells, _ := v.([]any)
 		for _, c := range cells {
 			if x, y, ok := cell(c); ok {
-				spots = append(spots, spot{x, y, agent, ""})
+				spots = append(spots, spot{left + x, top + y, agent, false})
 			}
 		}
 	}
@@ -112,17 +119,17 @@ func (p *picture) cells(layer Layer) []spot {
 		list(p.get(layer.Cells, ""), -1)
 	case layer.Pieces != "":
 		for i, a := range p.view.Agents {
-			if hidden, _ := p.get(p.look.Hidden, a.Name).(bool); hidden {
+			if p.holds(p.look.Hidden, a.Name) {
 				continue
 			}
 			if x, y, ok := cell(p.get(layer.Pieces, a.Name)); ok {
-				spots = append(spots, spot{x, y, i, ""})
+				spots = append(spots, spot{x, y, i, true})
 			}
 		}
 	case layer.Things != "":
 		for _, t := range p.things(layer) {
 			if x, y, ok := cell(t.at); ok {
-				spots = append(spots, spot{x, y, p.owner(t.owner), t.owner})
+				spots = append(spots, spot{x, y, p.owner(t.owner), false})
 			}
 		}
 	}
@@ -168,7 +175,7 @@ func (p *picture) layer(layer Layer, w, h float32) {
 			continue
 		}
 		x, y := float32(c.x)+0.5, float32(c.y)+0.5
-		if layer.Pieces != "" {
+		if c.piece {
 			p.piece(layer, c.agent, x, y)
 			continue
 		}
@@ -223,7 +230,7 @@ func (p *picture) letters(layer Layer) {
 	for y, row := range rows {
 		s, _ := row.(string)
 		for x, letter := range []rune(s) {
-			if fill := color(layer.Colors[string(letter)], 0); fill != 0 {
+			if fill := p.look.tint(string(letter)); fill != 0 {
 				p.add(draw.Shape{Form: draw.Rect, X: float32(x) + 0.5, Y: float32(y) + 0.5, W: 1, H: 1, Fill: fill})
 			}
 		}
@@ -232,7 +239,7 @@ func (p *picture) letters(layer Layer) {
 
 // Cells returns the cells of a board that an agent sees by the window of the look, as "x,y"; nil where it sees all, or is not there.
 func (lk Look) Cells(v View, get func(ref, agent string) any) map[string]bool {
-	if lk.Window == nil || v.Sees == "" {
+	if lk.Window.At == "" || v.Sees == "" {
 		return nil
 	}
 	cx, cy, ok := cell(get(lk.Window.At, v.Sees))

@@ -96,7 +96,8 @@ func (g *guesser) look() Look {
 			look.Layers = append([]Layer{{Cells: ref}}, look.Layers...)
 		case "rows":
 			look.Kind = Board
-			look.Layers = append([]Layer{{Rows: ref, Colors: map[string]string{"#": "#5c6975"}}}, look.Layers...)
+			look.Layers = append([]Layer{{Rows: ref}}, look.Layers...)
+			look.Colors = []Tint{{"#", "#5c6975"}}
 		case "place":
 			if look.Kind == Ring {
 				look.Kind = Places

@@ -123,27 +123,18 @@ func (p *picture) agent(i int, x, y, size float32) {
 	fill, stroke, letters := color(a.Color, dim), ink, dark
 	var status string
 	_ = p.st.Get(world.StatusFact+"/"+a.Name, &status)
-	gone := status != "" && status != "active" && status != "done"
+	gone := status != "" && status != "active" && status != "done" || p.holds(p.look.Gone, a.Name)
 	if gone {
 		fill, stroke, letters = fill.Alpha(0.3), edge, dim
 	}
-	if role, ok := p.get(p.look.roleRef(), a.Name).(string); ok && p.look.Palette[role] != "" {
-		stroke = color(p.look.Palette[role], stroke)
+	width := float32(1.5)
+	if word, ok := p.get(p.look.Edge, a.Name).(string); ok && p.look.tint(word) != 0 {
+		stroke, width = p.look.tint(word), 4
 	}
-	p.add(draw.Shape{Form: form(a.Shape, draw.Disc), X: x, Y: y, W: size, H: size, Fill: fill, Stroke: stroke, Width: 1.5, Label: a.Initials, Ink: letters, Agent: a.Name})
+	p.add(draw.Shape{Form: form(a.Shape, draw.Disc), X: x, Y: y, W: size, H: size, Fill: fill, Stroke: stroke, Width: width, Label: a.Initials, Ink: letters, Agent: a.Name})
 	if gone {
 		p.add(draw.Shape{Form: draw.Cross, X: x + size*0.35, Y: y - size*0.35, W: size * 0.4, H: size * 0.4, Fill: color("#d55e00", ink)})
 	}
-}
-
-// roleRef returns the reference by which agents are colored.
-func (lk Look) roleRef() string {
-	for _, l := range lk.Layers {
-		if l.Pieces != "" && strings.Contains(l.Color, "/") {
-			return l.Color
-		}
-	}
-	return ""
 }
 
 // holdings draws the bars of an agent below it, and what stands there.
@@ -238,6 +229,12 @@ func figure(n float64) string {
 		return fmt.Sprintf("%.0f", n)
 	}
 	return fmt.Sprintf("%.3g", n)
+}
+
+// holds says whether a reference names something other than false.
+func (p *picture) holds(ref, agent string) bool {
+	v := p.get(ref, agent)
+	return v != nil && v != false
 }
 
 // deeds draws arrows from those who did something to those whom they did it to.

@@ -13,8 +13,14 @@ import (
 type site struct {
 	x, y   float32
 	agents []int
-	things []spot
+	things []unit
 	owner  int // -1: nobody
+}
+
+// A unit is a thing at a place.
+type unit struct {
+	agent int // whose it is; -1: nobody's
+	form  draw.Form
 }
 
 // places draws named places with those who are there, and what.
@@ -38,15 +44,15 @@ func (p *picture) places() {
 	if len(names) == 0 {
 		least, most = [2]float32{}, [2]float32{}
 	}
-	room := size/2 + 0.8
-	left := least[0] - room
+	margin := size/2 + 0.8
+	left := least[0] - margin
 	if len(p.look.Pools) > 0 {
 		wide := 2.4 * float32(len(p.look.Pools))
 		p.pools(left-wide/2, (least[1]+most[1])/2)
 		left -= wide + 0.4
 	}
-	p.bound(left, least[1]-room, most[0]+room-left, most[1]-least[1]+2*room)
-	p.absent(sites, most[1]+room)
+	p.bound(left, least[1]-margin, most[0]+margin-left, most[1]-least[1]+2*margin)
+	p.absent(sites, most[1]+margin)
 	p.unseen()
 }
 
@@ -68,7 +74,7 @@ func (p *picture) site(name string, s *site, size float32, bars []float64) {
 	}
 	for k, t := range s.things {
 		x, y := spotAt(k)
-		shape := draw.Shape{Form: form(t.owner, draw.Disc), X: x, Y: y, W: pitch * 0.8, H: pitch * 0.8, Fill: dim, Stroke: ink}
+		shape := draw.Shape{Form: t.form, X: x, Y: y, W: pitch * 0.8, H: pitch * 0.8, Fill: dim, Stroke: ink}
 		if t.agent >= 0 {
 			a := p.view.Agents[t.agent]
 			shape.Fill, shape.Label, shape.Ink, shape.Agent = color(a.Color, dim), a.Initials, dark, a.Name
@@ -97,7 +103,7 @@ func (p *picture) absent(sites map[string]*site, y float32) {
 	n := 0
 	bars := p.most()
 	for i, a := range p.view.Agents {
-		if hidden, _ := p.get(p.look.Hidden, a.Name).(bool); hidden || there[i] && !p.seated() {
+		if p.holds(p.look.Hidden, a.Name) || there[i] && !p.seated() {
 			continue
 		}
 		x := p.X + 1.2 + 1.8*float32(n)
@@ -125,8 +131,8 @@ func (p *picture) sites() (sites map[string]*site, size float32) {
 		}
 		return sites[name]
 	}
-	for name := range p.look.Places {
-		get(name)
+	for _, place := range p.look.Places {
+		get(place.Name)
 	}
 	for _, layer := range p.look.Layers {
 		switch {
@@ -142,7 +148,7 @@ func (p *picture) sites() (sites map[string]*site, size float32) {
 				if name, ok := t.at.(string); ok {
 					base, _, _ := strings.Cut(name, "/")
 					s := get(base)
-					s.things = append(s.things, spot{agent: p.owner(t.owner), owner: layer.Form})
+					s.things = append(s.things, unit{p.owner(t.owner), form(layer.Form, draw.Disc)})
 				}
 			}
 		case layer.Owners != "":
@@ -160,28 +166,45 @@ func (p *picture) sites() (sites map[string]*site, size float32) {
 // arrange gives places where they are: as the look says, and the others in a circle.
 func (p *picture) arrange(sites map[string]*site) (size float32) {
 	var free []string
-	near := math.Inf(1)
+	known := make(map[string][]float64)
+	for _, place := range p.look.Places {
+		known[place.Name] = place.At
+	}
 	var fixed [][]float64
 	for _, name := range slices.Sorted(maps.Keys(sites)) {
-		at := p.look.Places[name]
+		at := known[name]
 		if len(at) != 2 || math.Abs(at[0]) > far || math.Abs(at[1]) > far {
 			free = append(free, name)
 			continue
 		}
 		sites[name].x, sites[name].y = float32(at[0]), float32(at[1])
-		for _, other := range fixed {
-			near = min(near, math.Hypot(at[0]-other[0], at[1]-other[1]))
-		}
 		fixed = append(fixed, at)
 	}
-	size = 3
-	if near < 3/0.9 {
-		size = float32(max(0.01, near*0.9))
-	}
+	size = room(fixed)
 	r := max(size, size*1.25*float32(len(free))/(2*math.Pi))
 	for i, name := range free {
 		angle := 2*math.Pi*float64(i)/float64(len(free)) - math.Pi/2
 		sites[name].x, sites[name].y = r*float32(math.Cos(angle)), r*float32(math.Sin(angle))
 	}
 	return size
+}
+
+// room returns how large places can be that stand at these points: most of them do not touch the next one.
+func room(points [][]float64) float32 {
+	const most, least = 3, 0.01
+	near := make([]float64, 0, len(points))
+	for i, a := range points {
+		nearest := math.Inf(1)
+		for k, b := range points {
+			if i != k {
+				nearest = min(nearest, math.Hypot(a[0]-b[0], a[1]-b[1]))
+			}
+		}
+		near = append(near, nearest)
+	}
+	if len(near) == 0 {
+		return most
+	}
+	slices.Sort(near)
+	return float32(max(least, min(most, 0.95*near[len(near)/4])))
 }

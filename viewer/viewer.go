@@ -32,34 +32,52 @@ const (
 
 // A Look says how a world is drawn. What it names and a state does not have is not drawn.
 type Look struct {
-	Kind    string               `json:"kind"`
-	Width   string               `json:"width,omitempty"`  // of a board, in cells: a number, or a reference to one; empty: as its layers need it
-	Height  string               `json:"height,omitempty"` // likewise
-	Places  map[string][]float64 `json:"places,omitempty"` // where named places are: x, y; empty: in a circle
-	Links   [][]string           `json:"links,omitempty"`  // pairs of places with a way between them
-	Layers  []Layer              `json:"layers,omitempty"` // the first ones lie under the later ones
-	Bars    []Bar                `json:"bars,omitempty"`   // of each agent
-	Pools   []Bar                `json:"pools,omitempty"`  // what all share, in the middle of a ring or beside a board
-	Text    string               `json:"text,omitempty"`   // reference to what stands under each agent; by default what it did last
-	Hidden  string               `json:"hidden,omitempty"` // reference; where it is true the agent is not there
-	Window  *Window              `json:"window,omitempty"` // what an agent on a board sees of it; nil: all
-	Palette map[string]string    `json:"colors,omitempty"` // colors of words in facts, such as roles: "#rrggbb"
+	Kind   string     `json:"kind"`
+	Width  string     `json:"width,omitempty"`  // of a board, in cells: a number, or a reference to one; empty: as its layers need it
+	Height string     `json:"height,omitempty"` // likewise
+	Places []Place    `json:"places,omitempty"` // where named places are; those that are not here stand in a circle
+	Links  [][]string `json:"links,omitempty"`  // pairs of places with a way between them
+	Layers []Layer    `json:"layers,omitempty"` // the first ones lie under the later ones
+	Bars   []Bar      `json:"bars,omitempty"`   // of each agent
+	Pools  []Bar      `json:"pools,omitempty"`  // what all share, in the middle of a ring or beside a board
+	Text   string     `json:"text,omitempty"`   // reference to what stands under each agent; by default what it did last
+	Edge   string     `json:"edge,omitempty"`   // reference to a word of each agent, such as its role, that colors its edge
+	Hidden string     `json:"hidden,omitempty"` // reference; an agent of which it is true, or something other than false, is not drawn
+	Gone   string     `json:"gone,omitempty"`   // likewise, is drawn as one who is out
+	Window Window     `json:"window,omitzero"`  // what an agent on a board sees of it; without At it sees all
+	Colors []Tint     `json:"colors,omitempty"` // of letters of rows, and of words
+}
+
+// A Place is a named place.
+type Place struct {
+	Name string    `json:"name"`
+	At   []float64 `json:"at"` // x, y; places are as large as there is room between most of them, and at most 3
+}
+
+// A Tint is the color of a letter or a word.
+type Tint struct {
+	Of    string `json:"of"`
+	Color string `json:"color"` // "#rrggbb"
 }
 
 // A Layer is things on a board or at places. It has one of Rows, Cells, Pieces, Things and Owners.
 type Layer struct {
-	Rows   string            `json:"rows,omitempty"`   // reference to a list of strings, one letter for a cell
-	Cells  string            `json:"cells,omitempty"`  // reference to a list of cells [x, y]
-	Pieces string            `json:"pieces,omitempty"` // reference, with {agent}, to where that agent is: a cell [x, y], or the name of a place
-	Things string            `json:"things,omitempty"` // reference to a list of objects, each with a field that says where it is
-	Owners string            `json:"owners,omitempty"` // reference to an object: place -> who has it
-	At     string            `json:"at,omitempty"`     // of things: the field that says where; by default "at"
-	Owner  string            `json:"owner,omitempty"`  // of things: the field that says whose it is
-	Facing string            `json:"facing,omitempty"` // of pieces: reference to "N", "E", "S" or "W"
-	Form   string            `json:"form,omitempty"`   // square, disc, triangle, diamond, hexagon, cross, star
-	Color  string            `json:"color,omitempty"`  // "#rrggbb", or a reference to a word that has a color in Palette; by default that of the agent
-	Colors map[string]string `json:"letters,omitempty"`
-	Name   string            `json:"name,omitempty"` // for the legend
+	Rows   string `json:"rows,omitempty"`   // reference to a list of strings, one letter for a cell
+	Cells  string `json:"cells,omitempty"`  // reference to a list of cells [x, y]
+	Pieces string `json:"pieces,omitempty"` // reference, with {agent}, to where that agent is: a cell [x, y], or the name of a place
+	Things string `json:"things,omitempty"` // reference to a list of objects, each with a field that says where it is
+	Owners string `json:"owners,omitempty"` // reference to an object: place -> who has it
+	At     string `json:"at,omitempty"`     // of things: the field that says where; by default "at"
+	Owner  string `json:"owner,omitempty"`  // of things: the field that says whose it is
+	Facing string `json:"facing,omitempty"` // of pieces: reference to "N", "E", "S" or "W"
+
+	// Cells of agents may count from the corner of a tile of their own: of so many cells either way, in rows of so many tiles. Numbers, or references to them.
+	Side    string `json:"side,omitempty"`
+	Columns string `json:"columns,omitempty"`
+
+	Form  string `json:"form,omitempty"`  // of cells and things: square, disc, triangle, diamond, hexagon, cross or star
+	Color string `json:"color,omitempty"` // of cells, "#rrggbb"; by default that of the agent
+	Name  string `json:"name,omitempty"`  // for the legend
 }
 
 // A Bar is a number that is shown by how long or high something is.
@@ -74,7 +92,7 @@ type Bar struct {
 type Window struct {
 	At     string `json:"at"`               // reference to the agent's cell
 	Facing string `json:"facing,omitempty"` // reference to "N", "E", "S" or "W"; empty: it always faces N
-	Ahead  int    `json:"ahead"`
+	Ahead  int    `json:"ahead"`            // cells
 	Behind int    `json:"behind"`
 	Aside  int    `json:"aside"` // to either side
 }
@@ -183,6 +201,16 @@ func color(s string, other draw.Color) draw.Color {
 		}
 	}
 	return other
+}
+
+// tint returns the color of a letter or a word, 0 if it has none.
+func (lk *Look) tint(of string) draw.Color {
+	for _, t := range lk.Colors {
+		if t.Of == of {
+			return color(t.Color, 0)
+		}
+	}
+	return 0
 }
 
 // form returns the form of that name, or other if there is none.

@@ -81,7 +81,7 @@ func TestPiecesStandOnTheirCells(t *testing.T) {
 
 func TestWhatAnAgentDoesNotSeeIsDimmed(t *testing.T) {
 	st := state(map[string]any{"at/ada": []int{4, 4}, "facing/ada": "E"})
-	look := Look{Kind: Board, Width: "10", Height: "8", Window: &Window{At: "at/{agent}", Facing: "facing/{agent}", Ahead: 3, Behind: 1, Aside: 1}}
+	look := Look{Kind: Board, Width: "10", Height: "8", Window: Window{At: "at/{agent}", Facing: "facing/{agent}", Ahead: 3, Behind: 1, Aside: 1}}
 	l := look.Draw(st, View{Agents: Agents([]string{"ada"}, alone), Sees: "ada"})
 	dimmed := make(map[[2]int]bool)
 	for _, s := range l.Shapes {
@@ -176,7 +176,7 @@ func TestAHashIsThatOfAllFacts(t *testing.T) {
 
 func FuzzLook(f *testing.F) {
 	f.Add(`{"kind":"board","layers":[{"cells":"c"},{"pieces":"at/{agent}"},{"rows":"r"}]}`, `{"c":[[1,2],[1e300,-4]],"at/a":[0,0],"r":["##"]}`)
-	f.Add(`{"kind":"places","places":{"x":[1,1],"y":[1,1]},"layers":[{"pieces":"at/{agent}"}]}`, `{"at/a":"x"}`)
+	f.Add(`{"kind":"places","places":[{"name":"x","at":[1,1]},{"name":"y","at":[1,1]}],"layers":[{"pieces":"at/{agent}"}]}`, `{"at/a":"x"}`)
 	f.Add(`{"bars":[{"fact":"n/{agent}","of":"0"}],"pools":[{"fact":"m"}]}`, `{"n/a":-1,"m":1e308}`)
 	f.Fuzz(func(t *testing.T, look, facts string) {
 		var lk Look

@@ -35,12 +35,13 @@ const (
 	byLandlock
 	bySeccomp
 	bySpaces
+	byNoListening // seccomp, and Landlock too where an agent can have sockets of TCP, for its proxy
 )
 
 // stops returns what of it these mechanisms are.
 func (u uses) stops() int {
 	stops := 0
-	for bit, used := range map[int]bool{byUser: u.UID, byLandlock: u.Landlock, bySeccomp: u.Seccomp, bySpaces: u.Spaces} {
+	for bit, used := range map[int]bool{byUser: u.UID, byLandlock: u.Landlock, bySeccomp: u.Seccomp, bySpaces: u.Spaces, byNoListening: u.Seccomp && (u.Landlock || !u.Proxy)} {
 		if used {
 			stops |= bit
 		}
@@ -86,7 +87,7 @@ func attacks() []attack {
 		{"make an MPTCP socket", sec, func(victim) error { return opened(unix.Socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)) }},
 		{"make a UDP socket", sec, func(victim) error { return opened(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)) }},
 		{"make a UDP socket of IPv6", sec, func(victim) error { return opened(unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)) }},
-		{"listen on a TCP port", sec, func(victim) error { return listen() }},
+		{"listen on a TCP port", byNoListening, func(victim) error { return listen() }},
 		{"make a raw socket", user | sec, func(victim) error { return opened(unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP)) }},
 		{"make a packet socket", user | sec, func(victim) error { return opened(unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)) }},
 		{"make a vsock socket", sec, func(victim) error { return opened(unix.Socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0)) }},

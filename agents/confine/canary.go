@@ -68,6 +68,8 @@ type canary struct {
 }
 
 func (c canary) sing(ctx context.Context) ([]Outcome, error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	if err := c.furnish(); err != nil {
 		return nil, err
 	}
@@ -76,7 +78,7 @@ func (c canary) sing(ctx context.Context) ([]Outcome, error) {
 		return nil, err
 	}
 	defer machine.Close()
-	prey, err := c.start("a", victimRole)
+	prey, err := c.start(ctx, "a", victimRole)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func (c canary) sing(ctx context.Context) ([]Outcome, error) {
 	if v.PID, err = childOf(prey.PID()); err != nil {
 		return nil, err
 	}
-	attacker, err := c.start("b", attackerRole)
+	attacker, err := c.start(ctx, "b", attackerRole)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +131,11 @@ func (c canary) furnish() error {
 }
 
 // start starts a dummy in a role.
-func (c canary) start(name, role string) (*agents.Process, error) {
+func (c canary) start(ctx context.Context, name, role string) (*agents.Process, error) {
 	cell := Cell{Dir: filepath.Join(c.run(), "agents", name), Hidden: c.run()}
+	if c.boundary.uses.Proxy {
+		cell.Serve = func(l net.Listener) { context.AfterFunc(ctx, func() { _ = l.Close() }) } // there to be connected to
+	}
 	for _, dir := range cell.writable() {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err

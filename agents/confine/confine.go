@@ -31,11 +31,17 @@
 //
 // The system's programs, libraries and settings, to read; what its [Cell] names, to read; work, home and tmp in its own folder, to
 // write; where it has namespaces, an empty /tmp and /dev/shm of its own. No network: of sockets it can have unix ones, and those that ask the kernel about the network.
+//
+// An agent in namespaces can have a proxy: the keeper brings up the loopback interface of the agent's network, which leads nowhere, listens there, and
+// hands the listener to the supervisor, whose [Cell.Serve] serves it. So nothing stands between the agent and the proxy, and the agent is known by its
+// network. It may then make sockets of TCP, and with Landlock connect them to that one port. Where agents have no network of their own none
+// of them gets a proxy: Landlock knows ports and no addresses, and has not seen every way to connect.
 package confine
 
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +58,10 @@ type Cell struct {
 	Read   []string // files and folders elsewhere that it may read and execute
 	Write  []string // folders elsewhere that are its own to write
 	Hidden string   // a folder that it must not see, but for Dir in it, even if it may read one above
+
+	// Serve gets a listener on [ProxyAddress] in the agent's network, when the agent has begun, and closes it when the agent has ended; it returns at
+	// once. nil: the agent has no network. It takes a boundary with [Boundary.WithProxy].
+	Serve func(net.Listener) `json:"-"`
 }
 
 // The folders of a cell that its agent may write.
@@ -88,8 +98,12 @@ func (b Boundary) Start(cmd *exec.Cmd, cell Cell) (*agents.Process, error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
 	}
+	if cell.Serve != nil && !b.uses.Proxy {
+		return nil, errors.New("the boundary has no proxy")
+	}
 	o := order{Path: cmd.Path, Args: cmd.Args, Env: cmd.Environ(), Dir: cmd.Dir, Cell: cell, Uses: b.uses}
 	var user *os.File // holds the agent's
+	o.Uses.Proxy = cell.Serve != nil
 	if b.uses.UID {
 		var err error
 		if o.UID, user, err = takeUID(cell); err != nil {
@@ -106,6 +120,13 @@ func (b Boundary) Start(cmd *exec.Cmd, cell Cell) (*agents.Process, error) {
 	}
 	if err := k.begin(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", cmd.Path, err), p.Stop(stopLimit))
+	}
+	if cell.Serve != nil {
+		l, err := k.listener()
+		if err != nil {
+			return nil, errors.Join(err, p.Stop(stopLimit))
+		}
+		cell.Serve(l)
 	}
 	return p, nil
 }

@@ -66,7 +66,7 @@ func (o order) become() error {
 		}
 	}
 	if o.Uses.Seccomp {
-		if err := filterCalls(); err != nil {
+		if err := filterCalls(o.Uses.Proxy); err != nil {
 			return fmt.Errorf("seccomp: %w", err)
 		}
 	}

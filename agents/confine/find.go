@@ -39,6 +39,7 @@ func (l Level) Under(least Level) bool {
 // have started is ended with them all the same.
 type Boundary struct {
 	Tried []Trial // what was tried, in a fixed order
+	proxy error   // why an agent in namespaces cannot have one; nil: it can
 	uses  uses
 }
 
@@ -56,6 +57,7 @@ type uses struct {
 	Landlock bool
 	Seccomp  bool
 	Spaces   bool // mount, PID, network and IPC namespaces
+	Proxy    bool // an agent may have one, and sockets of TCP for it
 }
 
 // Level returns how strong the boundary is.
@@ -120,6 +122,7 @@ func Find(ctx context.Context) Boundary {
 	for i, name := range names {
 		trying.Go(func() { b.Tried[i].Err = tryInChild(ctx, name) })
 	}
+	trying.Go(func() { b.proxy = tryInChild(ctx, "proxy") })
 	trying.Wait()
 	b.uses = uses{UID: b.Tried[0].Err == nil, Landlock: b.Tried[1].Err == nil, Seccomp: b.Tried[2].Err == nil, Spaces: b.Tried[3].Err == nil}
 	return b
@@ -131,7 +134,7 @@ func tryInChild(ctx context.Context, what string) error {
 	defer cancel()
 	cmd := selfCommand(tryRole)
 	cmd.Args = append(cmd.Args, what)
-	if what == "spaces" {
+	if what == "spaces" || what == "proxy" {
 		cmd.SysProcAttr = uses{Spaces: true}.attributes()
 	}
 	cmd.SysProcAttr.Pdeathsig = 0 // the thread that starts it may end first; it has a time limit
@@ -165,7 +168,7 @@ func (u uses) attributes() *syscall.SysProcAttr {
 		a.Cloneflags |= syscall.CLONE_NEWUSER
 		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
 		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
+		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN}
 	}
 	return a
 }
@@ -181,6 +184,8 @@ func try(what string) error {
 		return trySeccomp()
 	case "spaces":
 		return trySpaces()
+	case "proxy":
+		return tryProxy()
 	}
 	return fmt.Errorf("nothing is known of %q", what)
 }
@@ -204,7 +209,7 @@ func trySeccomp() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
-	if err := filterCalls(); err != nil {
+	if err := filterCalls(false); err != nil {
 		return err
 	}
 	if _, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0); !errors.Is(err, unix.EPERM) {

@@ -24,6 +24,7 @@ type keeper struct {
 	kill    sync.Once
 
 	mu      sync.Mutex // whoever has it reads what the keeper says
+	mail    *mailbox
 	reports *json.Decoder
 }
 
@@ -42,7 +43,8 @@ func startKeeper(u uses, stderr io.Writer, held *os.File) (*agents.Process, *kee
 	if held != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, held)
 	}
-	k := &keeper{control: ours, reports: json.NewDecoder(ours)}
+	k := &keeper{control: ours, mail: &mailbox{control: ours}}
+	k.reports = json.NewDecoder(k.mail)
 	p, err := agents.StartKept(cmd, k)
 	if err != nil {
 		return nil, nil, errors.Join(err, ours.Close())
@@ -110,6 +112,7 @@ func (k *keeper) Ending(own agents.Ending) agents.Ending {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer func() { _ = k.control.Close() }()
+	defer k.mail.close()
 	var r report
 	if err := k.reports.Decode(&r); err != nil || r.Exit == "" {
 		own.Exit += " (of its keeper)"

@@ -39,6 +39,9 @@ func (o order) restrictFiles() error {
 	} else {
 		rules = append(rules, landlock.RODirs("/proc/self"), landlock.ROFiles(processFacts()...).IgnoreIfMissing())
 	}
+	if o.Uses.Proxy {
+		rules = append(rules, landlock.ConnectTCP(proxyPort))
+	}
 	if o.Uses.Spaces { // they are its own
 		rules = append(rules, landlock.RWDirs("/dev/shm", "/tmp").WithRefer())
 	}

@@ -52,11 +52,14 @@ func Main() {
 	unix.Exit(0)
 }
 
+// controlFD is where a keeper has the socket to its supervisor.
+const controlFD = 3
+
 // keep is a keeper's life.
 func keep() error {
 	terms := make(chan os.Signal, 1)
 	signal.Notify(terms, syscall.SIGTERM)
-	control := os.NewFile(3, "supervisor")
+	control := os.NewFile(controlFD, "supervisor")
 	orders := bufio.NewReader(control)
 	var o order
 	line, err := orders.ReadBytes('\n')
@@ -144,6 +147,11 @@ func startAgent(o *order) (int, error) {
 		var err error
 		if o.Proc, err = build(o.Cell, o.Path); err != nil {
 			return 0, fmt.Errorf("build the cell: %w", err)
+		}
+	}
+	if o.Uses.Proxy {
+		if err := offerProxy(controlFD); err != nil {
+			return 0, fmt.Errorf("offer a proxy: %w", err)
 		}
 	}
 	orderIn, orderOut, err := os.Pipe()

@@ -68,8 +68,8 @@ func (f *filter) refuse(call uint32, errno uint32) {
 // low returns the offset of the low half of the argument n, from 0, on the machines that this filter is for.
 func low(n uint32) uint32 { return atArgs + 8*n }
 
-// calls returns the filter.
-func calls() filter {
+// calls returns the filter. With tcp there are sockets of it, in IPv4.
+func calls(tcp bool) filter {
 	var f filter
 	f.load(atArch)
 	f.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, auditArch, 1, 0)
@@ -106,6 +106,9 @@ func calls() filter {
 	f.answer(uint32(unix.EPERM))
 	f.answer(0)
 
+	if tcp {
+		f.letTCP()
+	}
 	f.equal(unix.SYS_SOCKET, 8)
 	f.load(low(0))
 	f.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, unix.AF_UNIX, 5, 0)
@@ -120,9 +123,24 @@ func calls() filter {
 	return f
 }
 
-// filterCalls lets this thread, and what it becomes, make no other system calls than those that an agent needs.
-func filterCalls() error {
-	return calls().apply()
+// letTCP lets a call through that makes a socket of TCP in IPv4; of others the number is loaded then.
+func (f *filter) letTCP() {
+	const kind = 0xf // of the bits of a type; the others are flags
+	f.equal(unix.SYS_SOCKET, 9)
+	f.load(low(0))
+	f.equal(unix.AF_INET, 6)
+	f.load(low(1))
+	f.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, kind, 0, 0)
+	f.equal(unix.SOCK_STREAM, 3)
+	f.load(low(2))
+	f.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, unix.IPPROTO_TCP+1, 1, 0) // 0, which means TCP, or what is below it, which is no stream
+	f.answer(0)
+	f.load(atNumber)
+}
+
+// filterCalls lets this thread, and what it becomes, make no other system calls than those that an agent needs, sockets of TCP among them or not.
+func filterCalls(tcp bool) error {
+	return calls(tcp).apply()
 }
 
 // apply makes the filter hold for this thread and what it becomes.

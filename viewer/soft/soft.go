@@ -16,6 +16,7 @@ import (
 // Its zero value is ready.
 type Painter struct {
 	masks  map[maskKey]*image.Alpha
+	held   int // bytes of masks
 	labels map[labelKey]*image.Alpha
 	faces  map[int]*face
 }
@@ -95,8 +96,11 @@ func (p *Painter) form(cv canvas, f draw.Form, x, y, w, h float64, fill, stroke 
 	}
 }
 
-// maskMost is the size in pixels up to which forms are kept as masks.
-const maskMost = 96
+// maskMost is the size in pixels up to which forms are kept as masks, and heldMost how many bytes of them.
+const (
+	maskMost = 400
+	heldMost = 64 << 20
+)
 
 // A maskKey is what a mask is of.
 type maskKey struct {
@@ -122,8 +126,8 @@ func (p *Painter) mask(key maskKey) *image.Alpha {
 			m.Pix[y*m.Stride+x] = uint8(255*covered(d) + 0.5)
 		}
 	}
-	if p.masks == nil || len(p.masks) > 4096 { // so many that zooming has passed through them
-		p.masks = make(map[maskKey]*image.Alpha)
+	if p.held += len(m.Pix); p.masks == nil || p.held > heldMost {
+		p.masks, p.held = make(map[maskKey]*image.Alpha), len(m.Pix)
 	}
 	p.masks[key] = m
 	return m

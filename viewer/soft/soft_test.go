@@ -31,7 +31,7 @@ func at(img *image.RGBA, x, y int) draw.Color {
 
 func TestEachFormFillsItsMiddleAndNotTheGroundAround(t *testing.T) {
 	for _, f := range []draw.Form{draw.Rect, draw.Disc, draw.Triangle, draw.Diamond, draw.Hexagon, draw.Cross, draw.Star} {
-		for _, size := range []float32{0.8, 4, 30} { // a mask, a larger one, and none
+		for _, size := range []float32{0.8, 4, 50} { // a mask, a larger one, and none
 			img := paint(t, &draw.List{Ground: black, Shapes: []draw.Shape{{Form: f, W: size, H: size, Fill: red}}}, Options{})
 			if got := at(img, 100, 50); got != red {
 				t.Errorf("form %d of %g: the middle is %08x", f, size, got)
