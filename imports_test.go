@@ -16,7 +16,8 @@ const module = "github.com/vitrine-sim/vitrine"
 // one way: cmd -> arena -> agents -> world, and each module from outside has one package that knows it.
 var allowed = map[string][]string{
 	"cmd/vitrine": {
-		"agents", "agents/claude", "agents/confine", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "agents/tamper", "arena", "scenarios", "world",
+		"agents", "agents/claude", "agents/confine", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "agents/tamper", "arena", "scenarios",
+		"viewer", "viewer/web", "world",
 		"world/bazaar",
 		"world/commons",
 		"world/conform",
@@ -60,6 +61,7 @@ var allowed = map[string][]string{
 	"viewer/draw":                    {},
 	"viewer/soft":                    {"viewer/draw", "golang.org/x/image"},
 	"viewer/soft/page":               {"viewer/draw", "viewer/soft"},
+	"viewer/web":                     {"viewer", "viewer/draw", "world", "github.com/coder/websocket"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

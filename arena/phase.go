@@ -108,3 +108,21 @@ func (p *Phase) forbid(actions []world.Action) []world.Event {
 	}
 	return refusals
 }
+
+// Observe returns what an agent sees in a state, as it would be shown to it there: with the messages that wait for it, and of what it may do what is legal
+// in the phase that is being played.
+func (g *Game) Observe(st world.State, agent string) (world.Observation, error) {
+	obs, _, err := g.observe(st, agent)
+	var name string
+	if err != nil || st.Get(world.PhaseFact, &name) != nil {
+		return obs, err // or there are no phases
+	}
+	for i := range g.Phases {
+		if phase := &g.Phases[i]; phase.Name == name {
+			if obs = phase.narrow(obs); len(phase.present([]string{agent})) == 0 {
+				obs.Actions = nil
+			}
+		}
+	}
+	return obs, nil
+}

@@ -96,6 +96,15 @@ func Turn(dir string, turn int) iter.Seq2[Event, error] {
 
 // seek makes the place of the log one between two commits, with no event of the turn before it and as few others as can be behind it.
 func (l *Log) seek(turn int) error {
+	part := func(src source) (span, error) { return before(src, turn) }
+	return l.seekEnd(part, func(line []byte) bool {
+		var ev struct{ Turn int }
+		return json.Unmarshal(line, &ev) == nil && ev.Turn < turn
+	})
+}
+
+// seekEnd makes the place of the log the end of the last commit whose lines all come before what is looked for. The last of them is in a part of it.
+func (l *Log) seekEnd(part func(source) (span, error), before func(line []byte) bool) error {
 	lock, err := lockLogShared(context.Background(), l.dir)
 	if err != nil {
 		return fmt.Errorf("lock log: %w", err)
@@ -106,14 +115,11 @@ func (l *Log) seek(turn int) error {
 		return fmt.Errorf("read log: %w", err)
 	}
 	defer src.Close()
-	part, err := before(src, turn)
+	in, err := part(src)
 	if err != nil {
 		return err
 	}
-	last, err := search(src, part.begin, part.end, func(line []byte) bool {
-		var ev struct{ Turn int }
-		return json.Unmarshal(line, &ev) == nil && ev.Turn < turn
-	})
+	last, err := search(src, in.begin, in.end, before)
 	if err != nil {
 		return err
 	}

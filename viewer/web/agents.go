@@ -1,0 +1,174 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// What an agent does at a moment.
+const (
+	doingOut      = "out"      // it never acts again
+	doingActing   = "acting"   // it has acted in the turn that is shown
+	doingThinking = "thinking" // it is its turn to act
+	doingWaiting  = "waiting"
+)
+
+const active = "active" // status of who still acts
+
+// An agentJSON is how an agent stands.
+type agentJSON struct {
+	Name   string   `json:"name"`
+	Status string   `json:"status"`
+	Reward *float64 `json:"reward"` // null: the rules are not at hand
+	Use
+	Last  *lastJSON `json:"last"` // what it did last in the turn; null: nothing
+	Alive bool      `json:"alive"`
+	Doing string    `json:"doing"`
+}
+
+// A lastJSON is an event in words.
+type lastJSON struct {
+	Seq  int64  `json:"seq"`
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+// apiAgents tells how all agents stand.
+func (s *Server) apiAgents(r *http.Request) (any, error) {
+	p, err := s.position(r)
+	if err != nil {
+		return nil, err
+	}
+	used, err := s.used(p)
+	if err != nil {
+		return nil, err
+	}
+	last := make(map[string]*lastJSON)
+	acted := make(map[string]bool)
+	for _, ev := range p.events {
+		if isAct(ev.Kind) || ev.Kind == kindMessage || ev.Kind == world.KindRefusal {
+			last[ev.Agent] = &lastJSON{ev.Seq, ev.Kind, clean(s.run.Say(ev))}
+		}
+		acted[ev.Agent] = acted[ev.Agent] || isAct(ev.Kind)
+	}
+	state := s.live.moment().state
+	agents := []agentJSON{}
+	for _, a := range s.run.About.Agents {
+		j := agentJSON{Name: a.Name, Use: used[a.Name], Last: last[a.Name]}
+		j.Status, j.Alive = s.status(p, a.Name)
+		j.Reward = s.reward(p.st, a.Name)
+		j.Doing = doing(p, j.Alive, acted[a.Name], state)
+		agents = append(agents, j)
+	}
+	return agents, nil
+}
+
+// status returns the status of an agent, and whether it still acts.
+func (s *Server) status(p position, agent string) (status string, alive bool) {
+	_ = p.st.Get(world.StatusFact+"/"+agent, &status) // before the first event it has none
+	return clean(status), status == active || p.st.Seq == 0
+}
+
+// reward returns what an agent has earned; nil: it is not known.
+func (s *Server) reward(st world.State, agent string) *float64 {
+	if s.run.Observe == nil || st.Seq == 0 {
+		return nil
+	}
+	obs, err := s.run.Observe(st, agent)
+	if err != nil {
+		return nil
+	}
+	return &obs.Reward
+}
+
+// doing says what an agent does at a position.
+func doing(p position, alive, acted bool, state string) string {
+	switch {
+	case !alive:
+		return doingOut
+	case acted:
+		return doingActing
+	case !p.ended && state == stateRunning:
+		return doingThinking
+	}
+	return doingWaiting
+}
+
+// used returns what each agent had used of its model at a position: by the end of the turn if it has ended, else by the end of the one before.
+func (s *Server) used(p position) (map[string]Use, error) {
+	if n := len(p.events); n > 0 && p.events[n-1].Kind == world.KindTurn {
+		return s.run.Used(p.events[n-1]), nil
+	}
+	return s.usedIn(p.turn - 1)
+}
+
+// usedIn returns what each agent had used of its model by the end of a turn.
+func (s *Server) usedIn(turn int) (used map[string]Use, err error) {
+	if turn < 0 {
+		return nil, nil
+	}
+	for ev, err := range world.Turn(s.run.Dir, turn) {
+		if err != nil {
+			return nil, err
+		}
+		if ev.Kind == world.KindTurn {
+			used = s.run.Used(ev)
+		}
+	}
+	return used, nil
+}
+
+// An actJSON is what an agent did, and what came of it.
+type actJSON struct {
+	Seq      int64           `json:"seq"`
+	Kind     string          `json:"kind"`
+	Name     string          `json:"name"`
+	Args     json.RawMessage `json:"args,omitempty"`
+	Text     string          `json:"text"`
+	WallMS   float64         `json:"wall_ms"`
+	Outcome  []eventJSON     `json:"outcome"`
+	Troubles []string        `json:"troubles"`
+}
+
+// acts returns what an agent did in events.
+func (s *Server) acts(events []world.Event, agent string) []actJSON {
+	all := []actJSON{}
+	for _, commit := range commits(events) {
+		var outcome []eventJSON
+		first := len(all)
+		for _, ev := range commit {
+			if ev.Agent != agent {
+				continue
+			}
+			if !isAct(ev.Kind) || len(all) > first {
+				outcome = append(outcome, clear(ev))
+				continue
+			}
+			var data struct {
+				Name string
+				Args json.RawMessage
+			}
+			var proc struct {
+				WallMS   float64 `json:"wall_ms"`
+				Troubles []struct{ What string }
+			}
+			_ = json.Unmarshal(ev.Data, &data) // what does not act has no action
+			_ = json.Unmarshal(ev.Proc, &proc) // nor does all that acts have a process
+			act := actJSON{
+				Seq: ev.Seq, Kind: ev.Kind, Name: clean(data.Name), Args: cleanJSON(data.Args), Text: clean(s.run.Say(ev)), WallMS: proc.WallMS,
+				Troubles: []string{},
+			}
+			for _, t := range proc.Troubles {
+				act.Troubles = append(act.Troubles, clean(t.What))
+			}
+			all = append(all, act)
+		}
+		if len(all) > first {
+			all[first].Outcome = slices.Concat([]eventJSON{}, outcome)
+		}
+	}
+	return all
+}

@@ -1,0 +1,219 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/viewer"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// routes returns what there is below the token.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for path, answer := range map[string]func(*http.Request) (any, error){
+		"run": s.apiRun, "turns": s.apiTurns, "state": s.apiState, "diff": s.apiDiff, "steps": s.apiSteps, "events": s.apiEvents,
+		"agents": s.apiAgents, "agent": s.apiAgent,
+	} {
+		mux.Handle("GET /api/"+path, s.json(answer))
+	}
+	mux.HandleFunc("GET /api/frame", s.frame)
+	mux.HandleFunc("GET /ws", s.socket)
+	mux.Handle("GET /", page())
+	return mux
+}
+
+// json answers a request with what a function makes of it. Those that read the log come one after another.
+func (s *Server) json(answer func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.reading <- struct{}{}:
+		case <-r.Context().Done():
+			return
+		}
+		document, err := answer(r)
+		<-s.reading
+		if err != nil {
+			failed(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(document) // whoever is gone hears nothing
+	})
+}
+
+// apiRun tells what the run is, and how it stands.
+func (s *Server) apiRun(*http.Request) (any, error) {
+	now := s.live.moment()
+	controls := []string{}
+	if s.run.Control != nil {
+		controls = Controls()
+	}
+	notes := slices.Clone(s.run.About.Notes)
+	if now.err != nil {
+		notes = append(notes, clean("The log cannot be followed any more: "+now.err.Error()))
+	}
+	about := s.run.About
+	about.Notes = notes
+	return struct {
+		About
+		Dir      string          `json:"dir_name"`
+		Turns    int             `json:"turns"`
+		Seq      int64           `json:"seq"`
+		State    string          `json:"state"`
+		End      json.RawMessage `json:"end"`
+		Overlays []string        `json:"overlays"`
+		Control  bool            `json:"control"`
+		Controls []string        `json:"controls"`
+	}{
+		about, s.dirName(), now.st.Turn, now.st.Seq, now.state, cleanJSON(orNull(now.end)), []string{}, s.run.Control != nil, controls,
+	}, nil
+}
+
+func orNull(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return json.RawMessage("null")
+	}
+	return raw
+}
+
+// The most that one answer holds.
+const (
+	mostFacts   = 5000
+	mostChanges = 2000
+	mostBytes   = 4 << 20
+)
+
+// apiState tells the facts of a state.
+func (s *Server) apiState(r *http.Request) (any, error) {
+	p, err := s.position(r)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := number(r, "limit", 500, 0, mostFacts)
+	if err != nil {
+		return nil, err
+	}
+	facts := make(map[string]json.RawMessage)
+	query, more, size := []byte(strings.ToLower(r.FormValue("q"))), false, 0
+	for _, path := range p.st.Paths(r.FormValue("prefix")) {
+		raw, _ := p.st.Fact(path)
+		if len(query) > 0 && !strings.Contains(strings.ToLower(path), string(query)) && !bytes.Contains(bytes.ToLower(raw), query) {
+			continue
+		}
+		if more = len(facts) >= limit || size > mostBytes; more {
+			break
+		}
+		facts[clean(path)] = cleanJSON(raw)
+		size += len(path) + len(raw)
+	}
+	return map[string]any{"turn": p.turn, "seq": p.st.Seq, "hash": viewer.Hash(p.st), "facts": facts, "more": more}, nil
+}
+
+// A changeJSON is what became of a fact.
+type changeJSON struct {
+	Path   string          `json:"path"`
+	Before json.RawMessage `json:"before,omitempty"` // missing: there was none
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// apiDiff tells what a turn, or the part of it up to an event, has changed, and where agents wanted the same.
+func (s *Server) apiDiff(r *http.Request) (any, error) {
+	p, err := s.position(r)
+	if err != nil {
+		return nil, err
+	}
+	was := p.before()
+	set, gone := p.after().Changes(was)
+	paths := slices.Clone(gone)
+	for path := range set {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	changes, more, size := []changeJSON{}, false, 0
+	for _, path := range paths {
+		if more = len(changes) == mostChanges || size > mostBytes; more {
+			break
+		}
+		before, _ := was.Fact(path)
+		changes = append(changes, changeJSON{clean(path), cleanJSON(before), cleanJSON(set[path])})
+		size += len(path) + len(before) + len(set[path])
+	}
+	clashes := []Conflict{}
+	for _, step := range commits(p.events) {
+		for _, c := range conflicts(step) {
+			clashes = append(clashes, c.clean())
+		}
+	}
+	return map[string]any{"turn": p.turn, "changes": changes, "conflicts": clashes, "more": more}, nil
+}
+
+// commits divides events into commits.
+func commits(events []world.Event) [][]world.Event {
+	var all [][]world.Event
+	begin := 0
+	for i, ev := range events {
+		if !ev.More || i == len(events)-1 {
+			all, begin = append(all, events[begin:i+1]), i+1
+		}
+	}
+	return all
+}
+
+// apiSteps tells the commits of a turn in which agents acted.
+func (s *Server) apiSteps(r *http.Request) (any, error) {
+	p, err := s.position(r)
+	if err != nil {
+		return nil, err
+	}
+	type step struct {
+		Seq    int64    `json:"seq"`
+		Agents []string `json:"agents"`
+		Phase  string   `json:"phase"`
+	}
+	steps := []step{}
+	var phase string
+	_ = p.before().Get(world.PhaseFact, &phase) // there may be none
+	for _, commit := range commits(p.events) {
+		next := step{Seq: commit[len(commit)-1].Seq, Agents: []string{}, Phase: clean(phase)}
+		for _, ev := range commit {
+			if isAct(ev.Kind) && !slices.Contains(next.Agents, ev.Agent) {
+				next.Agents = append(next.Agents, clean(ev.Agent))
+			}
+			if raw, ok := ev.Set[world.PhaseFact]; ok {
+				_ = json.Unmarshal(raw, &phase)
+			}
+		}
+		if len(next.Agents) == 0 && commit[0].Kind == kindPhase {
+			next.Phase = clean(phase)
+		}
+		steps = append(steps, next)
+	}
+	return steps, nil
+}
+
+// isAct says whether an event of a kind is what came of an agent's turn to act.
+func isAct(kind string) bool {
+	return slices.Contains([]string{kindAction, "timeout", "invalid", "error", "budget"}, kind)
+}
+
+// seqParam reads the number of an event from a request.
+func seqParam(r *http.Request, name string, other int64) (int64, error) {
+	text := r.FormValue(name)
+	if text == "" {
+		return other, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, invalid(name+" is not the number of an event", "")
+	}
+	return n, nil
+}
+
+// dirName is the name of the run's folder.
+func (s *Server) dirName() string { return clean(filepath.Base(s.run.Dir)) }

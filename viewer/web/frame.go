@@ -1,0 +1,113 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/vitrine-sim/vitrine/viewer"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// frame answers with the picture of a position, as an encoded draw list.
+func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-r.Context().Done():
+		return
+	}
+	p, err := s.position(r)
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	view := viewer.View{Agents: s.looks(), Turn: p.shown(r.FormValue("seq") != "")}
+	if view.Sees, err = s.known(r.FormValue("sees")); err != nil {
+		failed(w, err)
+		return
+	}
+	if view.Sees != "" && s.run.Observe != nil {
+		if obs, err := s.run.Observe(p.st, view.Sees); err == nil {
+			view.Seen = string(obs.View)
+		}
+	}
+	hash := viewer.Hash(p.st)
+	look, err := s.look()
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	list := look.Draw(p.st, view)
+	for i := range list.Shapes {
+		list.Shapes[i].Label = clean(list.Shapes[i].Label)
+	}
+	for i := range list.Says {
+		list.Says[i].Text = clean(list.Says[i].Text)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("X-Turn", strconv.Itoa(p.turn))
+	h.Set("X-Seq", strconv.FormatInt(p.st.Seq, 10))
+	h.Set("X-Hash", hash)
+	if p.ended {
+		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+		h.Set("ETag", fmt.Sprintf(`"%s"`, hash))
+	}
+	_, _ = w.Write(list.Encode(nil)) // whoever is gone does not need it
+}
+
+// shown returns the events that a picture shows: those of the turn, or of the part of a turn the last commit.
+func (p position) shown(part bool) []world.Event {
+	if !part {
+		return p.events
+	}
+	steps := commits(p.events)
+	return steps[len(steps)-1] // there is one, or the position were none
+}
+
+// known returns an agent's name if there is such an agent; empty is nobody.
+func (s *Server) known(agent string) (string, error) {
+	if agent == "" {
+		return "", nil
+	}
+	for _, a := range s.run.About.Agents {
+		if a.Name == agent {
+			return agent, nil
+		}
+	}
+	return "", missing(fmt.Sprintf("there is no agent %.40q", agent), "api/run lists them")
+}
+
+// looks returns how the agents look.
+func (s *Server) looks() []viewer.Agent {
+	looks := make([]viewer.Agent, len(s.run.About.Agents))
+	for i, a := range s.run.About.Agents {
+		looks[i] = a.Agent
+	}
+	return looks
+}
+
+// look returns how the world looks: as the scenario says or, if it does not, as can be guessed from the state as turn 1 begins.
+func (s *Server) look() (viewer.Look, error) {
+	if s.run.Look != nil {
+		return *s.run.Look, nil
+	}
+	if look := s.guessed.Load(); look != nil {
+		return *look, nil
+	}
+	now := s.live.moment().st
+	st, err := s.states.at(min(1, now.Turn))
+	if err != nil {
+		return viewer.Look{}, err
+	}
+	var names []string
+	for _, a := range s.run.About.Agents {
+		names = append(names, a.Name)
+	}
+	look := viewer.Guess(st, names)
+	if now.Turn > 0 {
+		s.guessed.Store(&look)
+	}
+	return look, nil
+}

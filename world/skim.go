@@ -1,0 +1,185 @@
+package world
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+)
+
+// An Outline is what an event is about, read off its line without decoding what else is in there.
+type Outline struct {
+	Seq   int64
+	Turn  int
+	Kind  string
+	Agent string
+	More  bool // the next event belongs to the same commit
+
+	line []byte
+}
+
+// Line returns the event's line of the log, newline included, to look for text in. Like all of an outline it is valid until the next commit comes.
+func (o Outline) Line() []byte { return o.line }
+
+// Clone returns an outline that stays valid.
+func (o Outline) Clone() Outline {
+	o.line = bytes.Clone(o.line)
+	return o
+}
+
+// Event decodes the event.
+func (o Outline) Event() (Event, error) { return parse(o.line, o.Seq) }
+
+// Time returns when the event was committed; the zero time if the line does not say so.
+func (o Outline) Time() time.Time {
+	tail := o.line[max(0, len(o.line)-endSize-len(`,"time":"2006-01-02T15:04:05.999999999Z"`)):]
+	_, text, _ := bytes.Cut(tail, []byte(`,"time":"`))
+	text, _, _ = bytes.Cut(text, []byte(`"`))
+	at, _ := time.Parse(time.RFC3339Nano, string(text)) // else it is zero
+	return at
+}
+
+// Skim returns the outlines of the events of the log in dir with a Seq greater than after, commit by commit, up to the last whole one. It finds the
+// first of them by bisection, and takes a tenth of the time of [Events] for each. Of what it reads only the checksums and the order are proved.
+// An error is the last thing that comes.
+func Skim(dir string, after int64) iter.Seq2[[]Outline, error] {
+	return func(yield func([]Outline, error) bool) {
+		log := ReadLog(dir)
+		defer log.close()
+		err := log.seekSeq(after)
+		if err == nil {
+			err = log.skim(after, yield)
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("skim the log: %w", err))
+		}
+	}
+}
+
+// seekSeq makes the place of the log the one before the commit that holds the event after the one numbered after.
+func (l *Log) seekSeq(after int64) error {
+	l.at = cursor{}
+	if after <= 0 {
+		return nil
+	}
+	all := func(src source) (span, error) {
+		size, err := src.size()
+		return span{0, size}, err
+	}
+	return l.seekEnd(all, func(line []byte) bool {
+		o, err := outline(line)
+		return err == nil && o.Seq <= after
+	})
+}
+
+// skim yields commits from the place of the log on.
+func (l *Log) skim(after int64, yield func([]Outline, error) bool) error {
+	var commit []Outline
+	for n := firstChunk; ; {
+		b, end, err := l.load(context.Background(), l.at.size, n)
+		if err != nil {
+			return err
+		}
+		whole := 0 // bytes of b in whole commits
+		commit = commit[:0]
+		for rest := b; ; {
+			size := bytes.IndexByte(rest, '\n') + 1
+			if size == 0 {
+				break
+			}
+			o, err := l.outline(rest[:size], l.at.seq+1+int64(len(commit)))
+			if err != nil {
+				return err
+			}
+			rest = rest[size:]
+			if commit = append(commit, o); o.More {
+				continue
+			}
+			l.at.seq, whole = o.Seq, len(b)-len(rest)
+			for len(commit) > 0 && commit[0].Seq <= after {
+				commit = commit[1:]
+			}
+			if len(commit) > 0 && !yield(commit, nil) {
+				return nil
+			}
+			commit = commit[:0]
+		}
+		l.at.size += int64(whole)
+		if end {
+			return nil
+		}
+		if n < chunk || whole == 0 { // a commit greater than that
+			n *= 2
+		}
+	}
+}
+
+// outline returns the outline of a line, if that is whole and the event is the one numbered seq.
+func (l *Log) outline(line []byte, seq int64) (Outline, error) {
+	if !isWhole(line) {
+		return Outline{}, &LogError{l.path, int(seq), "the line is damaged: its checksum does not match"}
+	}
+	o, err := outline(line)
+	if err == nil && o.Seq != seq {
+		err = fmt.Errorf("events are missing or out of order: seq is %d, not %d", o.Seq, seq)
+	}
+	if err != nil {
+		return Outline{}, &LogError{l.path, int(seq), err.Error()}
+	}
+	return o, nil
+}
+
+// outline reads the outline off a line, whose keys are sorted.
+func outline(line []byte) (Outline, error) {
+	o := Outline{line: line}
+	if o.scan(line) {
+		return o, nil
+	}
+	var ev struct { // what is rare in the log scan does not know
+		Agent, Kind string
+		More        bool
+		Seq         int64
+		Turn        int
+	}
+	if err := json.Unmarshal(line, &ev); err != nil {
+		return Outline{}, fmt.Errorf("the line is not an event: %w", err)
+	}
+	return Outline{ev.Seq, ev.Turn, ev.Kind, ev.Agent, ev.More, line}, nil
+}
+
+// scan fills in the outline from a line, and says whether that is of the form that almost all have.
+func (o *Outline) scan(b []byte) bool {
+	for begin := byte('{'); len(b) > 0 && b[0] == begin; begin = ',' {
+		rest, ok := skipText(b[1:])
+		if !ok || len(rest) == 0 || rest[0] != ':' {
+			return false
+		}
+		key := b[2 : len(b)-len(rest)-1]
+		value := rest[1:]
+		if b, ok = skipValue(value, 0); !ok {
+			return false
+		}
+		value = value[:len(value)-len(b)]
+		var err error
+		switch string(key) {
+		case "agent":
+			ok = decodePlain(value, &o.Agent)
+		case "kind":
+			ok = decodePlain(value, &o.Kind)
+		case "more":
+			o.More = string(value) == "true"
+		case "seq":
+			o.Seq, err = strconv.ParseInt(string(value), 10, 64)
+		case "turn":
+			o.Turn, err = strconv.Atoi(string(value))
+			return err == nil
+		}
+		if !ok || err != nil {
+			return false
+		}
+	}
+	return false
+}
