@@ -1,0 +1,34 @@
+// Another run beside this one, at the same turn: its picture, and the facts in which the two differ.
+import { Latest, button, el, put } from "./dom.js";
+import { json } from "./marks.js";
+
+const limit = 2000;
+
+export function compare(app, root) {
+  const name = app.run.other.name ?? app.run.other;
+  const head = el("div", { class: "bar" });
+  const canvas = el("canvas", { class: "second", role: "img", "aria-label": `The world of ${name}` });
+  const facts = el("div", { class: "fill scroll", tabindex: "0", role: "region", "aria-label": "Facts that differ" });
+  root.append(head, el("div", { class: "beside" }, el("figure", {}, el("figcaption", { text: name }), canvas), facts));
+
+  const loader = new Latest(async () => {
+    const { turn, drawer, drawerTab } = app.state;
+    if (!drawer || drawerTab !== "compare") return;
+    const { source } = app;
+    const [parts, one, two, frame] = await Promise.all([
+      source.get("parts"), source.get("state", { turn, limit }), source.get("other/state", { turn, limit }).catch(() => ({ facts: {} })),
+      source.frame({ turn }, "other/frame").catch(() => null)]);
+    const apart = parts.turn != null && parts.turn >= 0 && parts.seq !== null;
+    put(head, el("span", { class: "quiet", text: apart ? `They part in turn ${parts.turn}: ${parts.why}` : "The two runs are the same." }),
+      apart && button(`go to turn ${parts.turn}`, () => app.player.seek(parts.turn)));
+    const paths = [...new Set([...Object.keys(one.facts), ...Object.keys(two.facts)])].sort();
+    const text = (f, path) => (path in f ? json(f[path]) : "");
+    const differ = paths.filter((path) => text(one.facts, path) !== text(two.facts, path));
+    put(facts, differ.length === 0 ? el("p", { class: "quiet", text: `No fact differs in turn ${turn}.` }) : el("table", { class: "changes" },
+      el("thead", {}, el("tr", {}, ["path", app.run.name, name].map((n) => el("th", { scope: "col", text: n })))),
+      el("tbody", {}, differ.slice(0, 300).map((path) => el("tr", {}, el("th", { scope: "row", text: path }),
+        el("td", { text: text(one.facts, path).slice(0, 200) }), el("td", { text: text(two.facts, path).slice(0, 200) }))))));
+    if (frame) app.stage.copy(frame.bytes, canvas);
+  }, 300);
+  app.on("turn turns drawer drawerTab painter", () => loader.ask());
+}

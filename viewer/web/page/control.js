@@ -1,0 +1,61 @@
+// What an operator may do to the run, where the viewer was started for that. All of it goes into the log.
+import { button, el, put } from "./dom.js";
+import { section } from "./inspector.js";
+
+export function control(app, root) {
+  const may = (name) => (app.run.controls ?? []).includes(name);
+  const answer = el("p", { role: "status", class: "quiet" });
+  const send = async (command) => {
+    answer.textContent = "…";
+    try {
+      await app.source.control(command);
+      answer.textContent = `done: ${command.do}`;
+    } catch (err) {
+      answer.textContent = [err.message, err.hint].filter(Boolean).join(" – ");
+    }
+  };
+  const agents = (first) => el("select", { "aria-label": "Agent" }, first && el("option", { value: "", text: first }), app.run.agents.map((a) => el("option", { value: a.name, text: a.name })));
+  const form = (name, fields, command) => el("form", {
+    class: "bar", on: {
+      submit: (event) => {
+        event.preventDefault();
+        try {
+          send(command());
+        } catch (err) {
+          answer.textContent = err.message;
+        }
+      },
+    },
+  }, ...fields, el("button", { type: "submit", text: name }));
+  const field = (label, props = {}) => el("input", { "aria-label": label, placeholder: label, ...props });
+
+  const stop = button("stop the run", () => {
+    if (stop.dataset.sure) send({ do: "stop" });
+    stop.dataset.sure = stop.dataset.sure ? "" : "yes";
+    stop.textContent = stop.dataset.sure ? "really stop it?" : "stop the run";
+  }, { class: "danger" });
+  const [to, text] = [agents("everybody"), field("what to tell", { required: true })];
+  const [path, value] = [field("path of a fact", { required: true }), field("value, as JSON")];
+  const [seat, action, args] = [agents(), field("action", { required: true, list: "seat-actions" }), field("arguments, as JSON")];
+  const actions = el("datalist", { id: "seat-actions" });
+  seat.addEventListener("change", async () => {
+    const at = await app.source.get("agent", { name: seat.value, turn: app.state.turns }).catch(() => ({}));
+    put(actions, (at.actions_legal ?? []).map((a) => el("option", { value: a.name, text: a.description })));
+  });
+  const json = (input, name) => {
+    try {
+      return JSON.parse(input.value);
+    } catch {
+      throw new Error(`${name} is no JSON: ${input.value}`);
+    }
+  };
+  root.append(el("div", { class: "fill scroll columns" },
+    section("The run", el("div", { class: "bar" }, ["pause", "continue", "step"].filter(may).map((name) => button(name, () => send({ do: name }))), may("stop") && stop)),
+    may("tell") && section("Tell", form("tell", [to, text], () => ({ do: "tell", agent: to.value, text: text.value }))),
+    (may("set") || may("delete")) && section("Facts",
+      form("set", [path, value], () => ({ do: "set", path: path.value, value: json(value, "the value") })),
+      may("delete") && button("delete that fact", () => path.reportValidity() && send({ do: "delete", path: path.value }))),
+    may("act") && section("Play a seat", form("act", [seat, action, args, actions],
+      () => ({ do: "act", agent: seat.value, name: action.value, args: args.value ? json(args, "the arguments") : {} }))),
+    answer));
+}

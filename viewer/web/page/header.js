@@ -1,0 +1,48 @@
+// The header: which run this is, whether it is live, where one is in it, what it has cost, and the search.
+import { button, count, dollars, el } from "./dom.js";
+
+export function header(app, root) {
+  const { run } = app;
+  const badge = el("span", { id: "badge", role: "status" });
+  app.on("followLive alive socket runState", () => {
+    const [text, why] = state(app.state);
+    badge.textContent = text;
+    badge.title = why;
+    badge.dataset.state = text.toLowerCase();
+    document.title = `${text === "LIVE" ? "● " : ""}${run.name} · vitrine`;
+  });
+
+  const turn = el("span", { class: "figure", title: "Turn" });
+  const tokens = el("span", { class: "figure", title: "Tokens of all agents, up to this turn" });
+  const cost = el("span", { class: "figure", title: "Dollars of all agents, up to this turn" });
+  app.on("turn turns", () => (turn.textContent = `turn ${app.state.turn}/${app.state.turns}`));
+  app.on("tokens", () => (tokens.textContent = `${count(app.state.tokens)} tokens`));
+  app.on("dollars", () => (cost.textContent = dollars(app.state.dollars)));
+
+  const search = el("input", {
+    type: "search", id: "search", placeholder: "search the log", "aria-label": "Search the log", title: "Search the log (/)",
+    on: {
+      input: () => app.set({ query: search.value, drawer: true, drawerTab: "events" }),
+      keydown: (event) => event.key === "Enter" && app.command("log"),
+    },
+  });
+  app.on("query", () => search.value !== app.state.query && (search.value = app.state.query));
+
+  root.append(
+    el("h1", { title: run.description || run.name }, run.name),
+    el("span", { class: "quiet about", text: [run.scenario, `seed ${run.seed}`, run.offline ? "offline" : run.model].filter(Boolean).join(" · ") }),
+    badge, turn, tokens, cost, el("span", { class: "gap" }), search,
+    button("Link to this moment", () => app.command("share"), { icon: "share" }),
+    button("Text and pace", () => app.command("settings"), { icon: "gear" }),
+    button("Commands", () => app.command("palette"), { icon: "palette", key: "Ctrl+K" }),
+    button("Help", () => app.command("help"), { icon: "help", key: "?" }));
+}
+
+// state is what the run, and the page in it, are doing.
+function state({ socket, alive, followLive, runState }) {
+  if (socket === "lost") return ["STALE", "The server does not answer: what you see may be old. The page tries again by itself."];
+  if (runState === "paused") return ["PAUSED", "An operator holds the run."];
+  if (alive && followLive) return ["LIVE", "You see what happens now."];
+  if (runState === "idle") return ["IDLE", "Nobody plays this run at present, and it is not over."];
+  return ["REPLAY", alive ? "The run goes on. Press End to see what happens now." : "The run is over."];
+}

@@ -1,0 +1,94 @@
+// The inspector says of the selected agent what it saw, thought and did in the turn shown, and what it has cost so far.
+import { Latest, avatar, button, bytes, count, dollars, duration, el, plural, put, swatch } from "./dom.js";
+import { facts } from "./facts.js";
+import { tree } from "./json.js";
+import { markOf, summary } from "./marks.js";
+import { tabs } from "./tabs.js";
+import { Transcript, entry } from "./transcript.js";
+
+export class Inspector {
+  constructor(app, root) {
+    this.app = app;
+    this.head = el("div", { class: "bar who" });
+    this.now = el("div", { tabindex: "0" });
+    this.stats = el("div", { tabindex: "0" });
+    const transcript = el("div");
+    const factsPanel = el("div");
+    root.append(this.head, ...tabs(app, {
+      label: "About the agent", value: "tab", panels: { now: this.now, transcript, facts: factsPanel, stats: this.stats },
+    }));
+    this.loader = new Latest(() => this.load(), 200);
+    app.on("agent turn seq lastSeq tab", () => this.loader.ask());
+    this.transcript = new Transcript(app, transcript);
+    facts(app, factsPanel);
+  }
+
+  async load() {
+    const { agent: name, turn, tab } = this.app.state;
+    const agent = this.app.agent(name);
+    if (!agent) {
+      put(this.head, el("h2", { text: "Nobody selected" }));
+      const how = el("p", { class: "quiet", text: "Click an agent in the world or in the list, or press N." });
+      put(this.now, how);
+      return put(this.stats, how.cloneNode(true));
+    }
+    const at = await this.app.source.get("agent", { name, turn });
+    if (at.name !== this.app.state.agent) return;
+    this.say(agent, at);
+    if (tab === "now") this.showNow(at);
+    if (tab === "stats") this.showStats(at);
+  }
+
+  say(agent, at) {
+    const step = (n, name, key) => button(name, () => this.app.command(n > 0 ? "next-agent" : "previous-agent"), { icon: n > 0 ? "step" : "back", key });
+    put(this.head, avatar(agent), el("span", { class: "who" }, el("h2", { text: agent.name }),
+      el("small", { text: [agent.kind, agent.model, agent.role, agent.group].filter(Boolean).join(" · ") })),
+    el("span", { class: "quiet", text: [at.status, at.reward != null && `reward ${count(at.reward)}`].filter(Boolean).join(" · ") }),
+    step(-1, "Previous agent", "Shift+N"), step(1, "Next agent", "N"));
+  }
+
+  showNow(at) {
+    const { app } = this;
+    const thought = (at.transcript ?? []).filter((e) => e.kind !== "observation");
+    put(this.now,
+      section("Saw", at.observation == null ? el("p", { class: "quiet", text: app.run.notes?.[0] ?? "no observation in this turn" }) : tree(at.observation)),
+      section("Did", (at.acts ?? []).length === 0 ? el("p", { class: "quiet", text: "nothing yet in this turn" }) : at.acts.map((act) => this.act(act))),
+      (at.says ?? []).length > 0 && section("Said", at.says.map((s) => el("blockquote", { text: typeof s === "string" ? s : s.text ?? "" }))),
+      thought.length > 0 && section("Thought", thought.map((e) => entry(e))),
+      (at.actions_legal ?? []).length > 0 && section("Could do", el("dl", {}, at.actions_legal.map((a) => [el("dt", { text: a.name }), el("dd", { text: a.description })]))),
+      (at.notes ?? []).length > 0 && section("Notes", at.notes.map((n) => el("p", { text: typeof n === "string" ? n : JSON.stringify(n) }))));
+  }
+
+  act(act) {
+    const { app } = this;
+    const mark = markOf(act.kind);
+    const see = button(`event ${act.seq}`, () => app.player.event({ turn: app.state.turn, seq: act.seq, agent: app.state.agent }), { class: "link" });
+    return el("div", { class: "act" },
+      el("p", {}, act.kind !== "action" && swatch(mark.shape, mark.color), act.kind !== "action" && `${mark.name} `, el("b", { text: act.name ?? "" }), " ",
+        see, el("span", { class: "quiet", text: act.wall_ms == null ? "" : ` ${duration(act.wall_ms)}` })),
+      act.args && Object.keys(act.args).length > 0 && tree(act.args),
+      (act.outcome ?? []).map((ev) => el("p", { class: "outcome" }, swatch(markOf(ev.kind).shape, markOf(ev.kind).color), el("b", { text: markOf(ev.kind).name }), ` ${summary(ev)}`)),
+      (act.troubles ?? []).map((t) => el("p", { class: "outcome" }, "trouble: ", typeof t === "string" ? t : tree(t))));
+  }
+
+  showStats(at) {
+    const { turn, total } = at.usage ?? {};
+    const row = (name, a, b) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: a }), el("td", { text: b }));
+    put(this.stats,
+      el("table", {}, el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col", text: "this turn" }), el("th", { scope: "col", text: "so far" }))), el("tbody", {},
+        row("tokens read", count(turn?.tokens_in), count(total?.tokens_in)), row("tokens written", count(turn?.tokens_out), count(total?.tokens_out)),
+        row("dollars", dollars(turn?.dollars), dollars(total?.dollars)), row("requests", count(turn?.requests), count(total?.requests)))),
+      el("dl", {}, pair("reward", at.reward == null ? null : count(at.reward)), pair("refused acts", at.refusals), pair("memory", at.memory_bytes == null ? null : bytes(at.memory_bytes))),
+      section("Crashes", (at.crashes ?? []).length === 0 ? el("p", { class: "quiet", text: "none" })
+        : at.crashes.map((c) => el("p", {}, button(`turn ${c.turn}`, () => this.app.player.seek(c.turn), { class: "link" }), ` ${[c.reason, c.detail].filter(Boolean).join(": ")}`))),
+      el("p", { class: "quiet", text: `${plural((at.acts ?? []).length, "act")} in this turn` }));
+  }
+}
+
+function pair(name, value) {
+  return value == null ? [] : [el("dt", { text: name }), el("dd", { text: value })];
+}
+
+export function section(name, ...children) {
+  return el("section", {}, el("h3", { text: name }), ...children);
+}

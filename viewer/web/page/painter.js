@@ -1,0 +1,53 @@
+// Which painter paints the world: the one that needs no graphics card, or the one that has it. Both are programs in WebAssembly that leave
+// globalThis.vitrinePainter behind.
+const software = /swiftshader|llvmpipe|software|basic render/i;
+
+// wanted says which painter suits this browser; "?painter=" in the address overrules it.
+export function wanted() {
+  const asked = new URLSearchParams(location.search).get("painter");
+  if (asked === "soft" || asked === "window") return asked;
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return "soft";
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return software.test(name) ? "soft" : "window";
+}
+
+// loadPainter returns the painter, or null where there is none; say is told why one has to wait.
+export async function loadPainter(source, say) {
+  if (globalThis.vitrinePainter) return globalThis.vitrinePainter;
+  let which = wanted();
+  for (;;) {
+    const state = await source.get("wasm").catch((err) => ({ soft: "none", why: err.message }));
+    if (which === "window" && state.window !== "ready") which = "soft";
+    if (state[which] === "ready") break;
+    if (state[which] !== "building") {
+      say(`No picture: ${state.why || "this server has no painter"}. All panels work without it.`);
+      return null;
+    }
+    say("building the painter… (the first time takes up to a minute; all panels work meanwhile)");
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+  say("loading the painter…");
+  try {
+    await script("wasm/wasm_exec.js");
+    const go = new globalThis.Go();
+    const { instance } = await WebAssembly.instantiateStreaming(fetch(`wasm/${which}.wasm`), go.importObject);
+    go.run(instance).catch((err) => say(`The painter ended: ${err.message}`));
+    for (let i = 0; !globalThis.vitrinePainter && i < 500; i++) await new Promise((done) => setTimeout(done, 10));
+    if (!globalThis.vitrinePainter) throw new Error("it does not answer");
+  } catch (err) {
+    say(`No picture: the painter does not start: ${err.message}. All panels work without it.`);
+    return null;
+  }
+  return globalThis.vitrinePainter;
+}
+
+function script(src) {
+  return new Promise((done, fail) => {
+    const node = document.createElement("script");
+    Object.assign(node, { src, onload: done, onerror: () => fail(new Error(`${src} is missing`)) });
+    document.head.append(node);
+  });
+}

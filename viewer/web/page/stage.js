@@ -1,0 +1,286 @@
+// The stage shows the world: a canvas that a painter paints, what agents say in bubbles above it, a legend, a small map, and the controls of all
+// that. It paints when something has changed, and at no other time.
+import { Latest, button, el, put, swatch } from "./dom.js";
+import { Frames } from "./frames.js";
+import { Minimap } from "./minimap.js";
+import { loadPainter } from "./painter.js";
+import { handle } from "./pointer.js";
+
+const glide = 160; // milliseconds in which agents move from one turn to the next
+
+export class Stage {
+  constructor(app, root) {
+    Object.assign(this, { app, root, painter: null, frame: null, fitted: true, drawn: 0, painted: 0, waiting: [], moving: false });
+    this.frames = new Frames(app);
+    this.loader = new Latest(() => this.load());
+    this.canvas = el("canvas", { id: "canvas", tabindex: "0", role: "img", "aria-label": "The world" });
+    this.bubbles = el("div", { id: "bubbles" });
+    this.message = el("p", { id: "painting", role: "status", text: "loading…" });
+    this.tip = el("div", { id: "tip", role: "tooltip", hidden: true });
+    this.legend = el("ul", { id: "legend", "aria-label": "Legend" });
+    this.minimap = new Minimap(this);
+    root.append(this.canvas, this.bubbles, this.message, this.minimap.canvas, this.legend, this.toolbar(), this.tip);
+    handle(this);
+    new ResizeObserver(() => this.resize()).observe(root);
+    app.on("turn seq sees overlay lastSeq", () => this.loader.ask());
+    app.on("agent", () => {
+      this.painter?.select(app.state.agent);
+      if (app.state.sees) this.loader.ask();
+      this.dirty();
+    });
+    app.on("bubbles minimap followAgent scale", () => this.dirty());
+  }
+
+  toolbar() {
+    const { app } = this;
+    const toggle = (name, value, icon, key) => {
+      const b = button(name, () => app.set({ [value]: !app.state[value] }), { icon, key });
+      app.on(value, () => b.setAttribute("aria-pressed", String(app.state[value])));
+      return b;
+    };
+    const overlay = el("select", { "aria-label": "Overlay", title: "Overlay (O)", on: { change: () => app.set({ overlay: overlay.value }) } },
+      el("option", { value: "", text: "no overlay" }), app.run.overlays.map((name) => el("option", { value: name, text: name })));
+    app.on("overlay", () => (overlay.value = app.state.overlay));
+    const sees = toggle("What the agent sees", "sees", "eye", "H");
+    app.on("agent", () => (sees.disabled = !app.state.agent));
+    return el("div", { id: "tools", role: "toolbar", "aria-label": "View of the world" },
+      button("Zoom in", () => this.zoom(1.3), { icon: "plus", key: "+" }), button("Zoom out", () => this.zoom(1 / 1.3), { icon: "minus", key: "-" }),
+      button("Fit", () => this.fit(), { icon: "fit", key: "0" }), toggle("Follow the selected agent", "followAgent", "follow", "F"),
+      sees, toggle("Bubbles", "bubbles", "bubble", "B"), toggle("Small map", "minimap", "map", "M"),
+      app.run.overlays.length > 0 && overlay);
+  }
+
+  // start loads the painter. All else on the page goes on meanwhile.
+  async start() {
+    const painter = await loadPainter(this.app.source, (text) => this.say(text));
+    this.ready = true;
+    if (!painter) return this.settle();
+    this.painter = painter;
+    painter.attach(this.canvas);
+    this.resize();
+    painter.select(this.app.state.agent);
+    this.app.set({ painter: painter.name });
+    if (this.frame) this.show(this.frame);
+  }
+
+  say(text) {
+    this.message.textContent = text;
+    this.message.hidden = !text;
+  }
+
+  // ratio is how many pixels of the canvas make one of the page.
+  get ratio() {
+    return Math.min(2, devicePixelRatio || 1);
+  }
+
+  resize() {
+    this.width = this.root.clientWidth;
+    this.height = this.root.clientHeight;
+    if (!this.painter || !this.width || !this.height) return;
+    this.canvas.width = Math.round(this.width * this.ratio);
+    this.canvas.height = Math.round(this.height * this.ratio);
+    this.painter.size(this.canvas.width, this.canvas.height);
+    if (this.fitted && this.frame) this.painter.fit();
+    this.dirty();
+  }
+
+  async load() {
+    const frames = this.frames;
+    const params = frames.wanted();
+    if (this.frame?.key === frames.key(params)) return this.settle();
+    try {
+      const frame = await frames.get(params);
+      frame.at = params;
+      await this.show(frame);
+      frames.ahead();
+    } catch (err) {
+      if (err.status !== undefined || !this.frame) this.app.notice(err);
+    }
+    if (frames.key(frames.wanted()) !== frames.key(params)) this.loader.ask();
+  }
+
+  // show paints a frame, gliding to it from the one before where that helps the eye.
+  async show(frame) {
+    const before = this.frame;
+    this.frame = frame;
+    if (this.painter) {
+      this.moving = this.glides(before, frame);
+      if (this.moving) await this.move(frame);
+      this.moving = false;
+      if (this.frame !== frame) return;
+      this.painter.load(frame.bytes);
+      if (!this.begun) this.first();
+      else if (this.fitted && box(before) !== box(frame)) this.painter.fit();
+      const { followAgent, agent } = this.app.state;
+      if (followAgent && agent) this.centre(agent);
+    }
+    this.describe(frame);
+    this.app.set({ drawnTurn: frame.at.turn, drawnSeq: frame.at.seq, hash: frame.hash });
+    this.dirty();
+  }
+
+  glides(before, frame) {
+    const { playing, speed, followLive } = this.app.state;
+    return this.painter.blend && before && before.at.turn + 1 === frame.at.turn && (followLive || (playing && speed <= 4)) &&
+      !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  }
+
+  move(frame) {
+    const start = performance.now();
+    const { speed, playing } = this.app.state;
+    const time = playing ? glide / Math.max(1, speed / 2) : glide;
+    return new Promise((done) => {
+      const step = (now) => {
+        const part = (now - start) / time;
+        if (part >= 1 || this.frame !== frame) return done();
+        this.painter.blend(frame.bytes, Math.max(0, part));
+        this.dirty();
+        requestAnimationFrame(step);
+      };
+      requestAnimationFrame(step);
+    });
+  }
+
+  // first sets the camera of the first picture: that of the link, or all of the world.
+  first() {
+    this.begun = true;
+    const { camera } = this.app;
+    if (camera) this.camera(camera);
+    else this.fit();
+    this.say("");
+  }
+
+  describe(frame) {
+    const list = frame.list();
+    this.canvas.setAttribute("aria-label", list.title || `The world in turn ${frame.at.turn}`);
+    const legend = JSON.stringify(list.legend);
+    if (legend !== this.legendText) {
+      this.legendText = legend;
+      put(this.legend, list.legend.map((l) => el("li", {}, swatch(l.shape, l.color), l.text)));
+      this.legend.hidden = list.legend.length === 0;
+    }
+    this.minimap.take(list);
+  }
+
+  // dirty has the picture painted before the browser shows the next one.
+  dirty() {
+    if (this.due) return;
+    this.due = true;
+    requestAnimationFrame(() => {
+      this.due = false;
+      this.paint();
+    });
+  }
+
+  paint() {
+    if (this.painter && this.frame) {
+      const start = performance.now();
+      this.painter.paint();
+      this.painted = performance.now() - start;
+      this.drawn++;
+      this.speak();
+      this.minimap.draw();
+      this.app.moved();
+    }
+    this.settle();
+  }
+
+  // speak puts the bubbles where the painter has room for them.
+  speak() {
+    const { bubbles, scale, agent } = this.app.state;
+    if (!bubbles) return put(this.bubbles);
+    const size = this.ratio * scale;
+    put(this.bubbles, this.painter.bubbles(size).map((b) => {
+      const node = el("button", {
+        type: "button", class: b.thought ? "bubble thought" : "bubble", tabindex: "-1", title: `${b.agent}: ${b.text}`,
+        data: { agent: b.agent }, on: { click: () => this.app.set({ agent: b.agent }) },
+      }, el("span", { text: b.text }));
+      if (b.agent === agent) node.classList.add("selected");
+      const box = { left: b.x, top: b.y, width: b.w, height: b.h };
+      for (const [name, value] of Object.entries(box)) node.style[name] = `${value / this.ratio}px`;
+      node.style.setProperty("--tip-x", `${Math.max(8, Math.min(b.w - 8, b.tipX - b.x)) / this.ratio}px`);
+      node.classList.add(b.tipY > b.y + b.h ? "down" : b.tipY < b.y ? "up" : "beside");
+      return node;
+    }));
+  }
+
+  // camera is what is in the middle, and how many pixels of the page a unit of the world has; with a camera, it is set.
+  camera(to) {
+    if (!this.painter) return { x: 0, y: 0, zoom: 1 };
+    const now = this.painter.view();
+    if (!to) return { x: now.x, y: now.y, zoom: now.zoom / this.ratio };
+    this.fitted = false;
+    this.painter.view({ x: to.x ?? now.x, y: to.y ?? now.y, zoom: to.zoom ? to.zoom * this.ratio : now.zoom });
+    this.dirty();
+    return this.camera();
+  }
+
+  fit() {
+    if (!this.painter) return;
+    this.fitted = true;
+    this.painter.fit();
+    this.dirty();
+  }
+
+  // zoom makes all factor times as large around a point of the stage, or around its middle.
+  zoom(factor, x = this.width / 2, y = this.height / 2) {
+    if (!this.painter) return;
+    this.fitted = false;
+    this.painter.zoomAt(x * this.ratio, y * this.ratio, factor);
+    this.dirty();
+  }
+
+  // pan moves the picture by pixels of the page.
+  pan(dx, dy) {
+    const { x, y, zoom } = this.camera();
+    this.camera({ x: x - dx / zoom, y: y - dy / zoom });
+  }
+
+  centre(agent) {
+    const at = this.screenOf(agent);
+    if (at) this.pan(this.width / 2 - at.x, this.height / 2 - at.y);
+  }
+
+  screenOf(agent) {
+    const at = this.painter?.screenOf(agent);
+    return at ? { x: at.x / this.ratio, y: at.y / this.ratio, r: at.r / this.ratio } : null;
+  }
+
+  pick(x, y) {
+    return this.painter?.pick(x * this.ratio, y * this.ratio) ?? "";
+  }
+
+  // copy paints another draw list, all of it, into another canvas.
+  copy(bytes, canvas) {
+    const { painter } = this;
+    if (!painter || !this.frame || this.moving) return;
+    const view = painter.view();
+    painter.load(bytes);
+    painter.fit();
+    painter.paint();
+    Object.assign(canvas, { width: this.canvas.width, height: this.canvas.height });
+    canvas.getContext("2d").drawImage(this.canvas, 0, 0);
+    painter.load(this.frame.bytes);
+    painter.view(view);
+    this.dirty();
+  }
+
+  // settled is a promise that what is shown is what is wanted.
+  settled() {
+    return new Promise((done) => {
+      this.waiting.push(done);
+      this.dirty();
+    });
+  }
+
+  settle() {
+    if (!this.ready || this.due || this.moving || this.frames.key(this.frames.wanted()) !== this.frame?.key) return;
+    for (const done of this.waiting.splice(0)) done();
+  }
+}
+
+// box is where the whole world of a frame is.
+function box(frame) {
+  const { x, y, w, h } = frame.list();
+  return [x, y, w, h].join();
+}
