@@ -1,7 +1,6 @@
 package world
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -41,23 +40,22 @@ func (s *Store) begin(ctx context.Context) (*batch, error) {
 
 // add adds a commit, or nothing of it.
 func (b *batch) add(events []Event, now time.Time) error {
-	stamped, err := b.state.Stamp(events)
+	stamped, changes, err := b.state.stamp(events)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	b.events += len(stamped)
 	text := timeText(now)
+	left := changes
 	for i := range stamped {
-		stamped[i].Time = now
+		ev := &stamped[i]
+		sets := left[len(ev.Del):][:len(ev.Set)]
+		left = left[len(ev.Del)+len(ev.Set):]
 		begin, world := len(b.lines), 0
-		b.lines, world = encode(b.lines, stamped[i], text)
+		b.lines, world = encode(b.lines, ev, sets, text)
 		b.world = append(append(b.world, b.lines[begin:world]...), "}\n"...)
 	}
-	changed := changes(stamped)
-	for path, raw := range changed {
-		changed[path] = bytes.Clone(raw) // whoever gave the event may change its bytes
-	}
-	b.state = b.state.after(stamped, changed)
+	b.state = b.state.after(stamped, changes)
 	return nil
 }
 

@@ -12,13 +12,13 @@ import (
 func decodePlain(raw []byte, v any) bool {
 	switch v := v.(type) {
 	case *string:
-		if len(raw) < 2 || raw[0] != '"' || !isPlain(raw[1:len(raw)-1]) || raw[len(raw)-1] != '"' {
+		if len(raw) < 2 || raw[0] != '"' || plainEnd(raw, 1) < len(raw)-1 || raw[len(raw)-1] != '"' {
 			return false
 		}
 		*v = string(raw[1 : len(raw)-1])
 		return true
 	case *int:
-		if rest, ok := skipNumber(raw); !ok || len(rest) > 0 {
+		if numberEnd(raw, 0) != len(raw) {
 			return false
 		}
 		n, err := strconv.Atoi(string(raw))
@@ -30,19 +30,26 @@ func decodePlain(raw []byte, v any) bool {
 	return false
 }
 
-// isPlain says whether text is the same in JSON, between its quotes, as far as one look can tell.
-func isPlain[T string | []byte](text T) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return false
-		}
+// plainEnd returns where in text, from i on, the first byte stands that is not the same in JSON, between its quotes, as far as one look can
+// tell.
+func plainEnd[T string | []byte](text T, i int) int {
+	for i < len(text) && verbatim[text[i]] {
+		i++
 	}
-	return true
+	return i
 }
+
+// verbatim says which bytes are the same in JSON: those of ASCII without a meaning of their own.
+var verbatim = func() (is [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		is[c] = c != '"' && c != '\\'
+	}
+	return is
+}()
 
 // AppendText appends UTF-8 text as canonical JSON to b.
 func AppendText(b []byte, text string) []byte {
-	if !isPlain(text) {
+	if plainEnd(text, 0) < len(text) {
 		return append(b, JSON(text)...)
 	}
 	b = append(append(b, '"'), text...)
@@ -52,121 +59,150 @@ func AppendText(b []byte, text string) []byte {
 // isCanonical says whether raw is JSON in canonical form, as far as one look can tell: to what is rare in the log (text with \u escapes,
 // keys with any, numbers with an exponent) it says no in any case.
 func isCanonical(raw []byte) bool {
-	rest, ok := skipValue(raw, 0)
-	return ok && len(rest) == 0
+	return valueEnd(raw, 0, 0) == len(raw)
 }
 
-// skipValue returns what follows the value at the beginning of b, and whether that is canonical. So do the functions below.
-func skipValue(b []byte, depth int) (rest []byte, ok bool) {
-	if len(b) == 0 || depth > MaxDepth {
-		return b, false
+// never is the end of what is not canonical. It is behind the end of everything, so that nothing can follow there.
+const never = math.MaxInt
+
+// valueEnd returns the end of the canonical value that begins at b[i], or never if there is none. So do the functions below.
+func valueEnd(b []byte, i, depth int) int {
+	if depth > MaxDepth {
+		return never
 	}
-	switch b[0] {
+	switch byteAt(b, i) {
 	case '{':
-		return skipObject(b, depth)
+		return objectEnd(b, i, depth)
 	case '[':
-		return skipArray(b, depth)
+		return arrayEnd(b, i, depth)
 	case '"':
-		return skipText(b)
+		end, _ := textEnd(b, i)
+		return end
 	case 't':
-		return bytes.CutPrefix(b, []byte("true"))
+		return wordEnd(b, i, "true")
 	case 'f':
-		return bytes.CutPrefix(b, []byte("false"))
+		return wordEnd(b, i, "false")
 	case 'n':
-		return bytes.CutPrefix(b, []byte("null"))
+		return wordEnd(b, i, "null")
 	}
-	return skipNumber(b)
+	return numberEnd(b, i)
 }
 
-func skipObject(b []byte, depth int) (rest []byte, ok bool) {
-	if b = b[1:]; len(b) > 0 && b[0] == '}' {
-		return b[1:], true
+// byteAt returns b[i], or 0, which canonical JSON does not have, if that is behind the end.
+func byteAt(b []byte, i int) byte {
+	if i < len(b) {
+		return b[i]
 	}
-	for last := []byte(nil); ; {
-		key := b
-		if b, ok = skipText(b); !ok {
-			return b, false
+	return 0
+}
+
+func wordEnd(b []byte, i int, word string) int {
+	if end := i + len(word); end <= len(b) && string(b[i:end]) == word {
+		return end
+	}
+	return never
+}
+
+func objectEnd(b []byte, i, depth int) int {
+	if i++; byteAt(b, i) == '}' {
+		return i + 1
+	}
+	for last := []byte(nil); ; i++ {
+		begin, escapes := i, false
+		if i, escapes = textEnd(b, i); escapes || byteAt(b, i) != ':' {
+			return never
 		}
-		key = key[:len(key)-len(b)]
-		if last != nil && bytes.Compare(last[:len(last)-1], key[:len(key)-1]) >= 0 || bytes.IndexByte(key, '\\') >= 0 {
-			return b, false
+		key := b[begin+1 : i-1]
+		if last != nil && bytes.Compare(last, key) >= 0 {
+			return never
 		}
 		last = key
-		if b, ok = bytes.CutPrefix(b, []byte(":")); !ok {
-			return b, false
+		switch i = valueEnd(b, i+1, depth+1); byteAt(b, i) {
+		case '}':
+			return i + 1
+		case ',':
+		default:
+			return never
 		}
-		if b, ok = skipValue(b, depth+1); !ok || len(b) == 0 {
-			return b, false
-		}
-		if b[0] != ',' {
-			return b[1:], b[0] == '}'
-		}
-		b = b[1:]
 	}
 }
 
-func skipArray(b []byte, depth int) (rest []byte, ok bool) {
-	if b = b[1:]; len(b) > 0 && b[0] == ']' {
-		return b[1:], true
+func arrayEnd(b []byte, i, depth int) int {
+	if i++; byteAt(b, i) == ']' {
+		return i + 1
 	}
-	for {
-		if b, ok = skipValue(b, depth+1); !ok || len(b) == 0 {
-			return b, false
+	for ; ; i++ {
+		switch i = valueEnd(b, i, depth+1); byteAt(b, i) {
+		case ']':
+			return i + 1
+		case ',':
+		default:
+			return never
 		}
-		if b[0] != ',' {
-			return b[1:], b[0] == ']'
-		}
-		b = b[1:]
 	}
 }
 
-func skipText(b []byte) (rest []byte, ok bool) {
-	if len(b) == 0 || b[0] != '"' {
-		return b, false
+// textEnd also says whether the text has escapes.
+func textEnd(b []byte, i int) (end int, escapes bool) {
+	if byteAt(b, i) != '"' {
+		return never, false
 	}
-	for i := 1; i < len(b); i++ {
-		switch c := b[i]; {
+	for i++; ; {
+		i = plainEnd(b, i)
+		switch c := byteAt(b, i); {
 		case c == '"':
-			return b[i+1:], true
-		case c < ' ':
-			return b, false
-		case c == '\\':
-			if i++; i == len(b) || strings.IndexByte(`"\bfnrt`, b[i]) < 0 {
-				return b, false
-			}
+			return i + 1, escapes
+		case c == '\\' && strings.IndexByte(`"\bfnrt`, byteAt(b, i+1)) >= 0:
+			i, escapes = i+2, true
 		case c >= utf8.RuneSelf:
 			r, size := utf8.DecodeRune(b[i:])
 			if r == utf8.RuneError && size == 1 || r == '\u2028' || r == '\u2029' {
-				return b, false
+				return never, false
 			}
-			i += size - 1
+			i += size
+		default:
+			return never, false
 		}
 	}
-	return b, false
 }
 
-func skipNumber(b []byte) (rest []byte, ok bool) {
-	end := 0
-	for end < len(b) && (b[end] >= '0' && b[end] <= '9' || b[end] == '-' || b[end] == '.') {
-		end++
+func numberEnd(b []byte, i int) int {
+	begin := i
+	if byteAt(b, i) == '-' {
+		i++
 	}
-	number, rest := b[:end], b[end:]
-	if len(rest) > 0 && (rest[0] == 'e' || rest[0] == 'E') {
-		return rest, false
+	whole := i
+	i = digitsEnd(b, i)
+	switch c := byteAt(b, i); {
+	case i == whole || b[whole] == '0' && i > whole+1 || c == 'e' || c == 'E':
+		return never
+	case c != '.':
+		if string(b[begin:i]) == "-0" {
+			return never
+		}
+		return i
 	}
-	if bytes.IndexByte(number, '.') < 0 {
-		return rest, isInteger(number)
+	point := i
+	if i = digitsEnd(b, i+1); byteAt(b, i) == 'e' || byteAt(b, i) == 'E' {
+		return never
 	}
-	f, err := strconv.ParseFloat(string(number), 64)
+	if point-whole <= 9 && i-point <= 1+6 && b[i-1] > '0' {
+		return i // of so few digits no two numbers are the same float64, so there is no shorter form
+	}
+	f, err := strconv.ParseFloat(string(b[begin:i]), 64)
 	if size := math.Abs(f); err != nil || size < 1e-6 || size >= 1e21 { // beyond these it has an exponent
-		return rest, false
+		return never
 	}
 	var shortest [32]byte
-	return rest, bytes.Equal(strconv.AppendFloat(shortest[:0], f, 'f', -1, 64), number)
+	if string(strconv.AppendFloat(shortest[:0], f, 'f', -1, 64)) != string(b[begin:i]) {
+		return never
+	}
+	return i
 }
 
-// isInteger says whether b is an integer without a sign or a zero too many.
-func isInteger(b []byte) bool {
-	digits := bytes.TrimPrefix(b, []byte("-"))
-	return len(digits) > 0 && (digits[0] != '0' || len(b) == 1) && bytes.IndexByte(digits, '-') < 0
+func digitsEnd(b []byte, i int) int {
+	for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+		i++
+	}
+	return i
 }

@@ -1,9 +1,11 @@
 package world
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // layers are the facts of a state by path, in layers that never change, so that states share them. What an upper layer says of a path
@@ -20,13 +22,55 @@ func (l layers) get(path string) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// with returns the facts with a layer on top of them, which becomes theirs. Each layer is at least four times as large as the one
-// above it, or they are merged: so there are few, and what a commit costs depends on what it changes and hardly on how much there is.
-func (l layers) with(top map[string]json.RawMessage) layers {
-	if len(top) == 0 {
+// A change sets the fact at a path, or deletes it if there are no bytes.
+type change struct {
+	path string
+	raw  json.RawMessage
+}
+
+// appendSets appends changes that set facts, sorted by path, to b.
+func appendSets(b []change, facts map[string]json.RawMessage) []change {
+	begin := len(b)
+	for path, raw := range facts {
+		b = append(b, change{path, raw})
+	}
+	slices.SortFunc(b[begin:], func(x, y change) int { return strings.Compare(x.path, y.path) })
+	return b
+}
+
+// changesOf returns what the events change, in their order: of each what it deletes, and then what it sets, sorted by path.
+func changesOf(events []Event) []change {
+	n := 0
+	for i := range events {
+		n += len(events[i].Del) + len(events[i].Set)
+	}
+	changes := make([]change, 0, n)
+	for i := range events {
+		for _, path := range events[i].Del {
+			changes = append(changes, change{path, nil})
+		}
+		changes = appendSets(changes, events[i].Set)
+	}
+	return changes
+}
+
+// after returns the facts after the changes, which are in a layer on top. Each layer is at least four times as large as the one above it, or
+// they are merged: so there are few, and what a commit costs depends on what it changes and hardly on how much there is.
+func (l layers) after(changes []change) layers {
+	if len(changes) == 0 {
 		return l
 	}
+	var top map[string]json.RawMessage
 	below := len(l)
+	if below > 0 && len(l[below-1]) < 4*len(changes) {
+		below--
+		top = maps.Clone(l[below])
+	} else {
+		top = make(map[string]json.RawMessage, len(changes))
+	}
+	for _, c := range changes {
+		top[c.path] = bytes.Clone(c.raw) // whoever made the event may change its bytes
+	}
 	for ; below > 0 && len(l[below-1]) < 4*len(top); below-- {
 		merged := maps.Clone(l[below-1])
 		maps.Copy(merged, top)

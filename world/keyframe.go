@@ -97,7 +97,7 @@ func (s *place) restore(line []byte, log source) bool {
 		return false
 	}
 	s.at.seq, s.at.size = k.Seq, k.Size
-	s.state = State{Seq: k.Seq, Turn: k.Turn, facts: layers{}.with(k.Facts)}
+	s.state = State{Seq: k.Seq, Turn: k.Turn, facts: layers{k.Facts}}
 	return true
 }
 
@@ -150,7 +150,7 @@ func encodeKeyframe(log source, st State, at cursor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	line = appendFacts(bytes.TrimSuffix(line, []byte("null}")), st.facts.all()) // of the facts, which are the last
+	line = appendFacts(bytes.TrimSuffix(line, []byte("null}")), appendSets(nil, st.facts.all())) // of the facts, which are the last
 	return appendEnd(line, line), nil
 }
 

@@ -41,11 +41,11 @@ func (e *LogError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// encode appends a canonical event as a line of the log, newline included, to b. Its world part ends at world. Its time is said as text,
+// encode appends a canonical event, whose facts are sets, as a line of the log, newline included, to b. Its world part ends at world. Its time is said as text,
 // which all events of a commit share.
-func encode(b []byte, ev Event, time []byte) (line []byte, world int) {
+func encode(b []byte, ev *Event, sets []change, time []byte) (line []byte, world int) {
 	begin := len(b)
-	b = ev.appendWorld(b)
+	b = ev.appendWorld(b, sets)
 	world = len(b)
 	if len(ev.Proc) > 0 {
 		b = append(append(b, `,"proc":`...), ev.Proc...)
@@ -92,10 +92,11 @@ func decode(line []byte, seq int64) (ev Event, world int, err error) {
 	if ev, err = parse(line, seq); err != nil {
 		return Event{}, 0, err
 	}
-	if ev, err = ev.canonical(); err != nil {
+	sets := appendSets(nil, ev.Set)
+	if err = ev.makeCanonical(sets); err != nil {
 		return Event{}, 0, err
 	}
-	again, world := encode(nil, ev, timeText(ev.Time))
+	again, world := encode(nil, &ev, sets, timeText(ev.Time))
 	if !bytes.Equal(again, line) {
 		return Event{}, 0, errors.New("the line is not in canonical form")
 	}

@@ -35,7 +35,7 @@ func TestLineIsTheOneOfThePackageComment(t *testing.T) {
 		Agent: "a", Data: json.RawMessage(`{"args":{"tons":10},"name":"fish"}`), Kind: "action", More: true, Seq: 3,
 		Proc: json.RawMessage(`{"wall_ms":12}`), Time: time.Date(2026, 1, 2, 15, 4, 5, 6, time.UTC),
 	}
-	line, world := encode(nil, ev, timeText(ev.Time))
+	line, world := encode(nil, &ev, nil, timeText(ev.Time))
 	if string(line) != docLine {
 		t.Errorf("encode gives %s", line)
 	}
@@ -299,7 +299,7 @@ func FuzzEvents(f *testing.F) {
 			if ev.Seq != int64(i)+1 {
 				t.Fatalf("event %d has seq %d", i+1, ev.Seq)
 			}
-			again, _ = encode(again, ev, timeText(ev.Time))
+			again, _ = encode(again, &ev, appendSets(nil, ev.Set), timeText(ev.Time))
 		}
 		if !bytes.HasPrefix(log, again) || c.size != int64(len(again)) || c.seq != int64(len(events)) {
 			t.Fatalf("%d events are other bytes than the first %d of the log", len(events), c.size)

@@ -62,7 +62,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -161,39 +160,23 @@ func NewRand(seed uint64, turn int, stream string) *rand.Rand {
 
 // Apply returns the state after the events.
 func (s State) Apply(events ...Event) State {
-	return s.after(events, changes(events))
+	return s.after(events, changesOf(events))
 }
 
-// fold applies one event to s.
-func (s *State) fold(ev Event) { *s = s.Apply(ev) }
-
-// after returns the state after the events, which change these facts.
-func (s State) after(events []Event, changed map[string]json.RawMessage) State {
-	s.facts = s.facts.with(changed)
-	for _, ev := range events {
-		s.Seq = ev.Seq
-		if ev.Kind == KindTurn {
-			s.Turn = ev.Turn + 1
+// after returns the state after the events, which change this.
+func (s State) after(events []Event, changes []change) State {
+	s.facts = s.facts.after(changes)
+	for i := range events {
+		s.Seq = events[i].Seq
+		if events[i].Kind == KindTurn {
+			s.Turn = events[i].Turn + 1
 		}
 	}
 	return s
 }
 
-// changes returns the facts that the events set, and nil for those that they delete.
-func changes(events []Event) map[string]json.RawMessage {
-	n := 0
-	for _, ev := range events {
-		n += len(ev.Del) + len(ev.Set)
-	}
-	changed := make(map[string]json.RawMessage, n)
-	for _, ev := range events {
-		for _, path := range ev.Del {
-			changed[path] = nil
-		}
-		maps.Copy(changed, ev.Set)
-	}
-	return changed
-}
+// fold applies one event to s.
+func (s *State) fold(ev Event) { *s = s.Apply(ev) }
 
 // MarshalJSON gives {"facts":{...},"seq":n,"turn":n}, keys sorted.
 func (s State) MarshalJSON() ([]byte, error) {
