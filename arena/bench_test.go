@@ -36,7 +36,7 @@ func (counting) Observe(st world.State, agent string) (world.Observation, error)
 }
 
 func (counting) Step(st world.State, actions []world.Action) ([]world.Event, error) {
-	set := make(map[string]json.RawMessage)
+	set := make(map[string]json.RawMessage, len(actions))
 	for _, a := range actions {
 		raw, _ := st.Fact(counter(a.Agent))
 		n, err := strconv.Atoi(string(raw))

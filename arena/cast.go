@@ -119,19 +119,23 @@ func (c *cast) wait() {
 	}
 }
 
-// each calls do with the index of each observation, for those whose agents have to be waited for in the background, which acting counts.
-// Meanwhile it does so itself for the others, one after the other, for whom a goroutine each would take longer than what they think.
-func (c *cast) each(observations []world.Observation, acting *sync.WaitGroup, do func(i int)) {
-	inLine := make([]int, 0, len(observations))
+// each calls do with the index of each observation and its player, for those whose agents have to be waited for in the background, which
+// acting counts. Meanwhile it does so itself for the others, one after the other, for whom a goroutine each would take longer than what they
+// think.
+func (c *cast) each(observations []world.Observation, acting *sync.WaitGroup, do func(i int, p *player)) {
+	inLine := make([]*player, len(observations))
 	for i, obs := range observations {
-		if c.byName[obs.Agent].isImmediate() {
-			inLine = append(inLine, i)
+		p := c.byName[obs.Agent]
+		if p.isImmediate() {
+			inLine[i] = p
 		} else {
-			acting.Go(func() { do(i) })
+			acting.Go(func() { do(i, p) })
 		}
 	}
-	for _, i := range inLine {
-		do(i)
+	for i, p := range inLine {
+		if p != nil {
+			do(i, p)
+		}
 	}
 }
 
@@ -143,12 +147,6 @@ func (p *player) isImmediate() bool {
 	default:
 		return false
 	}
-}
-
-// act lets one agent act, whose clock for all is ofAll.
-func (c *cast) act(ctx context.Context, ofAll time.Duration, obs world.Observation) act {
-	p := c.byName[obs.Agent]
-	return p.act(ctx, p.clock(ofAll), obs)
 }
 
 // act lets the agent act. Its clock begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
@@ -227,7 +225,7 @@ func asLogged(a world.Action) (world.Action, error) {
 	a.Args = args
 	// What the rules make of them may be deeper than the arguments are.
 	const room = 100
-	if bytes.Count(args, []byte("["))+bytes.Count(args, []byte("{")) <= world.MaxDepth-room {
+	if len(args) <= world.MaxDepth-room || bytes.Count(args, []byte("["))+bytes.Count(args, []byte("{")) <= world.MaxDepth-room {
 		return a, nil
 	}
 	if _, err := world.Canonical(slices.Concat(bytes.Repeat([]byte("["), room), args, bytes.Repeat([]byte("]"), room))); err != nil {

@@ -64,7 +64,7 @@ func (g *Game) opening(st world.State) ([]world.Event, error) {
 func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error) {
 	events := make([]world.Event, 0, len(acts)+len(s.then)+1)
 	actions := make([]world.Action, 0, len(acts))
-	asked := make(map[string]bool, len(acts)) // who acts by itself
+	waiting := letters(st)
 	for _, a := range acts {
 		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(a.action)}, a.action
 		if a.kind != KindAction {
@@ -75,20 +75,19 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 			ev, action = g.consequence(a.kind, a.agent, follows)
 		}
 		ev.Proc = a.proc.json()
-		mark(&ev, st, a)
+		mark(&ev, st, waiting, a)
 		action.Agent = a.agent
 		events, actions = append(events, ev), append(actions, action)
-		asked[a.agent] = a.kind == KindAction
 	}
 	random := st.Rand("order")
 	random.Shuffle(len(actions), func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
-	followed, err := g.consider(st, actions, s.phase, asked)
+	followed, err := g.consider(st, actions, s.phase, acts)
 	if err != nil {
 		return nil, fmt.Errorf("step: %w", err)
 	}
 	events = append(events, followed...)
 	then := slices.Clone(s.then)
-	if len(then) > 0 && then[0].Kind == world.KindTurn && openMailbox(st).waits() {
+	if len(then) > 0 && then[0].Kind == world.KindTurn && len(waiting) > 0 {
 		sweep(st.Apply(events...), g.present(s.live), &then[0])
 	}
 	events = append(events, then...)
@@ -100,9 +99,9 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 
 // mark makes an act's event say that the agent has had its messages, if it has answered, and which state it saw, if that is not the one of its
 // step.
-func mark(ev *world.Event, st world.State, a act) {
+func mark(ev *world.Event, st world.State, waiting []letter, a act) {
 	answered := a.kind == KindAction || a.kind == KindInvalid
-	if had := hears(st, a.agent, a.saw); answered && had != nil {
+	if had := hears(st, waiting, a.agent, a.saw); answered && had != nil {
 		if ev.Set == nil {
 			ev.Set = make(map[string]json.RawMessage)
 		}
@@ -116,7 +115,7 @@ func mark(ev *world.Event, st world.State, a act) {
 // consider returns what follows from the actions of a step by its phase and by the rules, and then for each agent that asked for
 // something illegal. Where the default action takes the place of what is illegal, the rules consider the step anew, so that
 // all of it still happens at once.
-func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, asked map[string]bool) ([]world.Event, error) {
+func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, acts []act) ([]world.Event, error) {
 	illegal := phase.forbid(actions)
 	messages, unsaid := g.talk(st, actions)
 	rules, err := g.law(st)
@@ -131,6 +130,10 @@ func (g *Game) consider(st world.State, actions []world.Action, phase *Phase, as
 	follows := g.follows(KindInvalid, phase)
 	if follows == ConsequencePass {
 		return events, nil
+	}
+	asked := make(map[string]bool, len(acts)) // who acts by itself
+	for _, a := range acts {
+		asked[a.agent] = a.kind == KindAction
 	}
 	var refusals, consequences []world.Event
 	for _, ev := range events {

@@ -23,7 +23,7 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 		}
 		st = on
 		if len(seen) == 0 {
-			if seen, err = g.lookAround(st); err != nil || len(seen) == 0 {
+			if seen, err = g.look(st, g.Agents); err != nil || len(seen) == 0 {
 				return st, err
 			}
 		}
@@ -62,18 +62,8 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 	return st, nil
 }
 
-// lookAround returns what everybody sees who still acts, in seat order.
-func (g *Game) lookAround(st world.State) ([]world.Observation, error) {
-	live, seen, err := g.look(st)
-	observations := make([]world.Observation, 0, len(live))
-	for _, agent := range live {
-		observations = append(observations, seen[agent])
-	}
-	return observations, err
-}
-
 func agentsOf(observations []world.Observation) []string {
-	var agents []string
+	agents := make([]string, 0, len(observations))
 	for _, obs := range observations {
 		agents = append(agents, obs.Agent)
 	}

@@ -135,18 +135,17 @@ func (g *Game) play(p players, st world.State) (world.State, End, error) {
 		st, err = p.commit(g.opening)
 	}
 	for err == nil {
-		var live []string
-		var seen map[string]world.Observation
-		if live, seen, err = g.look(st); err != nil {
+		var seen []world.Observation
+		if seen, err = g.look(st, g.Agents); err != nil {
 			break
 		}
-		if len(live) == 0 {
+		if len(seen) == 0 {
 			return g.end(p, g.nobodyLeft(st))
 		}
 		if st.Turn >= g.Turns {
 			return g.end(p, End{Truncated, TurnLimit})
 		}
-		st, err = g.turn(p, st, live, seen)
+		st, err = g.turn(p, st, seen)
 	}
 	switch {
 	case errors.Is(err, errOver):
@@ -203,45 +202,12 @@ func (g *Game) ready(p players, st world.State) (world.State, error) {
 	return st, nil
 }
 
-// look returns the agents that still act, in seat order, and what each of them sees.
-func (g *Game) look(st world.State) (live []string, seen map[string]world.Observation, err error) {
-	seen = make(map[string]world.Observation, len(g.Agents))
-	for _, agent := range g.Agents {
-		obs, acts, err := g.observe(st, agent)
-		if err != nil {
-			return nil, nil, err
-		}
-		if acts {
-			live = append(live, agent)
-			seen[agent] = obs
-		}
-	}
-	return live, seen, nil
-}
-
-// observe returns what an agent sees, and whether it still acts: it is not out, and the rules have not ended its part.
-func (g *Game) observe(st world.State, agent string) (obs world.Observation, acts bool, err error) {
-	rules, err := g.law(st)
-	if err == nil {
-		obs, err = rules.Observe(st, agent)
-	}
-	if err == nil {
-		err = g.offer(st, &obs)
-	}
-	if err != nil {
-		return obs, false, fmt.Errorf("observe as %s: %w", agent, err)
-	}
-	obs.Messages = inbox(st, agent)
-	status, err := statusOf(st, agent)
-	return obs, status == StatusActive && !obs.Terminated, err
-}
-
 // turn plays one turn. What the live agents see as it begins is known from before.
-func (g *Game) turn(p players, st world.State, live []string, seen map[string]world.Observation) (world.State, error) {
+func (g *Game) turn(p players, st world.State, seen []world.Observation) (world.State, error) {
 	if g.Free {
-		return g.runFree(p, st, len(live))
+		return g.runFree(p, st, len(seen))
 	}
-	for _, s := range g.steps(st.Turn, live) {
+	for _, s := range g.steps(st.Turn, agentsOf(seen)) {
 		var err error
 		if st, err = g.step(p, st, seen, s); err != nil {
 			return st, err
@@ -251,8 +217,8 @@ func (g *Game) turn(p players, st world.State, live []string, seen map[string]wo
 	return st, nil
 }
 
-// step lets some agents see the same state and act, then commits what follows. What some of them see is known from before.
-func (g *Game) step(p players, st world.State, seen map[string]world.Observation, s step) (world.State, error) {
+// step lets some agents see the same state and act, then commits what follows. What all live agents see is known from before, if seen says it.
+func (g *Game) step(p players, st world.State, seen []world.Observation, s step) (world.State, error) {
 	for {
 		on, err := g.ready(p, st)
 		if err != nil {
@@ -278,22 +244,4 @@ func (g *Game) step(p players, st world.State, seen map[string]world.Observation
 		}
 		return p.commit(func(st world.State) ([]world.Event, error) { return g.resolve(st, acts, s) })
 	}
-}
-
-// show returns what the agents of a step see who still act. What some of them see is known from before.
-func (g *Game) show(st world.State, seen map[string]world.Observation, s step) ([]world.Observation, error) {
-	observations := make([]world.Observation, 0, len(s.agents))
-	for _, agent := range s.agents {
-		obs, acts := seen[agent]
-		if !acts {
-			var err error
-			if obs, acts, err = g.observe(st, agent); err != nil {
-				return nil, err
-			}
-		}
-		if acts {
-			observations = append(observations, s.phase.narrow(obs))
-		}
-	}
-	return observations, nil
 }

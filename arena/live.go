@@ -48,13 +48,14 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	p.announce(st)
 	defer p.listen(st)()
 	clock := cmp.Or(phase.Act, p.Act)
-	shown := make([]world.Observation, 0, len(observations))
-	for _, obs := range observations {
-		shown = append(shown, p.told(obs))
+	for i := range observations {
+		observations[i] = p.told(observations[i])
 	}
-	acts := make([]act, len(shown))
+	acts := make([]act, len(observations))
 	var acting sync.WaitGroup
-	p.cast.each(shown, &acting, func(i int) { acts[i] = p.cast.act(p.ctx, clock, shown[i]) })
+	p.cast.each(observations, &acting, func(i int, player *player) {
+		acts[i] = player.act(p.ctx, player.clock(clock), observations[i])
+	})
 	acting.Wait()
 	if p.ctx.Err() != nil {
 		return nil, p.whyLeft()
@@ -83,8 +84,8 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 			shown = append(shown, p.told(obs))
 		}
 	}
-	p.cast.each(shown, &p.acting, func(i int) {
-		a := p.cast.act(p.ctx, p.Act, shown[i])
+	p.cast.each(shown, &p.acting, func(i int, player *player) {
+		a := player.act(p.ctx, player.clock(p.Act), shown[i])
 		a.saw = st.Seq
 		p.arrivals <- a // there is room for each agent's one act
 	})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,20 +58,18 @@ func openMailbox(st world.State) mailbox {
 	return box
 }
 
-// waits says whether there is a message that waits.
-func (b mailbox) waits() bool { return b.First < b.Next }
-
-// letters yields the messages that wait, with their numbers.
-func letters(st world.State) iter.Seq2[int, letter] {
-	return func(yield func(int, letter) bool) {
-		box := openMailbox(st)
-		for n := box.First; n < box.Next; n++ {
-			var l letter
-			if st.Get(letterPath(n), &l) != nil || !yield(n, l) {
-				return // all that wait are there
-			}
+// letters returns the messages that wait; the first has the number that the mailbox says.
+func letters(st world.State) []letter {
+	var all []letter
+	box := openMailbox(st)
+	for n := box.First; n < box.Next; n++ {
+		var l letter
+		if st.Get(letterPath(n), &l) != nil {
+			break // all that wait are there
 		}
+		all = append(all, l)
 	}
+	return all
 }
 
 // heard returns the number of the event up to which an agent has had its messages.
@@ -82,10 +79,10 @@ func heard(st world.State, agent string) int64 {
 	return seq
 }
 
-// inbox returns what an agent was told that it has not seen in an observation to which an act came.
-func inbox(st world.State, agent string) []world.Message {
+// inbox returns which of the messages that wait in st an agent has not seen in an observation to which an act came.
+func inbox(st world.State, waiting []letter, agent string) []world.Message {
 	var messages []world.Message
-	for _, l := range letters(st) {
+	for _, l := range waiting {
 		if l.isTo(agent) && l.At >= heard(st, agent) {
 			messages = append(messages, l.Message)
 		}
@@ -93,9 +90,9 @@ func inbox(st world.State, agent string) []world.Message {
 	return messages
 }
 
-// hears returns the facts that say so, if an agent that acts has got messages in the state it saw, which is that after the event saw.
-func hears(st world.State, agent string, saw int64) map[string]json.RawMessage {
-	for _, l := range letters(st) {
+// hears returns the facts that say so, if an agent that acts has got some of them in the state it saw, which is that after the event saw.
+func hears(st world.State, waiting []letter, agent string, saw int64) map[string]json.RawMessage {
+	for _, l := range waiting {
 		if l.isTo(agent) && l.At >= heard(st, agent) && l.At < saw {
 			return map[string]json.RawMessage{heardFact + "/" + agent: world.JSON(saw)}
 		}
@@ -113,27 +110,26 @@ func (b *mailbox) post(st world.State, m world.Message) map[string]json.RawMessa
 // sweep adds to the event of a turn's end that messages are gone which everybody has had who still acts.
 func sweep(st world.State, live []string, ev *world.Event) {
 	box := openMailbox(st)
-	for n, l := range letters(st) {
+	for i, l := range letters(st) {
 		if slices.ContainsFunc(live, func(agent string) bool { return l.isTo(agent) && l.At >= heard(st, agent) }) {
 			break
 		}
-		ev.Del = append(ev.Del, letterPath(n))
-		box.First = n + 1
+		ev.Del = append(ev.Del, letterPath(box.First+i))
 	}
-	if len(ev.Del) > 0 {
+	if box.First += len(ev.Del); len(ev.Del) > 0 {
 		ev.Set = map[string]json.RawMessage{mailFact: world.JSON(box)}
 	}
 }
 
 // offer adds to what an agent may do that it may talk.
-func (g *Game) offer(st world.State, obs *world.Observation) error {
+func (g *Game) offer(sc scene, obs *world.Observation) error {
 	if g.Talk.Turn == 0 {
 		return nil
 	}
 	if slices.ContainsFunc(obs.Actions, func(spec world.ActionSpec) bool { return spec.Name == Say }) {
 		return fmt.Errorf("the rules have an action %q of their own, so there can be no messages", Say)
 	}
-	if said(st, obs.Agent) >= g.Talk.Turn {
+	if said(sc.state, sc.letters, obs.Agent) >= g.Talk.Turn {
 		return nil
 	}
 	schema := map[string]any{
@@ -156,9 +152,9 @@ func (g *Game) others(agent string) []string {
 }
 
 // said returns how many messages of an agent's there are in this turn.
-func said(st world.State, agent string) int {
+func said(st world.State, waiting []letter, agent string) int {
 	n := 0
-	for _, l := range letters(st) {
+	for _, l := range waiting {
 		if l.From == agent && l.Turn == st.Turn {
 			n++
 		}
@@ -207,7 +203,7 @@ func (g *Game) message(st world.State, a world.Action) (world.Message, error) {
 	if n := utf8.RuneCountInString(args.Text); n == 0 || n > g.Talk.Length {
 		return world.Message{}, fmt.Errorf("a message has 1 to %d characters, not %d", g.Talk.Length, n)
 	}
-	if n := said(st, a.Agent); n >= g.Talk.Turn {
+	if n := said(st, letters(st), a.Agent); n >= g.Talk.Turn {
 		return world.Message{}, fmt.Errorf("you have said all that you may say in one turn, %d times", n)
 	}
 	m := world.Message{From: a.Agent, Text: args.Text}

@@ -29,16 +29,19 @@ func (g *Game) Preview(turns int) (Preview, error) {
 		return p, err
 	}
 	st := world.State{}.Apply(events...)
-	live, seen, err := g.look(st)
+	seen, err := g.look(st, g.Agents)
 	if err != nil {
 		return p, err
 	}
 	if p.Actions, err = g.actions(st); err != nil {
 		return p, err
 	}
+	live := agentsOf(seen)
 	for _, agent := range g.Agents {
-		obs := seen[agent]
-		obs.Agent = agent
+		obs := world.Observation{Agent: agent}
+		if i := slices.Index(live, agent); i >= 0 {
+			obs = seen[i]
+		}
 		if phase := g.firstPhase(agent); phase != nil {
 			obs = phase.narrow(obs)
 		}
@@ -60,7 +63,7 @@ func (g *Game) Preview(turns int) (Preview, error) {
 func (g *Game) actions(st world.State) ([]string, error) {
 	names := make(map[string]bool)
 	for i := range max(1, len(g.Phases)) {
-		_, seen, err := g.look(st.Apply(g.begins(i)...))
+		seen, err := g.look(st.Apply(g.begins(i)...), g.Agents)
 		if err != nil {
 			return nil, err
 		}
