@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"cmd/vitrine": {
 		"agents", "agents/claude", "agents/confine", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "agents/tamper", "arena", "scenarios",
 		"viewer", "viewer/web", "world",
+		"agents/egress",
 		"world/bazaar",
 		"world/commons",
 		"world/conform",

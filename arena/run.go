@@ -17,6 +17,8 @@ const (
 	ActionsName = "actions.jsonl"
 	// RulesLogName is the file in a run's folder that holds what rules that are a program have said on their standard error.
 	RulesLogName = "rules.log"
+	// HostsLogName is the file in a run's folder that holds the connections that agents asked for, see package egress.
+	HostsLogName = "hosts.jsonl"
 )
 
 // A Manifest says what a run was made from. With it, and nothing from outside, the run can be verified and played again. It is
@@ -28,6 +30,7 @@ const (
 //	cassette/       the model traffic of its agents, if it is recorded (package gateway)
 //	agents/<name>/  the private folder of an agent
 //	rules.log       what rules that are a program have said on their standard error
+//	hosts.jsonl     the connections of agents that may reach hosts (package egress)
 type Manifest struct {
 	Vitrine       string          `json:"vitrine"`                  // version of this program
 	Scenario      string          `json:"scenario"`                 // name
@@ -66,6 +69,7 @@ type AgentManifest struct {
 
 	Command []string `json:"command,omitempty"` // of a program, with whole paths
 	Read    []string `json:"read,omitempty"`    // what its process may read besides its own and the system's files, with whole paths
+	Hosts   []string `json:"hosts,omitempty"`   // what its process may reach of the network
 }
 
 // A Branch says how a run goes on from a turn of another one.
@@ -129,6 +133,15 @@ type AgentResult struct {
 	PeakMemory int64      `json:"peak_memory_bytes"` // of its process; 0 where it has none
 	Clocks     *OwnClocks `json:"clocks,omitempty"`  // missing: those of all
 	Caching    *Caching   `json:"caching,omitempty"` // missing: it has made less than two requests to a model
+	Hosts      *HostUse   `json:"hosts,omitempty"`   // missing: its process can reach none
+}
+
+// A HostUse is what an agent did of the network, since the run was begun or resumed last.
+type HostUse struct {
+	Connections int64 `json:"connections"` // that it asked for
+	Refused     int64 `json:"refused"`     // of those, because of where they led
+	Sent        int64 `json:"bytes_sent"`
+	Received    int64 `json:"bytes_received"`
 }
 
 // A Caching is how well the requests of an agent suited the prompt cache of its model, since the run was begun or resumed last.

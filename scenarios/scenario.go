@@ -172,6 +172,9 @@ func (s *Scenario) inherit() {
 		if says.child("tools") == nil {
 			a.Tools = s.Tools
 		}
+		if says.child("hosts") == nil {
+			a.Hosts = s.Hosts
+		}
 		if says.child("overtime") == nil {
 			a.Overtime = s.Limits.Overtime
 		}

@@ -22,6 +22,7 @@ type Scenario struct {
 	PromptFile string   `toml:"prompt_file" doc:"A file beside the scenario that holds the prompt, in its place."`
 	Workdir    string   `toml:"workdir" doc:"A folder beside the scenario whose files are in the work folder of each agent when it starts."`
 	Env        Env      `toml:"env" reserved:"true" doc:"Variables of the environment of all agents' processes."`
+	Hosts      []string `toml:"hosts" max:"1000" pattern:"^([*][.])?[A-Za-z0-9_.-]+(:[0-9]{1,5})?$|^\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?$" hint:"such as \"registry.example.org\", \"*.example.org:8443\", \"10.0.0.5:80\" or \"[2001:db8::1]:443\"" doc:"What all agents' processes may reach of the network, by HTTP and through tunnels: names, addresses, or *. and a name for all below it; without a port 80 and 443. A name leads to public addresses only, unless the list has the other one as well. By default nothing."`
 
 	Rules    Rules     `toml:"rules" open:"true" short:"name" doc:"The law of the world. All keys but the name and the plugin are parameters of those rules. A string is its name."`
 	Upstream Upstream  `toml:"upstream" doc:"Where the model is, if it is not the Messages API itself."`
@@ -158,6 +159,7 @@ type Agent struct {
 	Workdir    string   `toml:"workdir" doc:"In place of the scenario's."`
 	Env        Env      `toml:"env" reserved:"true" doc:"Added to the scenario's; its own value of a variable counts."`
 	Read       []string `toml:"read" pattern:"^[.]{0,2}/." hint:"a path that begins with /, ./ or ../" doc:"Files and folders that its process may read, besides its own and the system's, and what lies beside the program that it is. Paths that begin with ./ or ../ begin in the scenario's folder."`
+	Hosts      []string `toml:"hosts" max:"1000" pattern:"^([*][.])?[A-Za-z0-9_.-]+(:[0-9]{1,5})?$|^\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?$" hint:"such as \"registry.example.org\", \"*.example.org:8443\", \"10.0.0.5:80\" or \"[2001:db8::1]:443\"" doc:"In place of the scenario's; [] is nothing."`
 	MCP        []MCP    `toml:"mcp" max:"20" doc:"MCP servers whose tools Claude Code gets besides the world's, each a process of its own beside the agent's."`
 
 	Act      time.Duration `toml:"act" min:"1ms" doc:"Clock of one act of its own, in any phase; by default that of the phase, or of [limits]."` // 0: the default
@@ -168,6 +170,9 @@ type Agent struct {
 
 // IsProgram says whether it is a program of one's own.
 func (a Agent) IsProgram() bool { return a.Kind == Exec || a.Kind == Plugin }
+
+// IsProcess says whether it is a process, which is kept apart from others.
+func (a Agent) IsProcess() bool { return a.Kind == Claude || a.IsProgram() }
 
 // An Env is variables of the environment of a process.
 type Env map[string]string

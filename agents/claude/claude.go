@@ -30,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -71,9 +72,10 @@ type Config struct {
 	Servers   []Server // MCP servers that it starts beside the world's, in its working directory
 	Log       *slog.Logger
 
-	Boundary confine.Boundary // what keeps the process away from others
-	Read     []string         // files and folders, absolute, that it may read besides the system's and its own
-	Hidden   string           // a folder that it must not see, but for Dir in it
+	Boundary confine.Boundary   // what keeps the process away from others
+	Read     []string           // files and folders, absolute, that it may read besides the system's and its own
+	Hidden   string             // a folder that it must not see, but for Dir in it
+	Serve    func(net.Listener) // its proxy, see [confine.Cell]; nil: it has none
 
 	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; it is in Dir, and no process may be writing it.
 	// What a killed process left of its last line is cut off. Empty: a new conversation.

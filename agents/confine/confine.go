@@ -59,8 +59,8 @@ type Cell struct {
 	Write  []string // folders elsewhere that are its own to write
 	Hidden string   // a folder that it must not see, but for Dir in it, even if it may read one above
 
-	// Serve gets a listener on [ProxyAddress] in the agent's network, when the agent has begun, and closes it when the agent has ended; it returns at
-	// once. nil: the agent has no network. It takes a boundary with [Boundary.WithProxy].
+	// Serve gets a listener on [ProxyAddress] in the agent's network when the agent has begun. It closes it one day, and returns at once. nil: the agent
+	// has no network. It takes a boundary with [Boundary.WithProxy].
 	Serve func(net.Listener) `json:"-"`
 }
 

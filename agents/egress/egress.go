@@ -59,7 +59,7 @@ type Proxy struct {
 
 // Bounds are of one agent. What is 0 is as said here.
 type Bounds struct {
-	AtOnce      int           // connections to its door at once; others wait: 64
+	AtOnce      int           // connections to its door at once; others wait: 32
 	Connections int64         // that it asks for in all; all others are refused: 10000
 	Bytes       int64         // that it sends and receives in all: 4 GiB
 	Idle        time.Duration // that nothing passes through a connection: 2 minutes
@@ -134,7 +134,7 @@ type Usage struct {
 // Open makes the door of an agent, which is shut until [Door.Serve] is called.
 func (p *Proxy) Open(agent string, hosts Hosts) *Door {
 	d := &Door{proxy: p, agent: agent, hosts: hosts}
-	d.bounds = p.Bounds.or(Bounds{AtOnce: 64, Connections: 10_000, Bytes: 4 << 30, Idle: 2 * time.Minute, Time: 15 * time.Minute})
+	d.bounds = p.Bounds.or(Bounds{AtOnce: 32, Connections: 10_000, Bytes: 4 << 30, Idle: 2 * time.Minute, Time: 15 * time.Minute})
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	d.plain = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.Out.Host = r.Out.URL.Host }, // not whom the client says it means besides

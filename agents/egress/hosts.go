@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -27,7 +28,7 @@ func ParseHosts(list []string) (Hosts, error) {
 	for _, entry := range list {
 		h, err := parseHost(entry)
 		if err != nil {
-			return nil, fmt.Errorf("%q: %w", entry, err)
+			return nil, fmt.Errorf("%q %w", entry, err)
 		}
 		all = append(all, h)
 	}
@@ -40,7 +41,7 @@ func parseHost(entry string) (host, error) {
 	if at := strings.LastIndexByte(entry, ':'); at >= 0 && !strings.HasSuffix(entry, "]") {
 		port, err := strconv.ParseUint(entry[at+1:], 10, 16)
 		if err != nil || port == 0 {
-			return h, fmt.Errorf("%q is no port", entry[at+1:])
+			return h, errors.New("has no port from 1 to 65535 behind its colon")
 		}
 		name, h.port = entry[:at], uint16(port)
 	}
@@ -54,7 +55,7 @@ func parseHost(entry string) (host, error) {
 	}
 	h.name, h.below = strings.CutPrefix(tidy(name), "*.")
 	if !isName(h.name) {
-		return h, fmt.Errorf("%q is neither a name nor an address", name)
+		return h, errors.New("is neither a name nor an address")
 	}
 	return h, nil
 }

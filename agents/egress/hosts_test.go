@@ -44,7 +44,7 @@ func TestAListThatIsNoneIsAnError(t *testing.T) {
 		"":                              "neither a name nor an address",
 		"*":                             "neither a name nor an address",
 		"a.*.org":                       "neither a name nor an address",
-		"http://a.org":                  `"//a.org" is no port`,
+		"http://a.org":                  "no port",
 		"a.org:0":                       "no port",
 		"a.org:65536":                   "no port",
 		"a.org:":                        "no port",

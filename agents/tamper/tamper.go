@@ -30,6 +30,7 @@ const (
 	Garbage  = "garbage"  // it said what is nothing in the protocol that it speaks
 	Acts     = "acts"     // it acted more often than anybody can read
 	Output   = "output"   // it said more than is read
+	Host     = "host"     // it asked for a connection to a host that it may not reach
 	Requests = "requests" // it bothered its gateway more than it needs a model
 )
 

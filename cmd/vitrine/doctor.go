@@ -122,6 +122,11 @@ func findBoundary(ctx context.Context) ([]finding, []confine.Outcome) {
 		"isolation", b.Level() != confine.None, "level " + string(b.Level()),
 		"how well agents are kept apart, from A+ to F; limits.min_level or --min-level say what a run needs",
 	})
+	hosts := finding{"hosts", true, "tried, works", "agents can reach the hosts that a scenario names, through a proxy that logs, and no others"}
+	if _, err := b.WithProxy(); err != nil {
+		hosts.OK, hosts.Found, hosts.Follows = false, err.Error(), "a scenario with hosts is refused"
+	}
+	all = append(all, hosts)
 	outcomes, err := b.Canary(ctx)
 	if err != nil {
 		return append(all, finding{"canary", false, err.Error(), "no agent that is a process plays here"}), outcomes

@@ -48,7 +48,8 @@ type explainedAgent struct {
 	Tools    []string     `json:"tools"` // built-in
 	Servers  []string     `json:"mcp"`   // MCP servers besides the world's
 	Workdir  string       `json:"workdir,omitempty"`
-	Env      []string     `json:"env"` // NAME=value
+	Env      []string     `json:"env"`   // NAME=value
+	Hosts    []string     `json:"hosts"` // that it may reach
 	Thinking int          `json:"thinking"`
 	Clocks   string       `json:"clocks,omitempty"` // in words; missing: those of all
 	Shown    claude.Shown `json:"shown"`            // the very text that it gets at first; a program or a person gets the observation
@@ -103,10 +104,13 @@ func (s *setup) explain(turns int) (*explained, error) {
 		shown := claude.Show(a.Prompt, preview.Seen[i])
 		agent := explainedAgent{
 			Name: a.Name, Kind: a.Kind, Policy: a.Policy, Tools: append([]string{}, a.Tools...), Thinking: a.Thinking, Shown: shown,
-			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{},
+			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{}, Hosts: []string{},
 		}
 		if own := s.clocks(a); own != nil {
 			agent.Clocks = clocksText(own)
+		}
+		if a.IsProcess() {
+			agent.Hosts = append(agent.Hosts, a.Hosts...)
 		}
 		for _, server := range a.MCP {
 			agent.Servers = append(agent.Servers, server.Name)
@@ -169,6 +173,9 @@ func (a explainedAgent) line() string {
 	}
 	if len(a.Servers) > 0 {
 		parts = append(parts, "MCP servers "+strings.Join(a.Servers, ", "))
+	}
+	if len(a.Hosts) > 0 {
+		parts = append(parts, "hosts "+strings.Join(a.Hosts, ", "))
 	}
 	if a.Workdir != "" {
 		parts = append(parts, "files of "+a.Workdir)

@@ -36,6 +36,9 @@ func (r *runner) enclose(ctx context.Context) error {
 	case level == confine.None && slices.ContainsFunc(r.Agents, shell):
 		return misuse(r.boundary.Missing(), "nothing on this machine would keep an agent with the tool Bash in its folder")
 	}
+	if err := r.allowHosts(); err != nil {
+		return err
+	}
 	if err := r.boundary.Prove(ctx); err != nil {
 		return &failure{code: exitFailed, err: err, hint: self() + " doctor shows each attack"}
 	}
@@ -45,9 +48,9 @@ func (r *runner) enclose(ctx context.Context) error {
 
 // processes returns how many agents are processes.
 func (r *runner) processes() int {
-	n := r.count(scenarios.Claude)
+	n := 0
 	for _, a := range r.Agents {
-		if a.IsProgram() {
+		if a.IsProcess() {
 			n++
 		}
 	}

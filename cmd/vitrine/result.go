@@ -66,6 +66,9 @@ func (r *runner) manifest(start time.Time) (arena.Manifest, error) {
 		case a.Kind != scenarios.Scripted:
 			p.Policy, p.Command, p.Read = "", a.Command, a.Read
 		}
+		if a.IsProcess() {
+			p.Hosts = a.Hosts
+		}
 		m.Agents = append(m.Agents, p)
 		commands = append(commands, p.Command)
 	}
@@ -114,7 +117,7 @@ func (r *runner) result(outcome arena.Outcome, hash string) (arena.Result, error
 			agent.Metered, agent.PeakMemory = outcome.Seats[i].Metered, outcome.Seats[i].Usage.PeakMemory
 		}
 		result.Used = result.Used.Add(agent.Metered)
-		agent.Caching = caching(r.endpoints[a.Name])
+		agent.Caching, agent.Hosts = caching(r.endpoints[a.Name]), r.hosts.used(a.Name)
 		result.Agents = append(result.Agents, agent)
 	}
 	return result, r.score(&result, r.dir, outcome.State, hash)

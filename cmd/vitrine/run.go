@@ -60,6 +60,7 @@ type runner struct {
 	binary     claude.Binary
 	upstream   http.RoundTripper
 	evidence   map[string]*tamper.Evidence // of what agents try beside the game, by their names
+	hosts      hosts
 	normal     *gateway.Normal
 	recorder   *gateway.Recorder // nil: nothing is recorded
 	prices     *gateway.Prices   // nil: models cost nothing

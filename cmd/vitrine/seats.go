@@ -96,6 +96,11 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 	env := variables(a)
 	cell := confine.Cell{Dir: dir, Read: r.readable(a), Hidden: r.dir}
 	seat := arena.Seat{Name: a.Name}
+	serve, reach, err := r.openDoor(a)
+	if err != nil {
+		return seat, err
+	}
+	cell.Serve, env = serve, append(env, reach...)
 	if a.Gateway {
 		token, endpoint, err := r.open(gw, a.Name)
 		if err != nil {
@@ -167,6 +172,10 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 	if err != nil {
 		return arena.Seat{}, err
 	}
+	serve, reach, err := r.openDoor(a)
+	if err != nil {
+		return arena.Seat{}, err
+	}
 	transcript, told, err := r.recall(a)
 	if err != nil {
 		return arena.Seat{}, err
@@ -177,8 +186,8 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		}
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
-			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: variables(a), Servers: servers(a), Log: r.log, Resume: transcript, Told: told,
-			Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir,
+			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: append(variables(a), reach...), Servers: servers(a), Log: r.log,
+			Resume: transcript, Told: told, Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir, Serve: serve,
 			Fenced:   func(action world.Action, reason string) { fenced(action.Name, reason) },
 			Evidence: r.evidence[a.Name],
 		})
@@ -187,7 +196,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 }
 
 func (r *runner) closeEndpoints() error {
-	var errs []error
+	errs := []error{r.hosts.close()}
 	for _, a := range r.Agents {
 		if endpoint := r.endpoints[a.Name]; endpoint != nil {
 			errs = append(errs, endpoint.Close())

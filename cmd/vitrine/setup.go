@@ -102,6 +102,9 @@ func complete(s *scenarios.Scenario, err error) (*setup, error) {
 			err = scenarios.Join(err, s.Error(path, fmt.Sprintf("unknown policy %q", a.Policy), hint))
 		}
 	}
+	if err == nil {
+		err = wrongHosts(s)
+	}
 	set := &setup{Scenario: s, substrate: sub, rules: rules}
 	if err == nil && (s.Rules.InFile() || s.Rules.InPlugin()) { // nobody has tested them
 		game := set.game()

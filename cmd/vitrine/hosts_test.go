@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vitrine-sim/vitrine/arena"
+)
+
+// calls is what an agent does in its shell to reach a page by HTTP, the same page without the proxy, by TLS, and a host that it may not.
+const calls = `exec 2>/dev/null
+curl -s -m 20 http://127.0.0.1:%[1]d/
+curl -s -m 2 --noproxy '*' http://127.0.0.1:%[1]d/ && echo REACHED
+curl -sk -m 20 https://localhost:%[2]d/
+(exec 5<>/dev/tcp/127.0.0.1/%[1]d) && echo REACHED
+curl -s -m 20 -o page -w 'refused %%{http_connect}\n' https://other.example/
+curl -s -m 20 http://other.example/
+curl -s -m 20 http://169.254.169.254/latest/ | grep -o 'not among'
+echo ${HTTPS_PROXY:-no proxy}`
+
+// fisher plays the fishery from a shell, when it has done something else.
+const fisher = `
+while read -r line; do
+	id=${line#*\"id\":}
+	echo "{\"id\":${id%%,*},\"action\":\"fish\",\"args\":{\"tons\":1}}"
+done`
+
+func TestAgentsReachTheHostsOfTheirScenarioAndNoOthers(t *testing.T) {
+	p := build(t)
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "a page, TLS %t\n", r.TLS != nil) })
+	plain, secure := httptest.NewServer(page), httptest.NewTLSServer(page)
+	defer plain.Close()
+	defer secure.Close()
+	ports := [2]int{}
+	for i, url := range []string{plain.URL, secure.URL} {
+		if _, err := fmt.Sscanf(url[strings.LastIndex(url, ":"):], ":%d", &ports[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := fmt.Sprintf(calls, ports[0], ports[1])
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "template"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	player := "(" + script + ") >said\n" + fisher
+	if err := os.WriteFile(filepath.Join(dir, "template", "player.sh"), []byte(player), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command, err := json.Marshal("(" + script + ") >said")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario := filepath.Join(dir, "pond.toml")
+	if err := os.WriteFile(scenario, fmt.Appendf(nil, `workdir = "template"
+prompt = "Fish."
+hosts = ["127.0.0.1:%[1]d", "localhost:%[2]d", "127.0.0.1:%[2]d", "[::1]:%[2]d"]
+rules = { name = "fishery", turns = 3 }
+[[offline.script]]
+turns = [0]
+tools = [{ name = "Bash", args = { command = %[3]s } }]
+[[agents]]
+name = "coder"
+tools = ["Bash"]
+policy = "steady"
+[[agents]]
+name = "diver"
+kind = "exec"
+command = ["bash", "player.sh"]
+[[agents]]
+name = "hermit"
+kind = "exec"
+command = ["bash", "player.sh"]
+hosts = []
+`, ports[0], ports[1], command), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := p.start(t, nil, scenario, "--offline")
+	result := r.exits(t, 0)
+	r.verify(t)
+	for _, a := range result.Agents {
+		said, err := os.ReadFile(filepath.Join(arena.AgentDir(r.dir, a.Name), "work", "said"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "a page, TLS false\na page, TLS true\nrefused 403\nvitrine: other.example:80: the host is not among those that the scenario allows\nnot among\nhttp://127.0.0.1:3128\n"
+		if a.Name == "hermit" {
+			want = "refused 000\nno proxy\n"
+			if a.Hosts != nil || a.Tampers != 0 {
+				t.Errorf("%s has used %+v of the network, %d attempts", a.Name, a.Hosts, a.Tampers)
+			}
+		} else if a.Hosts == nil || a.Hosts.Connections != 5 || a.Hosts.Refused != 3 || a.Hosts.Sent < 500 || a.Hosts.Received < 500 || a.Tampers != 3 {
+			t.Errorf("%s has used %+v of the network, %d attempts", a.Name, a.Hosts, a.Tampers)
+		}
+		if string(said) != want {
+			t.Errorf("%s reads %q, want %q", a.Name, said, want)
+		}
+		if a.Status != arena.StatusDone || a.Actions != 3 {
+			t.Errorf("%s is %s after %d actions", a.Name, a.Status, a.Actions)
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join(r.dir, arena.HostsLogName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log []string
+	for line := range strings.Lines(string(raw)) {
+		var l struct{ Agent, What, Host string }
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		log = append(log, l.Agent+" "+l.What+" "+l.Host)
+	}
+	slices.Sort(log)
+	want := []string{
+		"coder allowed 127.0.0.1", "coder allowed localhost", "coder ended 127.0.0.1", "coder ended localhost",
+		"coder refused 169.254.169.254", "coder refused other.example", "coder refused other.example",
+	}
+	for _, line := range slices.Clone(want) {
+		want = append(want, strings.Replace(line, "coder", "diver", 1))
+	}
+	if !slices.Equal(log, want) {
+		t.Errorf("the log is %q", log)
+	}
+	if m, err := arena.ReadManifest(r.dir); err != nil || len(m.Agents[1].Hosts) != 4 || m.Agents[2].Hosts != nil {
+		t.Errorf("the manifest says %+v, %v", m.Agents, err)
+	}
+}
