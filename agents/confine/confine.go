@@ -20,9 +20,10 @@
 //	supervisor ── keeper ── agent ── whatever it starts
 //
 // The keeper is this program again, by a hidden first argument ([Main]). It is the subreaper of all that the agent starts, or the first
-// process of their PID namespace, and ends when the agent ends, when it is told to, and when the supervisor is gone, however that
-// happened; before it ends it has ended all of them. The agent begins as this program too, and gives away what it must not have, in
-// this order: resource limits, user, capabilities, Landlock, seccomp. Then it executes the agent's program.
+// process of their PID namespace, or where the kernel has neither it knows them by the agent's user. It ends when the agent ends, when it
+// is told to, and when the supervisor is gone, however that happened; before it ends it has ended all of them. The agent begins as this
+// program too, and gives away what it must not have, in this order: resource limits, user, capabilities, Landlock, seccomp. Then
+// it executes the agent's program.
 //
 // Between supervisor and keeper is a socket: one way goes the order, as a line of JSON, and the end of it is the order to end everything;
 // the other way come two lines, that the program has begun or why not, and how it ended.
@@ -80,7 +81,10 @@ type order struct {
 	Cell Cell
 	UID  int // of the agent, and its group; 0: those of the supervisor
 	Uses uses
-	Proc bool // the agent has a /proc of its own; the keeper finds out
+
+	// The keeper finds out:
+	Proc  bool // the agent has a /proc of its own
+	Loose bool // what the agent has started and left is not the keeper's, and is known by its user only
 }
 
 // A report is what a keeper says.

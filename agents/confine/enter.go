@@ -70,8 +70,8 @@ func (o order) become() error {
 			return fmt.Errorf("seccomp: %w", err)
 		}
 	}
-	// What the supervisor has inherited itself must not reach the agent.
-	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+	// What the supervisor has inherited itself must not reach the agent. Some kernels take no higher number.
+	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close descriptors: %w", err)
 	}
 	if err := syscall.Exec(o.Path, o.Args, o.Env); err != nil {

@@ -102,6 +102,11 @@ func keep() error {
 	if err := sweep(o.Uses.Spaces, none); err != nil {
 		return err
 	}
+	if o.Loose {
+		if err := sweepUser(o.UID); err != nil {
+			return err
+		}
+	}
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_CHILDREN, &usage); err != nil {
 		return err
@@ -141,7 +146,10 @@ func reap(pid int, exited chan<- syscall.WaitStatus, none chan<- struct{}) {
 // startAgent starts the agent's process and waits until it has become the agent's program.
 func startAgent(o *order) (int, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return 0, fmt.Errorf("become the subreaper: %w", err)
+		if o.UID == 0 {
+			return 0, fmt.Errorf("become the subreaper of what it starts, which some kernels (gVisor's) do not offer: %w", err)
+		}
+		o.Loose = true
 	}
 	if o.Uses.Spaces {
 		var err error

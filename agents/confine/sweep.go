@@ -37,12 +37,17 @@ func sweep(alone bool, none <-chan struct{}) error {
 
 func killDescendants() error {
 	found, err := descendants(os.Getpid())
+	killAll(found)
+	return err
+}
+
+// killAll stops processes before it kills any of them.
+func killAll(found []proc) {
 	for _, sig := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
 		for _, p := range found {
 			p.signal(sig)
 		}
 	}
-	return err
 }
 
 // A proc is a process. Its number can be another's later; the time of its start tells them apart.

@@ -62,11 +62,11 @@ func (u uses) short() string {
 func table(rows []row) string {
 	var out strings.Builder
 	line := func(name string, cell func(row) string) {
-		text := fmt.Sprintf("%-42s", name)
+		cells := []string{fmt.Sprintf("%-42s", name)}
 		for _, r := range rows {
-			text += fmt.Sprintf(" %-4s", cell(r))
+			cells = append(cells, fmt.Sprintf("%-4s", cell(r)))
 		}
-		fmt.Fprintln(&out, strings.TrimRight(text, " "))
+		fmt.Fprintln(&out, strings.TrimRight(strings.Join(cells, " "), " "))
 	}
 	line("level", func(r row) string { return string(Boundary{uses: r.Uses}.Level()) })
 	line("uses", func(r row) string { return r.Uses.short() })

@@ -1,12 +1,15 @@
 package confine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
+	"time"
 )
 
 // The users that agents run as, where each has its own. Nothing else uses these numbers, by the list that systemd keeps of who uses which.
@@ -49,6 +52,44 @@ func holdUID(uid int) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("hold user %d: %w", uid, err), syscall.Close(fd))
 	}
 	return os.NewFile(uintptr(fd), "user"), nil
+}
+
+// sweepUser ends every process of a user, until none is left, as [sweep] does those that have come from this one.
+func sweepUser(uid int) error {
+	for until := time.Now().Add(stopLimit); ; time.Sleep(sweepPause) {
+		found, living, err := ofUser(uid)
+		if err != nil || living == 0 {
+			return err
+		}
+		if killAll(found); time.Now().After(until) {
+			return fmt.Errorf("%d processes of user %d are left after %v", living, uid, stopLimit)
+		}
+	}
+}
+
+// ofUser returns the processes of a user, and how many of them do not only wait to be reaped.
+func ofUser(uid int) (found []proc, living int, err error) {
+	paths, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			continue // it is gone
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || !bytes.Contains(raw, fmt.Appendf(nil, "\nUid:\t%d\t", uid)) {
+			continue
+		}
+		if p, ok := look(pid); ok {
+			found = append(found, p)
+			if !bytes.Contains(raw, []byte("\nState:\tZ")) {
+				living++
+			}
+		}
+	}
+	return found, living, nil
 }
 
 func isAgents(uid int) bool { return firstUID <= uid && uid <= lastUID }
