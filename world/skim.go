@@ -152,18 +152,19 @@ func outline(line []byte) (Outline, error) {
 
 // scan fills in the outline from a line, and says whether that is of the form that almost all have.
 func (o *Outline) scan(b []byte) bool {
-	for begin := byte('{'); len(b) > 0 && b[0] == begin; begin = ',' {
-		rest, ok := skipText(b[1:])
-		if !ok || len(rest) == 0 || rest[0] != ':' {
+	i := 0
+	for begin := byte('{'); byteAt(b, i) == begin; begin = ',' {
+		colon, _ := textEnd(b, i+1)
+		if byteAt(b, colon) != ':' {
 			return false
 		}
-		key := b[2 : len(b)-len(rest)-1]
-		value := rest[1:]
-		if b, ok = skipValue(value, 0); !ok {
+		end := valueEnd(b, colon+1, 0)
+		if end == never {
 			return false
 		}
-		value = value[:len(value)-len(b)]
-		var err error
+		key, value := b[i+2:colon-1], b[colon+1:end]
+		i = end
+		ok, err := true, error(nil)
 		switch string(key) {
 		case "agent":
 			ok = decodePlain(value, &o.Agent)
