@@ -61,8 +61,11 @@ var allowed = map[string][]string{
 	"viewer":                         {"viewer/draw", "world"},
 	"viewer/draw":                    {},
 	"viewer/soft":                    {"viewer/draw", "golang.org/x/image"},
-	"viewer/soft/page":               {"viewer/draw", "viewer/soft"},
+	"viewer/soft/page":               {"viewer/draw", "viewer/soft", "viewer/stage"},
 	"viewer/web":                     {"viewer", "viewer/draw", "world", "github.com/coder/websocket"},
+	"viewer/stage":                   {"viewer/draw"},
+	"viewer/film":                    {},
+	"viewer/window":                  {"viewer/draw", "viewer/soft", "viewer/stage", "github.com/hajimehoshi/ebiten"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -75,7 +75,7 @@ func (p *Painter) Label(text string, size int) *image.Alpha {
 }
 
 // label paints a text in the middle of x, y, with letters as high as that, and less high if it would be wider than that.
-func (p *Painter) label(cv canvas, text string, x, y, high, wide float64, c draw.Color) {
+func (p *Painter) label(on Surface, text string, x, y, high, wide float64, c draw.Color) {
 	size := min(int(high+0.5), letterMost)
 	if text == "" || size < letterLeast {
 		return
@@ -85,21 +85,21 @@ func (p *Painter) label(cv canvas, text string, x, y, high, wide float64, c draw
 		size = max(letterLeast, min(size-1, int(float64(size)*wide/float64(m.Rect.Dx()))))
 		m = p.Label(text, size)
 	}
-	cv.blend(m, x, y, c)
+	on.Blend(m, whole(x-float64(m.Rect.Dx())/2), whole(y-float64(m.Rect.Dy())/2), c)
 }
 
 // bubble paints what an agent says.
-func (p *Painter) bubble(cv canvas, b draw.Bubble, size float64) {
+func (p *Painter) bubble(on Surface, b draw.Bubble, size float64) {
 	fill, letters := draw.Color(0xf4f1eaf2), draw.Color(0x14181cff)
 	if b.Thought {
 		fill = 0xc9d4def2
 	}
 	cx, cy := b.X+b.W/2, b.Y+b.H/2
-	cv.line(cx, cy, cx+(b.TipX-cx)*0.75, cy+(b.TipY-cy)*0.75, fill, 5*size)
-	cv.box(b.X, b.Y, b.X+b.W, b.Y+b.H, fill, 0x14181c66, 1)
+	on.Line(cx, cy, cx+(b.TipX-cx)*0.75, cy+(b.TipY-cy)*0.75, fill, 5*size)
+	box(on, b.X, b.Y, b.X+b.W, b.Y+b.H, fill, 0x14181c66, 1)
 	px := int(12*size + 0.5)
 	for i, line := range b.Lines {
 		m := p.Label(line, px)
-		cv.blendAt(m, int(b.X+6*size), int(b.Y+(6+16*float64(i))*size), letters)
+		on.Blend(m, int(b.X+6*size), int(b.Y+(6+16*float64(i))*size), letters)
 	}
 }

@@ -1,0 +1,198 @@
+package stage
+
+import (
+	"syscall/js"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/viewer/draw"
+)
+
+// A Screen shows what is on a stage.
+type Screen interface {
+	// Attach takes the canvas of the page.
+	Attach(canvas js.Value)
+	// Resize sets how many pixels wide and high the canvas is.
+	Resize(w, h int)
+	// Show paints all of it, with the selected agent marked, and says whether it could.
+	Show(l *draw.List, c draw.Camera, selected string) bool
+	// Hash returns what the pixels that it has painted last are known by.
+	Hash() string
+}
+
+// A Stage is what is painted, and where one looks from.
+type Stage struct {
+	screen   Screen
+	w, h     int
+	list     *draw.List
+	camera   draw.Camera
+	selected string
+	stale    bool // something has changed since it was painted
+	drawn    int
+	took     time.Duration
+}
+
+// Open gives the page the object vitrinePainter, with that name, and calls its function vitrinePainterReady with it, if it has one.
+func Open(name string, screen Screen) *Stage {
+	s := &Stage{screen: screen, w: 1, h: 1, list: &draw.List{Ground: 0x22282fff}, camera: draw.Camera{Zoom: 1}}
+	object := js.Global().Get("Object").New()
+	object.Set("name", name)
+	for name, f := range s.functions() {
+		object.Set(name, js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) }))
+	}
+	js.Global().Set("vitrinePainter", object)
+	if ready := js.Global().Get("vitrinePainterReady"); ready.Type() == js.TypeFunction {
+		ready.Invoke(object)
+	}
+	return s
+}
+
+// functions returns what the page can call, by name.
+func (s *Stage) functions() map[string]func(args []js.Value) any {
+	return map[string]func(args []js.Value) any{
+		"attach":   s.attach,
+		"size":     s.size,
+		"load":     s.load,
+		"paint":    func([]js.Value) any { return s.Paint() },
+		"view":     s.view,
+		"fit":      func([]js.Value) any { return s.look(draw.Fit(s.list, s.w, s.h)) },
+		"zoomAt":   s.zoomAt,
+		"pan":      s.pan,
+		"select":   s.choose,
+		"pick":     s.pick,
+		"screenOf": s.screenOf,
+		"bubbles":  s.bubbles,
+		"legend":   s.legend,
+		"hash":     func([]js.Value) any { return s.screen.Hash() },
+		"stats": func([]js.Value) any {
+			return map[string]any{"drawn": s.drawn, "ms": float64(s.took.Microseconds()) / 1000}
+		},
+	}
+}
+
+func (s *Stage) attach(args []js.Value) any {
+	s.screen.Attach(args[0])
+	s.stale = true
+	return nil
+}
+
+// size takes the width and height of the canvas in pixels.
+func (s *Stage) size(args []js.Value) any {
+	s.Resize(args[0].Int(), args[1].Int())
+	return nil
+}
+
+// Resize sets the width and height of the canvas in pixels.
+func (s *Stage) Resize(w, h int) {
+	const most = 8192
+	w, h = max(1, min(most, w)), max(1, min(most, h))
+	if w != s.w || h != s.h {
+		s.w, s.h, s.stale = w, h, true
+		s.screen.Resize(w, h)
+	}
+}
+
+// load takes an encoded list, and says whether it is one.
+func (s *Stage) load(args []js.Value) any {
+	b := make([]byte, args[0].Get("length").Int())
+	js.CopyBytesToGo(b, args[0])
+	l, err := draw.Decode(b)
+	if err != nil {
+		return false
+	}
+	s.list, s.stale = l, true
+	return true
+}
+
+// Paint paints what has changed, and says whether there was something.
+func (s *Stage) Paint() bool {
+	begun := time.Now()
+	if !s.stale || !s.screen.Show(s.list, s.camera, s.selected) {
+		return false
+	}
+	s.stale = false
+	s.drawn++
+	s.took = time.Since(begun)
+	return true
+}
+
+// look sets the camera and returns it.
+func (s *Stage) look(c draw.Camera) any {
+	if c != s.camera {
+		s.camera, s.stale = c, true
+	}
+	return map[string]any{"x": c.X, "y": c.Y, "zoom": c.Zoom}
+}
+
+// view takes {x, y, zoom}, or nothing; it returns where one looks from.
+func (s *Stage) view(args []js.Value) any {
+	c := s.camera
+	if len(args) > 0 && args[0].Type() == js.TypeObject {
+		v := args[0]
+		c = draw.Camera{X: v.Get("x").Float(), Y: v.Get("y").Float(), Zoom: v.Get("zoom").Float()}
+	}
+	return s.look(c)
+}
+
+func (s *Stage) zoomAt(args []js.Value) any {
+	return s.look(s.camera.ZoomAt(args[0].Float(), args[1].Float(), args[2].Float(), s.w, s.h))
+}
+
+// pan takes by how many pixels what is seen moves.
+func (s *Stage) pan(args []js.Value) any {
+	c := s.camera
+	c.X -= args[0].Float() / c.Zoom
+	c.Y -= args[1].Float() / c.Zoom
+	return s.look(c)
+}
+
+// choose takes the name of the agent that is marked, or "".
+func (s *Stage) choose(args []js.Value) any {
+	if name := args[0].String(); name != s.selected {
+		s.selected, s.stale = name, true
+	}
+	return nil
+}
+
+func (s *Stage) pick(args []js.Value) any {
+	return s.camera.Pick(s.list, args[0].Float(), args[1].Float(), s.w, s.h)
+}
+
+// screenOf takes an agent and returns {x, y, r}, or null if it is not in the picture's world.
+func (s *Stage) screenOf(args []js.Value) any {
+	x, y, r, ok := s.list.Place(args[0].String())
+	if !ok {
+		return nil
+	}
+	px, py := s.camera.Screen(x, y, s.w, s.h)
+	return map[string]any{"x": px, "y": py, "r": r * s.camera.Zoom}
+}
+
+// bubbles takes the size of letters, 1 is usual.
+func (s *Stage) bubbles(args []js.Value) any {
+	size := 1.0
+	if len(args) > 0 && args[0].Type() == js.TypeNumber {
+		size = args[0].Float()
+	}
+	out := []any{}
+	for _, b := range s.camera.Bubbles(s.list, s.w, s.h, size) {
+		lines := make([]any, len(b.Lines))
+		for i, line := range b.Lines {
+			lines[i] = line
+		}
+		out = append(out, map[string]any{
+			"agent": b.Agent, "text": b.Text, "thought": b.Thought, "lines": lines,
+			"x": b.X, "y": b.Y, "w": b.W, "h": b.H, "tipX": b.TipX, "tipY": b.TipY,
+		})
+	}
+	return out
+}
+
+// legend returns what colors mean, and the title of the list.
+func (s *Stage) legend([]js.Value) any {
+	out := []any{}
+	for _, e := range s.list.Legend {
+		r, g, b, _ := e.Color.RGBA()
+		out = append(out, map[string]any{"red": int(r), "green": int(g), "blue": int(b), "form": int(e.Form), "text": e.Text})
+	}
+	return map[string]any{"title": s.list.Title, "entries": out}
+}
