@@ -18,12 +18,13 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, answer := range map[string]func(*http.Request) (any, error){
 		"run": s.apiRun, "turns": s.apiTurns, "state": s.apiState, "diff": s.apiDiff, "steps": s.apiSteps, "events": s.apiEvents,
-		"agents": s.apiAgents, "agent": s.apiAgent,
+		"agents": s.apiAgents, "agent": s.apiAgent, "wasm": s.apiWasm,
 	} {
 		mux.Handle("GET /api/"+path, s.json(answer))
 	}
 	mux.HandleFunc("GET /api/frame", s.frame)
 	mux.HandleFunc("GET /ws", s.socket)
+	mux.HandleFunc("GET /wasm/{name}", s.wasmFile)
 	mux.Handle("GET /", page())
 	return mux
 }

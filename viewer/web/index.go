@@ -11,7 +11,7 @@ import (
 )
 
 // marks are the kinds of events that a turn is marked with, and conflicts, which are no kind. Their places here are their numbers in the index.
-var marks = [...]string{"conflict", "error", "timeout", "invalid", "budget", world.KindRefusal, "message", "fenced", world.Operator, "breach"}
+var marks = [...]string{"conflict", "error", "timeout", "invalid", "budget", world.KindRefusal, "message", "fenced", world.Operator, "tamper"}
 
 const (
 	markConflict = 0

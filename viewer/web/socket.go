@@ -11,12 +11,18 @@ import (
 
 const (
 	mostSockets  = 64
-	mostMessage  = 3 << 10               // bytes of a message
-	messageGap   = 50 * time.Millisecond // between two, at least
-	pingEvery    = 20 * time.Second      //
-	patience     = 10 * time.Second      // for a client to take a message, or to answer a ping
-	mostIncoming = 4 << 10               // bytes of what a client says, which nobody reads
+	mostMessage  = 3 << 10 // bytes of a message
+	mostIncoming = 4 << 10 // bytes of what a client says, which nobody reads
 )
+
+// A pace is how fast clients are told what happens.
+type pace struct {
+	gap      time.Duration // between two messages, at least
+	ping     time.Duration // how often it is looked whether a client is still there
+	patience time.Duration // for a client to take a message, or to answer a ping
+}
+
+func usualPace() pace { return pace{50 * time.Millisecond, 20 * time.Second, 10 * time.Second} }
 
 // A messageJSON is what a client is told: where the run has come to, and as many of the events on the way as there is room for.
 type messageJSON struct {
@@ -53,7 +59,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	s.work.Go(func() { // ends with the connection
 		defer cancel()
 		for {
-			if _, _, err := conn.Reader(ctx); err != nil {
+			if _, _, err := conn.Read(ctx); err != nil {
 				return
 			}
 		}
@@ -66,29 +72,27 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 
 // tellAll tells a client of all that happens behind an event.
 func (s *Server) tellAll(ctx context.Context, conn *websocket.Conn, seq int64) {
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTicker(s.pace.ping)
 	defer ping.Stop()
-	hello := true
+	now := s.live.moment()
+	last := messageJSON{Hello: true, Seq: min(seq, now.st.Seq), Turn: now.st.Turn, State: now.state}
+	if s.pace.send(ctx, conn, last) != nil {
+		return
+	}
 	for {
-		now := s.live.moment()
-		next := messageJSON{Hello: hello, Seq: now.st.Seq, Turn: now.st.Turn, State: now.state}
-		if hello {
-			next.Seq, next.Turn = min(seq, now.st.Seq), now.st.Turn
-		} else {
-			next.Events, next.Skipped, next.Seq = s.live.news(seq)
+		now = s.live.moment()
+		next := messageJSON{Turn: now.st.Turn, State: now.state}
+		next.Events, next.Skipped, next.Seq = s.live.news(last.Seq)
+		if next.Seq != last.Seq || next.State != last.State {
+			if s.pace.send(ctx, conn, next) != nil {
+				return
+			}
+			last = next
 		}
-		if err := send(ctx, conn, next); err != nil {
-			return
-		}
-		seq = next.Seq
-		if hello {
-			hello = false
-			continue
-		}
-		select { // so that what happens meanwhile is told at once
+		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(messageGap):
+		case <-time.After(s.pace.gap):
 		}
 		for waiting := true; waiting; {
 			select {
@@ -97,7 +101,7 @@ func (s *Server) tellAll(ctx context.Context, conn *websocket.Conn, seq int64) {
 			case <-now.moved:
 				waiting = false
 			case <-ping.C:
-				if err := hear(ctx, conn); err != nil {
+				if s.pace.hear(ctx, conn) != nil {
 					return
 				}
 			}
@@ -106,19 +110,19 @@ func (s *Server) tellAll(ctx context.Context, conn *websocket.Conn, seq int64) {
 }
 
 // send writes a message, for which a client has so much time.
-func send(ctx context.Context, conn *websocket.Conn, m messageJSON) error {
+func (p pace) send(ctx context.Context, conn *websocket.Conn, m messageJSON) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	return conn.Write(ctx, websocket.MessageText, text)
 }
 
 // hear finds out whether a client is still there.
-func hear(ctx context.Context, conn *websocket.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (p pace) hear(ctx context.Context, conn *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	return conn.Ping(ctx)
 }

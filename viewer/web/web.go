@@ -117,11 +117,16 @@ type Server struct {
 
 	reading chan struct{} // holds a token for each request that reads the log
 	sockets chan struct{} // and this for each client that is told what happens
+	pace    pace
 	guessed atomic.Pointer[viewer.Look]
 	live    *live
 	index   *index
 	states  states
+	wasm    wasm
 }
+
+// writeBuffer is how many bytes the kernel keeps for a client that does not read, at least.
+const writeBuffer = 128 << 10
 
 // readers are how many requests read the log at a time.
 const readers = 2
@@ -134,7 +139,7 @@ func Open(run Run, port int) (*Server, error) {
 	}
 	s := &Server{
 		run: run, token: rand.Text(), ln: ln, host: ln.Addr().String(), reading: make(chan struct{}, readers),
-		sockets: make(chan struct{}, mostSockets),
+		sockets: make(chan struct{}, mostSockets), pace: usualPace(),
 	}
 	s.ctx, s.close = context.WithCancel(context.Background())
 	if s.live, err = openLive(run); err != nil {
@@ -145,6 +150,10 @@ func Open(run Run, port int) (*Server, error) {
 	s.http = http.Server{
 		Handler: s.guarded(s.routes()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			_ = c.(*net.TCPConn).SetWriteBuffer(writeBuffer) // else it has another one
+			return ctx
+		},
 	}
 	s.work.Go(func() { s.live.follow(s.ctx) })
 	s.work.Go(func() { s.index.build(s.ctx, run.Dir, s.live) })
