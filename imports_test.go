@@ -17,7 +17,7 @@ const module = "github.com/vitrine-sim/vitrine"
 var allowed = map[string][]string{
 	"cmd/vitrine": {
 		"agents", "agents/claude", "agents/confine", "agents/gateway", "agents/lines", "agents/plugin", "agents/scripted", "agents/tamper", "arena", "scenarios",
-		"viewer", "viewer/web", "world",
+		"viewer", "viewer/draw", "viewer/film", "viewer/soft", "viewer/web", "world",
 		"agents/egress",
 		"world/bazaar",
 		"world/commons",

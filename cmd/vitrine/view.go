@@ -72,6 +72,9 @@ func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, e
 		run.About.Phases = append(run.About.Phases, p.Name)
 	}
 	run.About.Agents = castOf(m, scenario)
+	if run.Look, err = lookOf(scenario); err != nil {
+		return run, err
+	}
 	if noRules != nil {
 		run.About.Notes = append(run.About.Notes, "The rules are not at hand, so there are neither observations nor rewards nor metrics: "+noRules.Error())
 		return run, nil

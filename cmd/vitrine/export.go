@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/viewer"
+	"github.com/vitrine-sim/vitrine/viewer/draw"
+	"github.com/vitrine-sim/vitrine/viewer/film"
+	"github.com/vitrine-sim/vitrine/viewer/soft"
+	"github.com/vitrine-sim/vitrine/viewer/web"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// An exported is what "export --json" prints.
+type exported struct {
+	Files []exportedFile `json:"files"`
+}
+
+type exportedFile struct {
+	File   string `json:"file"`
+	Turns  []int  `json:"turns"` // the first and the last that is in it
+	Frames int    `json:"frames"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// An exporting is what pictures are made of.
+type exporting struct {
+	run      web.Run
+	w, h     int
+	from, to int
+	every    int // of so many turns one is a frame
+	show     time.Duration
+	agent    string // that is marked, and whose view is shown with sees
+	sees     bool
+	painter  soft.Painter
+	img      *image.RGBA
+	camera   draw.Camera
+}
+
+func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	pictures := map[string]*string{
+		"png": flags.String("png", "", "write the picture of turn --from to a `FILE`"),
+		"gif": flags.String("gif", "", "write a film of the turns to a `FILE`"),
+		"mp4": flags.String("mp4", "", "write a film of the turns to a `FILE`, with the program ffmpeg"),
+	}
+	from := flags.Int("from", -1, "the first turn, from 0 (default 0; of a PNG the end)")
+	to := flags.Int("to", -1, "the last `turn`; the number of turns is the end (default the end)")
+	every := flags.Int("every", 1, "a frame is of each `N`th turn")
+	size := flags.String("size", "1280x720", "pixels, `WIDTHxHEIGHT`")
+	show := flags.Duration("show", 250*time.Millisecond, "how long each turn is shown")
+	agent := flags.String("agent", "", "mark an agent of that `NAME`")
+	sees := flags.Bool("sees", false, "dim what that agent does not see")
+	return func(ctx context.Context, a *app, args []string) (any, error) {
+		e := &exporting{from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees}
+		if err := e.open(args[0], *size); err != nil {
+			return nil, err
+		}
+		if *pictures["png"] == "" && *pictures["gif"] == "" && *pictures["mp4"] == "" {
+			return nil, misuse("write --png FILE, --gif FILE or --mp4 FILE", "export: nothing is to be written")
+		}
+		var all exported
+		for _, kind := range []string{"png", "gif", "mp4"} {
+			if path := *pictures[kind]; path != "" {
+				file, err := e.write(ctx, kind, path)
+				if err != nil {
+					return nil, err
+				}
+				all.Files = append(all.Files, file)
+				fmt.Fprintf(a.out, "%s: %d frames, turns %d to %d, %d kB\n", path, file.Frames, file.Turns[0], file.Turns[1], file.Bytes/1000)
+			}
+		}
+		return all, nil
+	}
+}
+
+// open finds the run, and out what of it is meant.
+func (e *exporting) open(dir, size string) error {
+	m, _, err := openRun(dir)
+	if err != nil {
+		return err
+	}
+	s, noRules := reload(m)
+	defer s.close()
+	if e.run, err = shownRun(dir, m, s, noRules); err != nil {
+		return err
+	}
+	if n, err := fmt.Sscanf(size, "%dx%d", &e.w, &e.h); n != 2 || err != nil || e.w < 16 || e.h < 16 || e.w > 4096 || e.h > 4096 || e.w%2+e.h%2 > 0 {
+		return misuse("write it like 1280x720; even numbers up to 4096", "--size: %q is no size", size)
+	}
+	now, err := world.Now(dir)
+	if err != nil {
+		return err
+	}
+	if e.to < 0 {
+		e.to = now.Turn
+	}
+	switch {
+	case e.from > now.Turn || e.to > now.Turn || max(0, e.from) > e.to:
+		return misuse(fmt.Sprintf("the run has turns 0 to %d, of which the last is the end", now.Turn), "there are no turns %d to %d", max(0, e.from), e.to)
+	case e.every < 1:
+		return misuse("write 1 or more", "--every: %d is no number of turns", e.every)
+	case e.show < 20*time.Millisecond || e.show > time.Minute:
+		return misuse("write 20ms to 1m", "--show: a turn cannot be shown for %s", e.show)
+	case e.sees && e.agent == "":
+		return misuse("write --agent NAME as well", "--sees: nobody's view is meant")
+	case e.agent != "" && !slices.ContainsFunc(e.run.About.Agents, func(a web.Agent) bool { return a.Name == e.agent }):
+		return misuse("vitrine show lists them", "--agent: there is no agent %q", e.agent)
+	}
+	if e.run.Look == nil {
+		st, err := world.StateAt(dir, min(1, now.Turn))
+		if err != nil {
+			return err
+		}
+		look := viewer.Guess(st, castNames(e.run))
+		e.run.Look = &look
+	}
+	e.img = image.NewRGBA(image.Rect(0, 0, e.w, e.h))
+	return nil
+}
+
+func castNames(run web.Run) (names []string) {
+	for _, a := range run.About.Agents {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// write makes a file whole or not at all.
+func (e *exporting) write(ctx context.Context, kind, path string) (exportedFile, error) {
+	from := max(0, e.from)
+	if kind == "png" && e.from < 0 {
+		from = e.to
+	}
+	frames := 1
+	if kind != "png" {
+		frames = (e.to-from+e.every-1)/e.every + 1 // the last turn is always one
+	}
+	turn := func(i int) int { return min(from+i*e.every, e.to) }
+	first, err := e.list(turn(0))
+	if err != nil {
+		return exportedFile{}, err
+	}
+	e.camera = draw.Fit(first, e.w, e.h)
+	f := film.Film{Frames: frames, Show: e.show, Frame: func(i int) (*image.RGBA, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return e.picture(turn(i))
+	}}
+	switch kind {
+	case "mp4":
+		err = f.MP4(ctx, path)
+		if errors.Is(err, film.ErrNoFFmpeg) {
+			err = &failure{code: exitFailed, err: err, hint: "install ffmpeg, or write --gif, which needs nothing"}
+		}
+	default:
+		var file bytes.Buffer
+		if kind == "gif" {
+			err = f.GIF(&file)
+		} else if img, pictureErr := f.Frame(0); pictureErr == nil {
+			err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&file, img)
+		} else {
+			err = pictureErr
+		}
+		if err == nil {
+			err = writeWhole(path, file.Bytes())
+		}
+	}
+	if err != nil {
+		return exportedFile{}, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return exportedFile{}, err
+	}
+	return exportedFile{File: path, Turns: []int{from, turn(frames - 1)}, Frames: frames, Bytes: info.Size()}, nil
+}
+
+// writeWhole writes a file beside its place and moves it there.
+func writeWhole(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// list returns the picture of a turn as a list.
+func (e *exporting) list(turn int) (*draw.List, error) {
+	st, err := world.StateAt(e.run.Dir, turn)
+	if err != nil {
+		return nil, err
+	}
+	view := viewer.View{}
+	for ev, err := range world.Turn(e.run.Dir, turn) {
+		if err != nil {
+			return nil, err
+		}
+		view.Turn = append(view.Turn, ev)
+	}
+	if turn == 0 { // which begins with nothing; its first commit makes the world
+		first := slices.IndexFunc(view.Turn, func(ev world.Event) bool { return !ev.More })
+		st = st.Apply(view.Turn[:first+1]...)
+	}
+	for _, a := range e.run.About.Agents {
+		view.Agents = append(view.Agents, a.Agent)
+	}
+	if e.sees {
+		view.Sees = e.agent
+		if e.run.Observe != nil {
+			obs, err := e.run.Observe(st, e.agent)
+			if err != nil {
+				return nil, err
+			}
+			view.Seen = string(obs.View)
+		}
+	}
+	return e.run.Look.Draw(st, view), nil
+}
+
+// picture returns that of a turn. The next call paints over it.
+func (e *exporting) picture(turn int) (*image.RGBA, error) {
+	l, err := e.list(turn)
+	if err != nil {
+		return nil, err
+	}
+	caption := fmt.Sprintf("%s   turn %d of %d", e.run.About.Scenario, turn, e.to)
+	if e.run.About.Offline {
+		caption += "   offline model"
+	}
+	e.painter.Paint(e.img, l, e.camera, soft.Options{Selected: e.agent, Bubbles: true, Caption: caption})
+	return e.img, nil
+}
+
+// lookOf returns what a scenario says that its world looks like; nil if it says nothing.
+func lookOf(s *scenarios.Scenario) (*viewer.Look, error) {
+	if s.Look.Kind == "" {
+		return nil, nil
+	}
+	raw, err := json.Marshal(s.Look)
+	if err != nil {
+		return nil, err
+	}
+	look := &viewer.Look{}
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.DisallowUnknownFields() // the two have the same fields
+	return look, d.Decode(look)
+}
