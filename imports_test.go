@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"world/werewolf",
 	},
 	"arena":             {"agents", "agents/tamper", "world"},
-	"agents":            {"world"},
+	"agents":            {"agents/tamper", "world"},
 	"agents/agentstest": {"agents", "world"},
 	"agents/claude":     {"agents", "agents/confine", "agents/tamper", "world", "github.com/modelcontextprotocol/go-sdk"},
 	"agents/gateway":    {"agents/tamper", "world"},

@@ -1,7 +1,6 @@
 package agents
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -18,23 +17,6 @@ func TestLastWordsAreTextAndNothingThatATerminalObeys(t *testing.T) {
 	} {
 		if got := LastWords(c[0]); got != c[1] {
 			t.Errorf("of %.40q the last words are %.40q, not %.40q", c[0], got, c[1])
-		}
-	}
-}
-
-func TestTheLastWordsOfAProcessAreNotThoseOfTheOneBefore(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "stderr.log")
-	for _, c := range []struct{ says, last string }{{"out of ink\n", "out of ink"}, {"", ""}, {"out of paper", "out of paper"}, {strings.Repeat("x", 3000), strings.Repeat("x", 2048)}} {
-		f, err := OpenStderr(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if _, err := f.WriteString(c.says); err != nil {
-			t.Fatal(err)
-		}
-		if got := f.LastWords(); got != c.last {
-			t.Errorf("the last words are %.40q, not %.40q", got, c.last)
 		}
 	}
 }

@@ -37,13 +37,13 @@ func command(cfg Config) (*exec.Cmd, *agents.Stderr, error) {
 	if err := writeServers(cfg); err != nil {
 		return nil, nil, err
 	}
-	stderr, err := agents.OpenStderr(filepath.Join(cfg.Dir, stderrName))
-	if err != nil {
+	stderr := &agents.Stderr{Evidence: cfg.Evidence}
+	if err := stderr.KeepIn(filepath.Join(cfg.Dir, stderrName)); err != nil {
 		return nil, nil, err
 	}
 	cmd := exec.Command(cfg.Binary, arguments(cfg, prompt)...)
 	cmd.Dir = work
-	cmd.Stderr = stderr.File
+	cmd.Stderr = stderr
 	cmd.Env = append(slices.Clone(cfg.Env), // of a variable that is there twice the last value counts
 		"PATH=/usr/local/bin:/usr/bin:/bin",
 		"HOME="+home,

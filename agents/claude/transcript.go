@@ -2,15 +2,26 @@ package claude
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
+)
+
+// An agent may make of its conversation what it likes, so no more of it is read than this.
+const (
+	maxLooked     = 10      // conversations, the newest, of which one may have begun
+	maxHead       = 4 << 20 // bytes of one, in which it must have begun
+	maxTranscript = 1 << 30 // bytes of one that are kept
 )
 
 // TranscriptName is the file in an agent's folder that holds its conversation, once the agent is closed.
@@ -38,39 +49,67 @@ func newest(root *os.Root) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	var last time.Time
+	times := make(map[string]time.Time)
 	for _, file := range found {
 		info, err := root.Lstat(file)
 		if err != nil {
 			return "", err
 		}
-		if !info.Mode().IsRegular() {
-			continue
+		if info.Mode().IsRegular() {
+			times[file] = info.ModTime()
 		}
-		raw, err := root.ReadFile(file)
+	}
+	newer := func(a, b string) int { return cmp.Or(times[b].Compare(times[a]), cmp.Compare(b, a)) }
+	for i, file := range slices.SortedFunc(maps.Keys(times), newer) {
+		if i == maxLooked {
+			break
+		}
+		conversation, err := begun(root, file)
 		if err != nil {
 			return "", err
 		}
-		if begun(raw) && !info.ModTime().Before(last) {
-			name, last = file, info.ModTime()
+		if conversation {
+			return file, nil
 		}
 	}
-	if name == "" {
-		return "", fmt.Errorf("find a conversation in %s: %w", root.Name(), fs.ErrNotExist)
-	}
-	return name, nil
+	return "", fmt.Errorf("find a conversation in %s: %w", root.Name(), fs.ErrNotExist)
 }
 
 // begun says whether a transcript holds a whole message to the model. Claude Code writes other lines ahead of the first one, and does
 // not resume a conversation that has only those.
-func begun(raw []byte) bool {
-	for line := range bytes.Lines(raw) {
+func begun(root *os.Root, file string) (bool, error) {
+	f, err := openRegular(root, file, os.O_RDONLY)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, maxHead))
+	if err != nil {
+		return false, err
+	}
+	for line := range bytes.Lines(head) {
 		var entry struct{ Type string }
 		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &entry) == nil && entry.Type == "user" {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
+}
+
+// openRegular opens a file in an agent's folder, which the agent may have put there: it waits for nobody at what is none.
+func openRegular(root *os.Root, file string, flag int) (*os.File, error) {
+	f, err := root.OpenFile(file, flag|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", file)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // keepTranscript gives the conversation a name that does not depend on where the folder stands. An agent that never got as far
@@ -88,11 +127,17 @@ func keepTranscript(dir string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := root.ReadFile(name)
+	from, err := openRegular(root, name, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
-	return root.WriteFile(TranscriptName, raw, 0o600)
+	defer from.Close()
+	to, err := root.OpenFile(TranscriptName, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, io.LimitReader(from, maxTranscript))
+	return errors.Join(err, to.Close())
 }
 
 // cutTornLine cuts off what a killed process left of a line at the end of a transcript in an agent's folder. Claude Code passes over it, but writes on in
@@ -107,20 +152,37 @@ func cutTornLine(dir, path string) error {
 		return err
 	}
 	defer root.Close()
-	f, err := root.OpenFile(name, os.O_RDWR, 0)
+	f, err := openRegular(root, name, os.O_RDWR)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(f)
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	whole := bytes.LastIndexByte(raw, '\n') + 1
-	if whole == len(raw) {
-		return nil
+	whole, err := wholeLines(f, info.Size())
+	if err != nil || whole == info.Size() {
+		return err
 	}
-	return f.Truncate(int64(whole))
+	return f.Truncate(whole)
+}
+
+// wholeLines returns how many of the first bytes of a file are whole lines.
+func wholeLines(f io.ReaderAt, size int64) (int64, error) {
+	piece := make([]byte, 64<<10)
+	for end := size; end > 0; {
+		from := max(0, end-int64(len(piece)))
+		n, err := f.ReadAt(piece[:end-from], from)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(piece[:n], '\n'); i >= 0 {
+			return from + int64(i) + 1, nil
+		}
+		end = from
+	}
+	return 0, nil
 }
 
 // quoteGlob returns a pattern that matches path and nothing else.

@@ -40,6 +40,7 @@ func startKeeper(u uses, stderr io.Writer, held *os.File) (*agents.Process, *kee
 	defer theirs.Close() // the keeper has it, and its end must be seen
 	cmd := selfCommand(keeperRole)
 	cmd.Stderr, cmd.ExtraFiles, cmd.SysProcAttr = stderr, []*os.File{theirs}, u.attributes()
+	cmd.WaitDelay = stopLimit // for what is left in the pipe of its standard error
 	if held != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, held)
 	}

@@ -187,6 +187,7 @@ func hash(raw []byte) string {
 type tape struct {
 	file   *os.File
 	before []byte // request of the last exchange
+	size   int64  // bytes of the file
 }
 
 // openTape opens the cassette of an agent to add to it.
@@ -203,7 +204,7 @@ func openTape(dir, agent, run string) (*tape, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tape{file: file}
+	t := &tape{file: file, size: whole}
 	if err = file.Truncate(whole); err == nil {
 		err = t.write(tapeHead{Cassette: cassetteVersion, Agent: agent, Run: run})
 	}
@@ -231,6 +232,9 @@ func (t *tape) write(line any) error {
 	_, err := zip.Write(append(unescaped(line), '\n'))
 	if err = errors.Join(err, zip.Close()); err != nil {
 		return err
+	}
+	if t.size += int64(raw.Len()); t.size > maxTape {
+		return fmt.Errorf("a recording of more than %d MiB", maxTape>>20)
 	}
 	_, err = t.file.Write(raw.Bytes())
 	return err

@@ -10,7 +10,10 @@ import (
 	"sync"
 )
 
-const maxRecorded = 64 << 20 // bytes of an answer
+const (
+	maxRecorded = 64 << 20 // bytes of an answer
+	maxTape     = 1 << 30  // bytes of the cassette of an agent
+)
 
 // A Recorder is an upstream that passes everything on to another one, and writes down what it answers, in a [Cassette] for each agent. An
 // exchange is written when its answer has ended. Requests that come through no [Endpoint] are not recorded.

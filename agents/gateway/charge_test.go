@@ -404,6 +404,7 @@ func newEndpoint(t testing.TB, g *Gateway, name, record string) *Endpoint {
 	e := &Endpoint{
 		gateway: g, name: name, log: slog.New(slog.DiscardHandler), account: account{whose: name, limit: g.Budgets[name]},
 		record: r, models: models, answers: make(map[given]Tokens), places: make(chan struct{}, maxAtOnce),
+		large: make(chan struct{}, 1),
 	}
 	g.books.join(g.Budget, Budget{})
 	return e

@@ -190,12 +190,9 @@ func TestWhatIsNoAnswerIsToldAndTheNextOneCounts(t *testing.T) {
 	if _, err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	told, err := os.ReadFile(p.stderr.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
+	told := p.stderr.LastWords()
 	for _, want := range []string{"this is no answer", `"action" is missing`, "there is no observation 6 yet"} {
-		if !strings.Contains(string(told), want) {
+		if !strings.Contains(told, want) {
 			t.Errorf("it is not told %q: %s", want, told)
 		}
 	}

@@ -54,11 +54,11 @@ func Start(cfg Config) (*Program, error) {
 	if err := agents.Settle(cmd, cfg.Cell.Dir, cfg.Env); err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
 	}
-	stderr, err := agents.OpenStderr(filepath.Join(cfg.Cell.Dir, "stderr.log"))
-	if err != nil {
+	stderr := &agents.Stderr{Evidence: cfg.Evidence}
+	if err := stderr.KeepIn(filepath.Join(cfg.Cell.Dir, "stderr.log")); err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
 	}
-	cmd.Stderr = stderr.File
+	cmd.Stderr = stderr
 	process, err := cfg.Boundary.Start(cmd, cfg.Cell)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start program: %w", err), stderr.Close())

@@ -27,12 +27,12 @@ var _ agents.Vital = (*Agent)(nil)
 
 // StartAgent starts a plugin that plays. What it says on its standard error is in stderr.log in its folder.
 func StartAgent(cfg Config) (*Agent, error) {
-	said := new(output)
+	said := &agents.Stderr{Evidence: cfg.Evidence}
 	program, err := start(cfg, said)
 	if err != nil {
 		return nil, fmt.Errorf("start plugin: %w", err)
 	}
-	if err := said.keepIn(filepath.Join(cfg.Dir, "stderr.log")); err != nil {
+	if err := said.KeepIn(filepath.Join(cfg.Dir, "stderr.log")); err != nil {
 		return nil, errors.Join(fmt.Errorf("start plugin: %w", err), program.close())
 	}
 	return &Agent{program: program, client: pb.NewAgentClient(program.conn)}, nil
@@ -68,11 +68,11 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 }
 
 // Heard implements [agents.Vital]. A sign of life is an answer in time, and anything on its standard error.
-func (a *Agent) Heard() int64 { return a.answers.Load() + a.program.output.bytes() }
+func (a *Agent) Heard() int64 { return a.answers.Load() + a.program.output.Heard() }
 
 // Kill implements [agents.Vital].
 func (a *Agent) Kill(reason string) *agents.DeadError {
-	return a.program.process.Dead(reason, a.program.output.lastWords)
+	return a.program.process.Dead(reason, a.program.output.LastWords)
 }
 
 // PID returns the process id.

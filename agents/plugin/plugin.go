@@ -76,12 +76,12 @@ type program struct {
 	client  *goplugin.Client
 	conn    *grpc.ClientConn
 	process *process
-	output  *output
+	output  *agents.Stderr
 	sockets string // the folder above that of its socket
 }
 
 // start starts a plugin and connects to it. What it says on its standard error is written to output.
-func start(cfg Config, output *output) (*program, error) {
+func start(cfg Config, output *agents.Stderr) (*program, error) {
 	if len(cfg.Command) == 0 {
 		return nil, errors.New("no command")
 	}
@@ -227,7 +227,7 @@ func (e *saidError) Error() string { return e.msg }
 
 // dead says how the process ended.
 func (p *program) dead() error {
-	return p.process.Dead("", p.output.lastWords)
+	return p.process.Dead("", p.output.LastWords)
 }
 
 // close ends the process and whatever it has started.
@@ -238,5 +238,5 @@ func (p *program) close() error {
 		defer timer.Stop()
 		p.client.Kill() // which asks it to go first
 	}
-	return errors.Join(p.process.stop(), p.output.close())
+	return errors.Join(p.process.stop(), p.output.Close())
 }

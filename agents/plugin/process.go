@@ -111,7 +111,7 @@ func (p *process) judge(line string) string {
 }
 
 // unstarted says why a plugin has not said where it listens.
-func (p *process) unstarted(err error, output *output, limit time.Duration) error {
+func (p *process) unstarted(err error, output *agents.Stderr, limit time.Duration) error {
 	p.mu.Lock()
 	mistake, killed := p.mistake, p.killed
 	p.mu.Unlock()
@@ -124,7 +124,7 @@ func (p *process) unstarted(err error, output *output, limit time.Duration) erro
 		return fmt.Errorf("it has not said within %v where it listens", limit)
 	}
 	<-p.Done()
-	return p.Dead("", output.lastWords)
+	return p.Dead("", output.LastWords)
 }
 
 func (p *process) started() bool { return p.Process != nil }

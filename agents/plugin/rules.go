@@ -69,7 +69,7 @@ func StartRules(cfg Config) (*Rules, error) {
 	}
 	cfg.Dir = dir
 	r := &Rules{dir: dir, offers: make(map[string]observation)}
-	if r.program, err = start(cfg, new(output)); err != nil {
+	if r.program, err = start(cfg, new(agents.Stderr)); err != nil {
 		return nil, errors.Join(&RulesError{"start", err}, os.RemoveAll(dir))
 	}
 	r.client = pb.NewRulesClient(r.program.conn)
@@ -80,7 +80,7 @@ func StartRules(cfg Config) (*Rules, error) {
 }
 
 // KeepOutput makes a file of what the program says on its standard error.
-func (r *Rules) KeepOutput(path string) error { return r.program.output.keepIn(path) }
+func (r *Rules) KeepOutput(path string) error { return r.program.output.KeepIn(path) }
 
 // Close ends the program.
 func (r *Rules) Close() error { return errors.Join(r.program.close(), os.RemoveAll(r.dir)) }

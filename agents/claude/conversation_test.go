@@ -1,0 +1,65 @@
+package claude
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestAConversationIsFoundAmongWhatAnAgentMakesOfItsFolder(t *testing.T) {
+	dir := t.TempDir()
+	project := filepath.Join(dir, "home", ".claude", "projects", "p")
+	if err := os.MkdirAll(project, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	conversation := filepath.Join(project, "real.jsonl")
+	if err := os.WriteFile(conversation, []byte("{\"type\":\"user\"}\n{\"ty"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(conversation, long, long); err != nil {
+		t.Fatal(err)
+	}
+	huge, err := os.Create(filepath.Join(project, "huge.jsonl"))
+	if err == nil {
+		err = errors.Join(huge.Truncate(64<<30), huge.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(project, "fifo.jsonl"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := Transcript(dir); err != nil || found != conversation {
+		t.Errorf("found %q, %v", found, err)
+	}
+	if err := keepTranscript(dir); err != nil {
+		t.Error(err)
+	}
+	if err := cutTornLine(dir, conversation); err != nil {
+		t.Error(err)
+	}
+	if raw, err := os.ReadFile(conversation); err != nil || string(raw) != "{\"type\":\"user\"}\n" {
+		t.Errorf("the conversation is %q, %v", raw, err)
+	}
+	if err := cutTornLine(dir, filepath.Join(project, "fifo.jsonl")); err == nil {
+		t.Error("a pipe is a conversation")
+	}
+}
+
+func FuzzWholeLines(f *testing.F) {
+	f.Add([]byte("a\nb"), 1)
+	f.Add([]byte("a\n"), 64<<10)
+	f.Add([]byte(""), 64<<10-1)
+	f.Fuzz(func(t *testing.T, raw []byte, more int) {
+		raw = append(raw, bytes.Repeat([]byte("x"), max(0, more%(200<<10)))...)
+		got, err := wholeLines(bytes.NewReader(raw), int64(len(raw)))
+		if want := int64(bytes.LastIndexByte(raw, '\n') + 1); err != nil || got != want {
+			t.Errorf("%d bytes are whole lines, want %d: %v", got, want, err)
+		}
+	})
+}
