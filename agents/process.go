@@ -31,9 +31,10 @@ type Process struct {
 // An Ending is how a process ended.
 type Ending struct {
 	Exit       string        // such as "exit status 1" or "signal: killed"
-	PeakMemory int64         // bytes that it had resident at most
+	PeakMemory int64         // bytes that it had resident at most, or all that it had started together
 	Memory     int64         // bytes that it and all that it had started had when somebody looked last; 0: nobody has looked
 	Lived      time.Duration // from its start to its end
+	Breach     *Breach       // the limit that it was ended for; nil: it was not ended for that
 }
 
 // An Output is the standard output of a process. It counts what is read of it.
@@ -144,13 +145,16 @@ func (p *Process) PeakMemory() int64 {
 	return p.ending.PeakMemory
 }
 
-// Dead ends the process, if it has not ended yet, waits until it is gone, and says how it ended: for a reason if there is one, else as it
-// did by itself. said returns the last that it had to say.
+// Dead ends the process, if it has not ended yet, waits until it is gone, and says how it ended: for a limit that it broke or for a reason if
+// there is one, else as it did by itself. said returns the last that it had to say.
 func (p *Process) Dead(reason string, said func() string) *DeadError {
 	p.Kill()
 	dead := &DeadError{Reason: reason, Ending: Ending{Exit: "still there after SIGKILL"}}
 	if p.wait(killLimit) {
 		dead.Ending = p.ending
+	}
+	if dead.Ending.Breach != nil {
+		reason = dead.Ending.Breach.String() // whatever came of it
 	}
 	dead.Detail = said()
 	dead.Reason = cmp.Or(reason, dead.Ending.Exit)

@@ -205,7 +205,7 @@ func judge(action world.Action, err error) act {
 	case errors.Is(err, agents.ErrNoAction):
 		return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
 	case errors.As(err, &dead):
-		return act{kind: KindError, dead: true, proc: proc{Reason: dead.Error(), Detail: dead.Detail}}
+		return act{kind: KindError, dead: true, proc: proc{Reason: dead.Error(), Detail: dead.Detail, Breach: dead.Ending.Breach}}
 	default:
 		return act{kind: KindError, proc: proc{Reason: err.Error()}}
 	}

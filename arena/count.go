@@ -23,6 +23,8 @@ type Tally struct {
 	Tampers  int `json:"tampers"`  // times it was seen to try something beside the game
 	Troubles int `json:"troubles"` // times its model did not do as it should, whatever came of it
 
+	Breaches int `json:"breaches"` // times it was ended because it used more of the machine than it may
+
 	WallMS float64 `json:"wall_ms"` // milliseconds that were waited for its acts
 }
 
@@ -33,6 +35,9 @@ func (t *Tally) count(ev world.Event) {
 		t.WallMS = math.Round((t.WallMS+p.WallMS)*1000) / 1000
 		for _, trouble := range p.Troubles {
 			t.Troubles += trouble.Times
+		}
+		if p.Breach != nil {
+			t.Breaches++
 		}
 	}
 	switch ev.Kind {

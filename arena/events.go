@@ -20,7 +20,7 @@ const (
 	KindAction  = "action"  // an agent asked for something; data: {"name": action, "args": {...}}, and "saw" as below
 	KindTimeout = "timeout" // an agent did not act in time; data: {"consequence": c}, and if c is "default" what it does, as above
 	KindInvalid = "invalid" // an agent did nothing, or what it did was refused and more than a pass follows; data as above
-	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail"}
+	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail", "breach"}
 	KindBudget  = "budget"  // an agent could not act, for a budget was spent; data and process facts as above
 	KindMessage = "message" // an agent said something; data: {"text": text, "to": [names], or none for everybody}
 	KindEnd     = "end"     // the last event; data: {"status": "terminated" or "truncated", "reason": text}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -73,7 +74,8 @@ type proc struct {
 	Reason    string  `json:"reason,omitempty"`     // why there is no action
 	Detail    string  `json:"detail,omitempty"`     // the last that a dead process had to say
 
-	Troubles []Trouble `json:"troubles,omitempty"` // with its model
+	Troubles []Trouble      `json:"troubles,omitempty"` // with its model
+	Breach   *agents.Breach `json:"breach,omitempty"`   // the limit of its resources that it was ended for
 }
 
 // took returns the time that an act took.

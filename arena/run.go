@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/vitrine-sim/vitrine/agents"
 )
 
 const (
@@ -70,6 +72,8 @@ type AgentManifest struct {
 	Command []string `json:"command,omitempty"` // of a program, with whole paths
 	Read    []string `json:"read,omitempty"`    // what its process may read besides its own and the system's files, with whole paths
 	Hosts   []string `json:"hosts,omitempty"`   // what its process may reach of the network
+
+	Limits *agents.Limits `json:"limits,omitempty"` // what its processes may use of the machine; missing: it has none
 }
 
 // A Branch says how a run goes on from a turn of another one.

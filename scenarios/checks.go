@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // contradictions returns a mistake for each value that does not go together with the others.
@@ -16,7 +17,7 @@ func (s *Scenario) contradictions() Errors {
 		phases = append(phases, p.Name)
 	}
 	return slices.Concat(
-		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.thoughtless(),
+		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.cramped(), s.thoughtless(),
 		s.unphased(), s.unrotated(), s.undefaulted(), s.unplayed(), s.unlayered())
 }
 
@@ -81,6 +82,46 @@ func (s *Scenario) unspent() (errs Errors) {
 	for i, a := range s.Agents {
 		if a.Budget != (Budget{}) && (a.Kind == Scripted || a.Kind == Human || a.IsProgram() && !a.Gateway) {
 			errs = append(errs, s.Error(fmt.Sprintf("agents.%d.budget", i), "a budget is for an agent with a model", "this one has none"))
+		}
+	}
+	return errs
+}
+
+// What Claude Code cannot do without.
+const (
+	leastMemory    Size = 512 << 20
+	leastProcesses      = 24
+	leastOpenFiles      = 64
+)
+
+// cramped returns a mistake for each agent whose limits it cannot live in, or that has no process which they could be for.
+func (s *Scenario) cramped() (errs Errors) {
+	for i, a := range s.Agents {
+		own, at := s.agentNode(i).child("limits"), fmt.Sprintf("agents.%d.limits", i)
+		if a.Kind == Scripted || a.Kind == Human {
+			if own != nil {
+				errs = append(errs, s.Error(at, "limits are for an agent that is a process", "this one is none"))
+			}
+			continue
+		}
+		l := a.Limits.or(s.Limits.Agent)
+		for _, least := range []struct {
+			key      string
+			is, must int64
+			text     string
+		}{
+			{"memory", int64(l.Memory), int64(leastMemory), leastMemory.String()},
+			{"processes", int64(l.Processes), leastProcesses, strconv.Itoa(leastProcesses)},
+			{"open_files", int64(l.OpenFiles), leastOpenFiles, strconv.Itoa(leastOpenFiles)},
+		} {
+			if a.Kind != Claude || least.is >= least.must || least.is == 0 { // 0: a mistake of its own
+				continue
+			}
+			where := "limits.agent." + least.key
+			if own != nil && own.child(least.key) != nil {
+				where = at + "." + least.key
+			}
+			errs = append(errs, s.Error(where, fmt.Sprintf("%s must be at least %s for Claude Code", least.key, least.text), "an agent of another kind may have less"))
 		}
 	}
 	return errs

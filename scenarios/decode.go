@@ -62,29 +62,29 @@ func (d *decoder) table(n *node, at string, v reflect.Value, open bool, skip []s
 	for _, key := range slices.Sorted(maps.Keys(n.table)) {
 		if !slices.Contains(known, key) {
 			child := n.table[key]
-			d.fail(child, child.key, fmt.Sprintf("unknown key %q", key), cmp.Or(elsewhere(v.Type(), key), Suggest(key, known)))
+			d.fail(child, child.key, fmt.Sprintf("unknown key %q", key), cmp.Or(elsewhere(v.Type(), at, key), Suggest(key, known)))
 		}
 	}
 }
 
-// elsewhere returns a hint if a key that a table does not have is one of a table in it.
-func elsewhere(t reflect.Type, key string) string {
+// elsewhere returns a hint if a key that a table at a path does not have is one of a table in it.
+func elsewhere(t reflect.Type, at, key string) string {
 	for field := range t.Fields() {
 		inner, list := field.Type, field.Type.Kind() == reflect.Slice
 		if list {
 			inner = inner.Elem()
 		}
-		at := field.Tag.Get("toml")
-		if inner.Kind() != reflect.Struct || at == "" {
+		table := field.Tag.Get("toml")
+		if inner.Kind() != reflect.Struct || table == "" {
 			continue
 		}
 		for f := range inner.Fields() {
 			switch {
 			case f.Tag.Get("toml") != key:
 			case list:
-				return fmt.Sprintf("it is a key of [[%s]]", at)
+				return fmt.Sprintf("it is a key of [[%s]]", path(at, table))
 			default:
-				return fmt.Sprintf("it is a key of [%s]", at)
+				return fmt.Sprintf("it is a key of [%s]", path(at, table))
 			}
 		}
 	}
@@ -95,6 +95,10 @@ func elsewhere(t reflect.Type, key string) string {
 func (d *decoder) value(n *node, at string, v reflect.Value, spec spec) {
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		d.duration(n, at, v, spec)
+		return
+	}
+	if v.Type() == reflect.TypeFor[Size]() {
+		d.size(n, at, v, spec)
 		return
 	}
 	switch v.Kind() {
@@ -163,6 +167,23 @@ func (d *decoder) duration(n *node, at string, v reflect.Value, spec spec) {
 		return
 	}
 	if want := outside(x, spec, time.ParseDuration); want != "" {
+		d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %s", at, want, s), spec.help(v))
+	}
+	v.SetInt(int64(x))
+}
+
+func (d *decoder) size(n *node, at string, v reflect.Value, spec spec) {
+	s, ok := n.val.(string)
+	if !ok {
+		d.wrongType(n, at, "a size")
+		return
+	}
+	x, err := ParseSize(s)
+	if err != nil {
+		d.fail(n, n.at, fmt.Sprintf("%s must be a size, not %q", at, s), sizeHint)
+		return
+	}
+	if want := outside(x, spec, ParseSize); want != "" {
 		d.fail(n, n.at, fmt.Sprintf("%s must be %s, not %s", at, want, s), spec.help(v))
 	}
 	v.SetInt(int64(x))
@@ -262,6 +283,8 @@ func typeHint(n *node, at, want string) string {
 	switch {
 	case want == "a duration":
 		return durationHint
+	case want == "a size":
+		return sizeHint
 	case want == "a string" && n.table == nil && n.list == nil:
 		return "write it in quotes"
 	case want == "a list" && n.table != nil:

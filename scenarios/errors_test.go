@@ -77,6 +77,19 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 				`x.toml:4:10: rotate is for a sequential schedule, and there is none|write schedule = "sequential"`,
 		},
 		{head + "limits.overtime = \"-1s\"\n", `x.toml:3:19: limits.overtime must be at least 0s, not -1s|the default is 0s`},
+		{head + "limits.agent.disk = \"1kB\"\n", `x.toml:3:21: limits.agent.disk must be at least 1MiB, not 1kB|the default is 4GiB`},
+		{head + "limits.agent.memory = \"511MiB\"\n", `x.toml:3:23: memory must be at least 512MiB for Claude Code|an agent of another kind may have less`},
+		{
+			"rules.name = \"r\"\n[limits.agent]\nprocesses = 20\nopen_files = 20\n" +
+				"[[agents]]\nname = \"a\"\nlimits = { processes = 23, open_files = 64 }\n[[agents]]\nname = \"b\"\nkind = \"exec\"\ncommand = [\"sh\"]\n" +
+				"[[agents]]\nname = \"c\"\nkind = \"scripted\"\nlimits.disk = \"1GB\"\n",
+			"x.toml:7:24: processes must be at least 24 for Claude Code|an agent of another kind may have less\n" +
+				`x.toml:15:1: limits are for an agent that is a process|this one is none`,
+		},
+		{head + "limits.agent.memory = 1000\n", `x.toml:3:23: limits.agent.memory must be a size, not the number 1000|write it like "512MiB", "2GiB" or "500MB"`},
+		{head + "limits.agent.disk = \"big\"\n", `x.toml:3:21: limits.agent.disk must be a size, not "big"|write it like "512MiB", "2GiB" or "500MB"`},
+		{head + "limits.agent.cpu = \"1ms\"\n", `x.toml:3:20: limits.agent.cpu must be 0s or at least 1s, not 1ms|the default is 0s`},
+		{head + "[limits]\nmemory = \"2GiB\"\n", `x.toml:4:1: unknown key "memory"|it is a key of [limits.agent]`},
 		{
 			head + "[limits]\non_timeout = \"default\"\non_error = \"default\"\n",
 			"x.toml:4:14: limits.on_timeout asks for a default action, and there is none|" + defaultHint +

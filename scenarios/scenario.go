@@ -19,7 +19,7 @@
 //	short     the key of a table for which a string may stand
 //	doc       what it is, for editors and their users
 //
-// Durations are strings such as "90s" or "1h30m". All keys of [rules] but its name and plugin are parameters of those rules, which this
+// Durations are strings such as "90s" or "1h30m", and sizes such as "512MiB" or "2GB", see [ParseSize]. All keys of [rules] but its name and plugin are parameters of those rules, which this
 // package does not know: [Scenario.DecodeRules] reads them into a struct of the caller with the same tags. Where there are none, rules = "name" will
 // do. A name that ends in .star is a file beside the scenario. With a plugin the rules are a program, and the name is what results call them.
 //
@@ -169,6 +169,7 @@ func (s *Scenario) inherit() {
 		a.Budget = Budget{
 			cmp.Or(a.Budget.Requests, each.Requests), cmp.Or(a.Budget.Tokens, each.Tokens), cmp.Or(a.Budget.Dollars, each.Dollars),
 		}
+		a.Limits = a.Limits.or(s.Limits.Agent)
 		if says.child("tools") == nil {
 			a.Tools = s.Tools
 		}

@@ -35,7 +35,7 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 	if s.Name != "fishery" || s.Rules.Name != "fishery" || s.Seed != 1 || s.Schedule != Parallel {
 		t.Errorf("got name %q, rules %q, seed %d, schedule %q", s.Name, s.Rules.Name, s.Seed, s.Schedule)
 	}
-	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass, OnBudget: Out}
+	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass, OnBudget: Out, Agent: resources()}
 	if !reflect.DeepEqual(s.Limits, want) {
 		t.Errorf("the limits are %+v, want %+v", s.Limits, want)
 	}
@@ -61,6 +61,35 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 	}
 }
 
+// resources are those of an agent where nothing is said of them.
+func resources() Resources {
+	return Resources{Memory: 4 << 30, Processes: 512, FileSize: 1 << 30, OpenFiles: 4096, Disk: 4 << 30}
+}
+
+func TestAnAgentHasLimitsOfItsOwnOrThoseOfAll(t *testing.T) {
+	s, err := Parse("x.toml", []byte(`
+rules.name = "r"
+[limits.agent]
+cpu = "10m"
+disk = "100MB"
+[[agents]]
+name = "a"
+[[agents]]
+name = "b"
+limits = { memory = "1.5GiB", disk = "64MiB" }
+`), []string{"agents.a.limits.open_files=100"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := resources()
+	all.CPU, all.Disk = 10*time.Minute, 100_000_000
+	a, b := OwnResources(all), OwnResources(all)
+	a.OpenFiles, b.Memory, b.Disk = 100, 3<<29, 64<<20
+	if s.Limits.Agent != all || s.Agents[0].Limits != a || s.Agents[1].Limits != b {
+		t.Errorf("all %+v, a %+v, b %+v", s.Limits.Agent, s.Agents[0].Limits, s.Agents[1].Limits)
+	}
+}
+
 func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
 	s, err := Parse("some/where/my-lake.toml", []byte(least), nil, nil)
 	if err != nil {
@@ -69,8 +98,8 @@ func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
 	s.doc, s.Source = nil, nil
 	want := &Scenario{
 		Name: "my-lake", Schedule: "parallel", Rules: Rules{Name: "fishery"},
-		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass", OnBudget: "out"},
-		Agents: []Agent{{Name: "a", Kind: "claude"}},
+		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass", OnBudget: "out", Agent: resources()},
+		Agents: []Agent{{Name: "a", Kind: "claude", Limits: OwnResources(resources())}},
 		File:   "some/where/my-lake.toml",
 	}
 	if !reflect.DeepEqual(s, want) {
@@ -100,10 +129,10 @@ thinking = 1024
 		t.Fatal(err)
 	}
 	want := []Agent{
-		{Name: "a", Kind: "claude", Model: "big", Prompt: "All: a."},
+		{Name: "a", Kind: "claude", Model: "big", Prompt: "All: a.", Limits: OwnResources(resources())},
 		{
 			Name: "b_2", Kind: "scripted", Policy: "greedy", Model: "small", Prompt: "All: b_2.\n\nOnly b_2.",
-			Tools: []string{"Read", "Grep"}, Thinking: 1024,
+			Tools: []string{"Read", "Grep"}, Thinking: 1024, Limits: OwnResources(resources()),
 		},
 	}
 	if !reflect.DeepEqual(s.Agents, want) {
@@ -140,6 +169,7 @@ budget = { requests = 3, dollars = 2.25 }
 		{Name: "a", Kind: "claude", MaxTokens: 4000, Budget: Budget{Tokens: 1000, Dollars: 0.5}},
 		{Name: "b", Kind: "claude", MaxTokens: 8000, Budget: Budget{Requests: 3, Tokens: 1000, Dollars: 2.25}},
 	} {
+		want.Limits = OwnResources(resources())
 		if !reflect.DeepEqual(s.Agents[i], want) {
 			t.Errorf("agent %+v, want %+v", s.Agents[i], want)
 		}
@@ -170,11 +200,11 @@ agents = ["wolf", "first"]
 agents = ["first", "wolf"]
 say = "howl"
 `
-	first := Agent{Name: "first", Kind: Claude, Role: "one", Model: "big", Tools: []string{}, Prompt: "first of 4, one."}
+	first := Agent{Name: "first", Kind: Claude, Role: "one", Model: "big", Tools: []string{}, Prompt: "first of 4, one.", Limits: OwnResources(resources())}
 	wolf := func(name string) Agent {
 		return Agent{
 			Name: name, Count: 3, Kind: Claude, Policy: "howl", Role: "of many", Model: "big", Thinking: 2048, Tools: []string{"Read"},
-			Prompt: name + " of 4, of many.",
+			Prompt: name + " of 4, of many.", Limits: OwnResources(resources()),
 		}
 	}
 	wolf2 := wolf("wolf2")

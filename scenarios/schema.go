@@ -45,6 +45,10 @@ func schemaOf(t reflect.Type, spec spec) map[string]any {
 		schema["type"], schema["pattern"] = "string", durationPattern
 		return schema
 	}
+	if t == reflect.TypeFor[Size]() {
+		schema["type"], schema["pattern"] = "string", sizePattern
+		return schema
+	}
 	switch t.Kind() {
 	case reflect.String:
 		schema["type"] = "string"

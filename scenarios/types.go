@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -69,6 +70,35 @@ type Limits struct {
 	OnBudget  string        `toml:"on_budget" enum:"out,pass,default,end" default:"out" doc:"When it cannot act because a budget is spent: its part is over, it passes this once, the default action is done in its place, or the episode ends."`
 	MinLevel  string        `toml:"min_level" enum:"A+,A,B,C,D,E,F" doc:"Where agents that are processes are kept apart less well, the run is refused; vitrine doctor says the level of a machine."`
 	Default   Default       `toml:"default" doc:"The action that \"default\" means."`
+	Agent     Resources     `toml:"agent" doc:"What the processes of each agent may use of the machine. An agent that uses more is ended, and the log says why."`
+}
+
+// Resources bound what the processes of an agent use of the machine, those together that it has started.
+type Resources struct {
+	Memory    Size          `toml:"memory" min:"16MiB" default:"4GiB" doc:"Memory of all of them together, but for what they have read of files."`
+	CPU       time.Duration `toml:"cpu" min:"1s" or:"0s" default:"0s" doc:"Processor time of all of them together, from its start to its end; 0s: any."`
+	Processes int           `toml:"processes" min:"16" max:"100000" default:"512" doc:"So many of them at a time; threads count."`
+	FileSize  Size          `toml:"file_size" min:"64KiB" default:"1GiB" doc:"Of one file."`
+	OpenFiles int           `toml:"open_files" min:"16" max:"1000000" default:"4096" doc:"Of one of them at a time."`
+	Disk      Size          `toml:"disk" min:"1MiB" default:"4GiB" doc:"What the files in its own folder take."`
+}
+
+// OwnResources are [Resources] of one agent. What is 0 is as for all.
+type OwnResources struct {
+	Memory    Size          `toml:"memory" min:"16MiB" doc:"Memory of all its processes together, but for what they have read of files."`
+	CPU       time.Duration `toml:"cpu" min:"1s" doc:"Processor time of all of them together, from its start to its end."`
+	Processes int           `toml:"processes" min:"16" max:"100000" doc:"So many of them at a time; threads count."`
+	FileSize  Size          `toml:"file_size" min:"64KiB" doc:"Of one file."`
+	OpenFiles int           `toml:"open_files" min:"16" max:"1000000" doc:"Of one of them at a time."`
+	Disk      Size          `toml:"disk" min:"1MiB" doc:"What the files in its own folder take."`
+}
+
+// or returns the limits of an agent among others that all have.
+func (own OwnResources) or(all Resources) OwnResources {
+	return OwnResources{
+		cmp.Or(own.Memory, all.Memory), cmp.Or(own.CPU, all.CPU), cmp.Or(own.Processes, all.Processes),
+		cmp.Or(own.FileSize, all.FileSize), cmp.Or(own.OpenFiles, all.OpenFiles), cmp.Or(own.Disk, all.Disk),
+	}
 }
 
 // An Upstream is a model endpoint.
@@ -161,6 +191,8 @@ type Agent struct {
 	Read       []string `toml:"read" pattern:"^[.]{0,2}/." hint:"a path that begins with /, ./ or ../" doc:"Files and folders that its process may read, besides its own and the system's, and what lies beside the program that it is. Paths that begin with ./ or ../ begin in the scenario's folder."`
 	Hosts      []string `toml:"hosts" max:"1000" pattern:"^([*][.])?[A-Za-z0-9_.-]+(:[0-9]{1,5})?$|^\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?$" hint:"such as \"registry.example.org\", \"*.example.org:8443\", \"10.0.0.5:80\" or \"[2001:db8::1]:443\"" doc:"In place of the scenario's; [] is nothing."`
 	MCP        []MCP    `toml:"mcp" max:"20" doc:"MCP servers whose tools Claude Code gets besides the world's, each a process of its own beside the agent's."`
+
+	Limits OwnResources `toml:"limits" doc:"What its processes may use of the machine, in place of [limits.agent]."`
 
 	Act      time.Duration `toml:"act" min:"1ms" doc:"Clock of one act of its own, in any phase; by default that of the phase, or of [limits]."` // 0: the default
 	Overtime time.Duration `toml:"overtime" min:"0s" doc:"For those of its acts that take longer; by default that of [limits]."`

@@ -76,6 +76,7 @@ type Config struct {
 	Read     []string           // files and folders, absolute, that it may read besides the system's and its own
 	Hidden   string             // a folder that it must not see, but for Dir in it
 	Serve    func(net.Listener) // its proxy, see [confine.Cell]; nil: it has none
+	Limits   agents.Limits      // what it and all that it starts may use of the machine
 
 	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; it is in Dir, and no process may be writing it.
 	// What a killed process left of its last line is cut off. Empty: a new conversation.

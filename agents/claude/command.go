@@ -70,7 +70,7 @@ func command(cfg Config) (*exec.Cmd, *agents.Stderr, error) {
 
 // cell returns what the process may reach.
 func cell(cfg Config) confine.Cell {
-	c := confine.Cell{Dir: cfg.Dir, Files: []string{promptName, serversName, socketName}, Read: slices.Clone(cfg.Read), Hidden: cfg.Hidden, Serve: cfg.Serve}
+	c := confine.Cell{Dir: cfg.Dir, Files: []string{promptName, serversName, socketName}, Read: slices.Clone(cfg.Read), Hidden: cfg.Hidden, Limits: cfg.Limits, Serve: cfg.Serve}
 	for _, server := range cfg.Servers {
 		if filepath.IsAbs(server.Command) {
 			c.Read = append(c.Read, server.Command)

@@ -22,7 +22,7 @@
 // The keeper is this program again, by a hidden first argument ([Main]). It is the subreaper of all that the agent starts, or the first
 // process of their PID namespace, or where the kernel has neither it knows them by the agent's user. It ends when the agent ends, when it
 // is told to, and when the supervisor is gone, however that happened; before it ends it has ended all of them. The agent begins as this
-// program too, and gives away what it must not have, in this order: resource limits, user, capabilities, Landlock, seccomp. Then
+// program too, and gives away what it must not have, in this order: user, resource limits, capabilities, Landlock, seccomp. Then
 // it executes the agent's program.
 //
 // Between supervisor and keeper is a socket: one way goes the order, as a line of JSON, and the end of it is the order to end everything;
@@ -63,6 +63,8 @@ type Cell struct {
 	// Serve gets a listener on [ProxyAddress] in the agent's network when the agent has begun. It closes it one day, and returns at once. nil: the agent
 	// has no network. It takes a boundary with [Boundary.WithProxy].
 	Serve func(net.Listener) `json:"-"`
+
+	Limits agents.Limits // of its processes
 }
 
 // The folders of a cell that its agent may write.
@@ -92,8 +94,10 @@ type report struct {
 	Error string        `json:",omitempty"` // why the program could not begin
 	Errno syscall.Errno `json:",omitempty"` // of that, if there is one
 
-	Exit string `json:",omitempty"` // how it ended
-	Peak int64  `json:",omitempty"` // bytes resident at most
+	Exit   string         `json:",omitempty"` // how it ended
+	Peak   int64          `json:",omitempty"` // bytes resident at most
+	Last   int64          `json:",omitempty"` // bytes that all its processes used when it was looked at last
+	Breach *agents.Breach `json:",omitempty"` // the limit that it was ended for
 }
 
 // Start starts cmd in a cell of its own. What cmd says of descriptors besides its standard ones, and of system attributes, is for Start

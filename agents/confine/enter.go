@@ -7,16 +7,16 @@ import (
 	"math"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Resource limits of an agent's processes.
+// What the kernel allows a process beyond the agent's limits, so that whoever breaks one is seen to.
 const (
-	maxData      = 4 << 30 // bytes of memory that a process can write to; Claude Code maps far more than it writes to
-	maxProcesses = 512     // of its user, where that is its own; threads count
-	maxFile      = 1 << 30 // bytes of one file
-	maxOpen      = 4096    // files of a process
+	roomOfMemory    = 1 << 30 // bytes that a process may have asked for and not touched, which Claude Code does
+	roomOfProcesses = 8
+	roomOfCPU       = 10 * time.Second
 )
 
 // enter gives away what the agent must not have, and becomes its program. It does not return unless that fails.
@@ -36,13 +36,14 @@ func enter() error {
 // become executes the program of the order, confined.
 func (o order) become() error {
 	parent := os.Getppid()
-	if err := o.limit(); err != nil {
-		return fmt.Errorf("set resource limits: %w", err)
-	}
 	if o.UID != 0 {
 		if err := becomeUser(o.UID); err != nil {
 			return err
 		}
+	}
+	// Not before: whoever becomes a user with more processes than it may have cannot execute anything.
+	if err := o.limit(); err != nil {
+		return fmt.Errorf("set resource limits: %w", err)
 	}
 	if err := dropCapabilities(); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)
@@ -82,27 +83,28 @@ func (o order) become() error {
 
 // limit sets resource limits. None is above what it was.
 func (o order) limit() error {
+	l := o.Cell.Limits
 	limits := []struct {
-		resource int
-		most     uint64
+		resource  int
+		most      int64
+		unbounded bool
 	}{
-		{unix.RLIMIT_CORE, 0},
-		{unix.RLIMIT_DATA, maxData},
-		{unix.RLIMIT_FSIZE, maxFile},
-		{unix.RLIMIT_NOFILE, maxOpen},
-	}
-	if o.UID != 0 {
-		limits = append(limits, struct {
-			resource int
-			most     uint64
-		}{unix.RLIMIT_NPROC, maxProcesses})
+		{unix.RLIMIT_CORE, 0, false},
+		{unix.RLIMIT_DATA, l.Memory + roomOfMemory, l.Memory == 0},
+		{unix.RLIMIT_FSIZE, l.FileSize + 1, l.FileSize == 0},
+		{unix.RLIMIT_NOFILE, l.OpenFiles + 1, l.OpenFiles == 0},
+		{unix.RLIMIT_CPU, int64((l.CPU + roomOfCPU) / time.Second), l.CPU == 0},
+		{unix.RLIMIT_NPROC, l.Processes + roomOfProcesses, l.Processes == 0 || o.UID == 0}, // it counts all of a user's
 	}
 	for _, l := range limits {
+		if l.unbounded {
+			continue
+		}
 		var old unix.Rlimit
 		if err := unix.Getrlimit(l.resource, &old); err != nil {
 			return err
 		}
-		most := min(l.most, old.Max)
+		most := min(uint64(l.most), old.Max)
 		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {
 			return err
 		}

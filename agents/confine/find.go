@@ -58,6 +58,9 @@ type uses struct {
 	Seccomp  bool
 	Spaces   bool // mount, PID, network and IPC namespaces
 	Proxy    bool // an agent may have one, and sockets of TCP for it
+
+	Group  string // the control group in which each agent gets its own; empty: none
+	Bounds bool   // and the kernel keeps limits of that
 }
 
 // Level returns how strong the boundary is.
@@ -66,6 +69,8 @@ func (b Boundary) Level() Level {
 	switch {
 	case !u.Seccomp:
 		return None
+	case u.Landlock && u.Bounds && (u.UID || u.Spaces):
+		return "A+"
 	case u.Landlock && u.UID:
 		return "A"
 	case u.Landlock && u.Spaces:
@@ -115,7 +120,8 @@ func Find(ctx context.Context) Boundary {
 		{Name: "landlock", What: "an agent opens no files but its own and the system's", Raise: "a kernel from Linux 6.12 on with Landlock switched on (lsm=...,landlock)"},
 		{Name: "seccomp", What: "an agent has no network, and cannot reach into other processes", Raise: "a kernel with seccomp filters, which a container may refuse"},
 		{Name: "namespaces", What: "an agent sees no other processes, files or networks than its own, and nothing of it outlives it", Raise: "run as root, or let users make namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces, and no AppArmor rule against it); Docker's default profile forbids it"},
-		{Name: "control groups", What: "the kernel limits the memory, processor time and processes of each agent", Err: errors.New("not used yet"), Raise: "nothing yet, there is no level A+"},
+		{Name: "control groups", What: "the kernel itself limits the memory and the processes of each agent", Raise: "run where control groups of version 2 are delegated, as by systemd-run --user --scope -p Delegate=yes vitrine, or in a container that may write its own /sys/fs/cgroup"},
+		{Name: "group kill", What: "all that an agent has started is ended at once, and all its processor time is counted", Raise: "as for control groups, and Linux 5.14 or newer"},
 	}}
 	names := []string{"user", "landlock", "seccomp", "spaces"}
 	var trying sync.WaitGroup
@@ -125,15 +131,16 @@ func Find(ctx context.Context) Boundary {
 	trying.Go(func() { b.proxy = tryInChild(ctx, "proxy") })
 	trying.Wait()
 	b.uses = uses{UID: b.Tried[0].Err == nil, Landlock: b.Tried[1].Err == nil, Seccomp: b.Tried[2].Err == nil, Spaces: b.Tried[3].Err == nil}
+	b.Tried[4].Err, b.Tried[5].Err = b.uses.useGroups(func(what, parent string) error { return tryInChild(ctx, what, parent) })
 	return b
 }
 
 // tryInChild tries a mechanism in a child of this program.
-func tryInChild(ctx context.Context, what string) error {
+func tryInChild(ctx context.Context, what string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
 	cmd := selfCommand(tryRole)
-	cmd.Args = append(cmd.Args, what)
+	cmd.Args = append(append(cmd.Args, what), args...)
 	if what == "spaces" || what == "proxy" {
 		cmd.SysProcAttr = uses{Spaces: true}.attributes()
 	}
@@ -174,7 +181,7 @@ func (u uses) attributes() *syscall.SysProcAttr {
 }
 
 // try tries a mechanism in this process, which is a child for that.
-func try(what string) error {
+func try(what string, args ...string) error {
 	switch what {
 	case "user":
 		return tryUser()
@@ -186,6 +193,10 @@ func try(what string) error {
 		return trySpaces()
 	case "proxy":
 		return tryProxy()
+	case "group", "bound":
+		return tryGroup(args[0], what == "bound")
+	case "eat":
+		return eat()
 	}
 	return fmt.Errorf("nothing is known of %q", what)
 }

@@ -119,5 +119,5 @@ func (k *keeper) Ending(own agents.Ending) agents.Ending {
 		own.Exit += " (of its keeper)"
 		return own
 	}
-	return agents.Ending{Exit: r.Exit, PeakMemory: r.Peak}
+	return agents.Ending{Exit: r.Exit, PeakMemory: r.Peak, Memory: r.Last, Breach: r.Breach}
 }

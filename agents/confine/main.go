@@ -19,7 +19,7 @@ const (
 	hidden       = "confined-agent"
 	keeperRole   = "keep"
 	agentRole    = "enter"
-	tryRole      = "try" // and what, as the third
+	tryRole      = "try" // and what, as the third, and with what
 	victimRole   = "suffer"
 	attackerRole = "assail" // behind what, as the third
 )
@@ -39,7 +39,7 @@ func Main() {
 	case agentRole:
 		err = enter()
 	case tryRole:
-		err = try(os.Args[3])
+		err = try(os.Args[3], os.Args[4:]...)
 	case victimRole:
 		err = suffer()
 	case attackerRole:
@@ -75,43 +75,18 @@ func keep() error {
 		close(ended)
 	}()
 	say := json.NewEncoder(control)
-	pid, err := startAgent(&o)
+	k, err := startAgent(&o)
 	if err != nil {
 		r := report{Error: err.Error()}
 		_ = errors.As(err, &r.Errno) // it stays 0
 		return say.Encode(r)
 	}
 	_ = say.Encode(report{}) // if the supervisor is gone, the next thing is to end
-	exited, none := make(chan syscall.WaitStatus, 1), make(chan struct{})
-	go reap(pid, exited, none) // ends when no child is left
-	var status syscall.WaitStatus
-	for waiting := true; waiting; {
-		select {
-		case <-terms:
-			_ = unix.Kill(-pid, unix.SIGTERM) // it may have gone in between
-		case <-ended:
-			_ = unix.Kill(pid, unix.SIGKILL)
-			if err := sweep(o.Uses.Spaces, none); err != nil {
-				return err
-			}
-			status, waiting = <-exited, false
-		case status = <-exited:
-			waiting = false
-		}
-	}
-	if err := sweep(o.Uses.Spaces, none); err != nil {
+	r, err := k.attend(terms, ended)
+	if err != nil {
 		return err
 	}
-	if o.Loose {
-		if err := sweepUser(o.UID); err != nil {
-			return err
-		}
-	}
-	var usage unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_CHILDREN, &usage); err != nil {
-		return err
-	}
-	_ = say.Encode(report{Exit: exitText(status), Peak: usage.Maxrss * 1024}) // the supervisor may be gone
+	_ = say.Encode(r) // the supervisor may be gone
 	return nil
 }
 
@@ -141,62 +116,6 @@ func reap(pid int, exited chan<- syscall.WaitStatus, none chan<- struct{}) {
 			exited <- status
 		}
 	}
-}
-
-// startAgent starts the agent's process and waits until it has become the agent's program.
-func startAgent(o *order) (int, error) {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		if o.UID == 0 {
-			return 0, fmt.Errorf("become the subreaper of what it starts, which some kernels (gVisor's) do not offer: %w", err)
-		}
-		o.Loose = true
-	}
-	if o.Uses.Spaces {
-		var err error
-		if o.Proc, err = build(o.Cell, o.Path); err != nil {
-			return 0, fmt.Errorf("build the cell: %w", err)
-		}
-	}
-	if o.Uses.Proxy {
-		if err := offerProxy(controlFD); err != nil {
-			return 0, fmt.Errorf("offer a proxy: %w", err)
-		}
-	}
-	orderIn, orderOut, err := os.Pipe()
-	if err != nil {
-		return 0, err
-	}
-	failIn, failOut, err := os.Pipe()
-	if err != nil {
-		return 0, err
-	}
-	cmd := selfCommand(agentRole)
-	child, err := os.StartProcess(cmd.Path, cmd.Args, &os.ProcAttr{
-		Env: cmd.Env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, orderIn, failOut},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
-	})
-	if err != nil {
-		return 0, err
-	}
-	_, _ = orderIn.Close(), failOut.Close()
-	if err := silence(); err != nil {
-		return 0, err
-	}
-	if err := errors.Join(json.NewEncoder(orderOut).Encode(o), orderOut.Close()); err != nil {
-		return 0, err
-	}
-	raw, err := io.ReadAll(failIn)
-	if err != nil {
-		return 0, err
-	}
-	if len(raw) > 0 {
-		var r report
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return 0, err
-		}
-		return 0, &startError{r.Error, r.Errno}
-	}
-	return child.Pid, nil
 }
 
 // silence lets go of the agent's standard input, output and error, so that they end when the agent closes its own.

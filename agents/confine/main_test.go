@@ -188,8 +188,11 @@ func run(t *testing.T, u uses, c Cell, script string) (string, agents.Ending) {
 	if err := p.Stop(0); err != nil {
 		t.Error(err)
 	}
-	return string(out), agents.Ending{Exit: p.Exit(), PeakMemory: p.PeakMemory()}
+	return string(out), endingOf(p)
 }
+
+// endingOf returns how an agent ended.
+func endingOf(p *agents.Process) agents.Ending { return p.Dead("", func() string { return "" }).Ending }
 
 // readLine reads a line of an agent that has begun.
 func readLine(t *testing.T, from io.Reader) string {

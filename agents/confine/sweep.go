@@ -17,8 +17,11 @@ const sweepPause = time.Millisecond
 // sweep ends every process that has come from this one, until none is left: first it stops them, so that none can start others, then it
 // kills them. As the subreaper this process is an ancestor of all of them, whatever they have done to get away. none is closed once this
 // process has no child any more. In a PID namespace of its own, alone says, it can kill all the others there at once.
-func sweep(alone bool, none <-chan struct{}) error {
+//
+// A control group has them all as well, and they can be killed at once there too.
+func sweep(alone bool, g *group, none <-chan struct{}) error {
 	for until := time.Now().Add(stopLimit); ; {
+		g.kill()
 		if alone && os.Getpid() == 1 {
 			_ = unix.Kill(-1, unix.SIGKILL) // there may be none
 		} else if err := killDescendants(); err != nil {
@@ -54,6 +57,8 @@ func killAll(found []proc) {
 type proc struct {
 	pid, parent int
 	start       string
+	threads     int64
+	cpu         time.Duration // that it and those whom it has waited for have used
 }
 
 // signal sends a signal to the process, and to no other that has its number by now.
@@ -86,8 +91,14 @@ func look(pid int) (proc, bool) {
 	if len(fields) < 20 {
 		return proc{}, false
 	}
-	parent, err := strconv.Atoi(string(fields[1]))
-	return proc{pid, parent, string(fields[19])}, err == nil
+	var n [20]int64
+	for i, field := range fields[:len(n)] {
+		n[i], _ = strconv.ParseInt(string(field), 10, 64) // the state is no number
+	}
+	return proc{
+		pid: pid, parent: int(n[1]), start: string(fields[19]), threads: n[17],
+		cpu: time.Duration(n[11]+n[12]+n[13]+n[14]) * time.Second / ticksPerSec,
+	}, true
 }
 
 // descendants returns the processes that have come from one, its children first.

@@ -97,13 +97,13 @@ func findClaude(ctx context.Context, npm bool) finding {
 }
 
 func findMemory() finding {
-	free, err := availableMemory()
+	a, err := admissionOf("/", 1)
 	if err != nil {
 		return finding{"memory", false, err.Error(), "how many agents fit is not known, so none is started"}
 	}
 	return finding{
-		"memory", free >= grownMemory, fmt.Sprintf("%d MiB available", free>>20),
-		fmt.Sprintf("at most %d Claude Code agents: each needs %d MiB at start and %d MiB once grown", free/grownMemory, startMemory>>20, grownMemory>>20),
+		"memory", a.Fit > 0, fmt.Sprintf("%d MiB available to %s", a.Available>>20, a.Of),
+		fmt.Sprintf("at most %d Claude Code agents: each needs %d MiB at start and %d MiB once grown", a.Fit, startMemory>>20, grownMemory>>20),
 	}
 }
 

@@ -539,7 +539,7 @@ func (p program) runOutOfTheirBudgets(t *testing.T) {
 }
 
 func (p program) canBeTwelve(t *testing.T) {
-	if free, err := availableMemory(); err != nil || free < 12*grownMemory {
+	if free, _, err := availableMemory("/"); err != nil || free < 12*grownMemory {
 		t.Skipf("%d MiB are not enough for twelve agents: %v", free>>20, err)
 	}
 	file := filepath.Join(t.TempDir(), "crowd.toml")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -24,10 +25,11 @@ type explained struct {
 	Schedule    string           `json:"schedule"` // of turns without phases
 	Turns       [][]arena.Step   `json:"turns"`    // who acts when in the first turns; each is empty in a free schedule
 	Limits      explainedLimits  `json:"limits"`
-	Agents      []explainedAgent `json:"agents"` // in seat order
-	Likely      cost             `json:"likely"` // one request for each act, up to the limit of turns
-	Worst       cost             `json:"worst"`  // each act reminded once, every message said, every answer as long as it may be
-	Files       []string         `json:"files"`  // beside the scenario
+	Agents      []explainedAgent `json:"agents"`           // in seat order
+	Likely      cost             `json:"likely"`           // one request for each act, up to the limit of turns
+	Worst       cost             `json:"worst"`            // each act reminded once, every message said, every answer as long as it may be
+	Memory      *admission       `json:"memory,omitempty"` // of agents with a model; missing: there are none
+	Files       []string         `json:"files"`            // beside the scenario
 }
 
 type explainedLimits struct {
@@ -38,21 +40,24 @@ type explainedLimits struct {
 	OnTimeout string `json:"on_timeout"`
 	OnInvalid string `json:"on_invalid"`
 	OnError   string `json:"on_error"`
+
+	Agent agents.Limits `json:"agent"` // of the processes of each agent that has no limits of its own
 }
 
 type explainedAgent struct {
-	Name     string       `json:"name"`
-	Kind     string       `json:"kind"`
-	Model    string       `json:"model,omitempty"`
-	Policy   string       `json:"policy"`
-	Tools    []string     `json:"tools"` // built-in
-	Servers  []string     `json:"mcp"`   // MCP servers besides the world's
-	Workdir  string       `json:"workdir,omitempty"`
-	Env      []string     `json:"env"`   // NAME=value
-	Hosts    []string     `json:"hosts"` // that it may reach
-	Thinking int          `json:"thinking"`
-	Clocks   string       `json:"clocks,omitempty"` // in words; missing: those of all
-	Shown    claude.Shown `json:"shown"`            // the very text that it gets at first; a program or a person gets the observation
+	Name     string         `json:"name"`
+	Kind     string         `json:"kind"`
+	Model    string         `json:"model,omitempty"`
+	Policy   string         `json:"policy"`
+	Tools    []string       `json:"tools"` // built-in
+	Servers  []string       `json:"mcp"`   // MCP servers besides the world's
+	Workdir  string         `json:"workdir,omitempty"`
+	Env      []string       `json:"env"`   // NAME=value
+	Hosts    []string       `json:"hosts"` // that it may reach
+	Thinking int            `json:"thinking"`
+	Clocks   string         `json:"clocks,omitempty"` // in words; missing: those of all
+	Limits   *agents.Limits `json:"limits,omitempty"` // of its processes; missing: it has none
+	Shown    claude.Shown   `json:"shown"`            // the very text that it gets at first; a program or a person gets the observation
 }
 
 func explainFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
@@ -94,7 +99,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 	l := s.Limits
 	doc := &explained{
 		Scenario: s.Name, Description: s.Description, Rules: s.Rules.Name, Params: s.Params, Seed: s.Seed, Schedule: s.Schedule, Turns: preview.Turns,
-		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError},
+		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError, limitsOf(scenarios.OwnResources(l.Agent))},
 		Files:  []string{},
 	}
 	for _, file := range keepFiles(s.Files) {
@@ -111,6 +116,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 		}
 		if a.IsProcess() {
 			agent.Hosts = append(agent.Hosts, a.Hosts...)
+			agent.Limits = new(limitsOf(a.Limits))
 		}
 		for _, server := range a.MCP {
 			agent.Servers = append(agent.Servers, server.Name)
@@ -123,6 +129,13 @@ func (s *setup) explain(turns int) (*explained, error) {
 		}
 		doc.Agents = append(doc.Agents, agent)
 	}
+	if n := modelled(s.Agents); n > 0 {
+		memory, err := admissionOf("/", n)
+		if err != nil {
+			return nil, err
+		}
+		doc.Memory = &memory
+	}
 	return doc, nil
 }
 
@@ -133,7 +146,7 @@ func (e *explained) print(a *app, shown int) {
 		fmt.Fprintf(a.out, "  rules.%s = %.80s\n", name, world.JSON(e.Params[name]))
 	}
 	for _, agent := range e.Agents {
-		fmt.Fprintf(a.out, "  %s\n", agent.line())
+		fmt.Fprintf(a.out, "  %s\n", agent.line(e.Limits.Agent))
 	}
 	fmt.Fprintln(a.out, "\nOrder of turns, while nobody is out:")
 	for turn, steps := range e.Turns {
@@ -158,11 +171,17 @@ func (e *explained) print(a *app, shown int) {
 	l := e.Limits
 	fmt.Fprintf(a.out, "At most %s and %s in all; %s for an act, and %s of overtime for each agent. When an agent is late: %s; does nothing, or nothing legal: %s; fails this once: %s.\n",
 		plural(l.Turns, "turn"), l.Time, l.Act, l.Overtime, l.OnTimeout, l.OnInvalid, l.OnError)
+	if slices.ContainsFunc(e.Agents, func(a explainedAgent) bool { return a.Limits != nil }) {
+		fmt.Fprintf(a.out, "The processes of an agent may use at most %s, if nothing else is said above. One that uses more is ended.\n", limitsText(l.Agent, agents.Limits{}))
+	}
 	fmt.Fprintf(a.out, "\nUp to the limit of turns, one request for each act: %s\nAt worst:  %s\n%s\n", e.Likely, e.Worst, estimate)
+	if e.Memory != nil {
+		fmt.Fprintf(a.out, "Memory of %s.\n", e.Memory)
+	}
 }
 
-// line says who sits in a seat.
-func (a explainedAgent) line() string {
+// line says who sits in a seat; ofAll are the limits of whoever has none of its own.
+func (a explainedAgent) line(ofAll agents.Limits) string {
 	parts := []string{a.Name, a.Kind}
 	if a.Model != "" {
 		parts = append(parts, "model "+a.Model)
@@ -188,6 +207,9 @@ func (a explainedAgent) line() string {
 	}
 	if a.Clocks != "" {
 		parts = append(parts, a.Clocks)
+	}
+	if a.Limits != nil && *a.Limits != ofAll {
+		parts = append(parts, "at most "+limitsText(*a.Limits, ofAll))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -55,6 +58,30 @@ func (r *runner) processes() int {
 		}
 	}
 	return n
+}
+
+// limitsOf returns what the processes of an agent may use of the machine.
+func limitsOf(l scenarios.OwnResources) agents.Limits {
+	return agents.Limits{
+		Memory: int64(l.Memory), CPU: l.CPU, Processes: int64(l.Processes), FileSize: int64(l.FileSize), OpenFiles: int64(l.OpenFiles), Disk: int64(l.Disk),
+	}
+}
+
+// limitsText tells people of limits, as far as they are not those of others.
+func limitsText(l, others agents.Limits) string {
+	var parts []string
+	tell := func(limit, other int64, format string, what any) {
+		if limit > 0 && limit != other {
+			parts = append(parts, fmt.Sprintf(format, what))
+		}
+	}
+	tell(l.Memory, others.Memory, "%v of memory", scenarios.Size(l.Memory))
+	tell(int64(l.CPU), int64(others.CPU), "%v of processor time", l.CPU)
+	tell(l.Processes, others.Processes, "%v processes and threads", l.Processes)
+	tell(l.FileSize, others.FileSize, "%v in a file", scenarios.Size(l.FileSize))
+	tell(l.OpenFiles, others.OpenFiles, "%v open files in a process", l.OpenFiles)
+	tell(l.Disk, others.Disk, "%v on the disk", scenarios.Size(l.Disk))
+	return strings.Join(parts, ", ")
 }
 
 func levelNames() []string {

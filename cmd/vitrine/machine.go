@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
 
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -17,46 +20,69 @@ const (
 	grownMemory = 450 << 20
 )
 
-// admit refuses more Claude Code processes than the machine's memory carries once they are grown.
-func (r *runner) admit() error {
-	n := r.modelled()
-	free, err := availableMemory()
-	if err != nil {
-		return fmt.Errorf("read available memory: %w", err)
-	}
-	if need := int64(n) * grownMemory; need > free {
-		msg := fmt.Sprintf("%d agents are too many for this machine: they need %d x %d MiB = %d MiB once grown (%d MiB at start), and %d MiB are available",
-			n, n, grownMemory>>20, need>>20, int64(n)*startMemory>>20, free>>20)
-		return r.Error("agents", msg, fmt.Sprintf("at most %d of them fit; --agents scripted needs none of it", free/grownMemory))
-	}
-	return nil
+// An admission says whether agents with a model fit into the memory that there is.
+type admission struct {
+	Agents    int    `json:"agents"`
+	Start     int64  `json:"start_bytes"`     // of all of them when they have begun
+	Grown     int64  `json:"grown_bytes"`     // of all of them after hundreds of turns
+	Available int64  `json:"available_bytes"` // now
+	Of        string `json:"of"`              // whose memory that is
+	Fit       int64  `json:"fit"`             // so many of them would fit once grown
+	AtOnce    int    `json:"at_once"`         // start at a time; the others wait for them
 }
 
-// availableMemory returns how many bytes new processes can have: what the kernel says is available, or what the control group leaves,
-// whichever is less.
-func availableMemory() (int64, error) {
-	kib, err := readField("/proc/meminfo", "MemAvailable:")
+// admissionOf says whether so many agents with a model fit on a machine whose files are below root.
+func admissionOf(root string, n int) (admission, error) {
+	free, of, err := availableMemory(root)
 	if err != nil {
-		return 0, err
+		return admission{}, fmt.Errorf("read available memory: %w", err)
 	}
-	free := kib << 10
-	for _, group := range []struct{ limit, used, stat, cache string }{
-		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat", "inactive_file"},
-		{
-			"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-			"/sys/fs/cgroup/memory/memory.stat", "total_inactive_file",
-		},
+	return admission{n, int64(n) * startMemory, int64(n) * grownMemory, free, of, free / grownMemory, runtime.GOMAXPROCS(0)}, nil
+}
+
+func (a admission) String() string {
+	return fmt.Sprintf("%s with a model: %d x %d MiB = %d MiB once grown (%d MiB at start); %d MiB are available to %s, for at most %d of them; %d start at once",
+		plural(a.Agents, "agent"), a.Agents, grownMemory>>20, a.Grown>>20, a.Start>>20, a.Available>>20, a.Of, a.Fit, a.AtOnce)
+}
+
+// admit refuses more agents with a model than the memory carries once they are grown. How many start at a time is up to the processors.
+func (r *runner) admit() error {
+	a, err := admissionOf("/", r.modelled())
+	if err == nil && a.Grown > a.Available {
+		msg := fmt.Sprintf("%d agents are too many for this machine: they need %d x %d MiB = %d MiB once grown (%d MiB at start), and %d MiB are available to %s",
+			a.Agents, a.Agents, grownMemory>>20, a.Grown>>20, a.Start>>20, a.Available>>20, a.Of)
+		return r.Error("agents", msg, fmt.Sprintf("at most %d of them fit; --agents scripted needs none of it", a.Fit))
+	}
+	return err
+}
+
+// availableMemory returns how many bytes new processes can have, and to whom: what the kernel says is available to the machine, or what is left to
+// the control group that this process is in or to one around it, whichever is less.
+func availableMemory(root string) (free int64, of string, err error) {
+	kib, err := readField(filepath.Join(root, "proc/meminfo"), "MemAvailable:")
+	if err != nil {
+		return 0, "", err
+	}
+	free, of = kib<<10, "the machine"
+	for _, version := range []struct{ controller, limit, used, cache string }{
+		{"", "memory.max", "memory.current", "inactive_file"},
+		{"memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
 	} {
-		// The root of what this process sees is its container's group; a file without a number says that there is no limit. What is
-		// cached of files counts as used there, and makes room when somebody needs it.
-		limit, err1 := readNumber(group.limit)
-		used, err2 := readNumber(group.used)
-		if err1 == nil && err2 == nil {
-			cached, _ := readField(group.stat, group.cache)
-			free = min(free, limit-used+cached)
+		groups, _ := confine.Groups(root, version.controller) // there may be none
+		for _, group := range groups {
+			// A file without a number says that there is no limit. What is cached of files counts as used there, and makes room when somebody needs it.
+			limit, err1 := readNumber(filepath.Join(group, version.limit))
+			used, err2 := readNumber(filepath.Join(group, version.used))
+			if err1 != nil || err2 != nil {
+				continue
+			}
+			cached, _ := readField(filepath.Join(group, "memory.stat"), version.cache)
+			if left := max(0, limit-used+cached); left < free {
+				free, of = left, "the control group "+group
+			}
 		}
 	}
-	return max(0, free), nil
+	return free, of, nil
 }
 
 func readNumber(path string) (int64, error) {

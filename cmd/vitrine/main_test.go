@@ -145,6 +145,7 @@ func mask(ts *testscript.TestScript, _ bool, args []string) {
 	for pattern, mask := range map[string]string{
 		`\d+\.\d s`:                      "#.# s",
 		`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`: "DATE",
+		`\d+ MiB are available to .*, for at most \d+ of them; \d+ start`: "# MiB are available to the machine, for at most # of them; # start",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, mask)
 	}

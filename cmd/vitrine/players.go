@@ -100,9 +100,12 @@ func isModelled(a scenarios.Agent) bool {
 }
 
 // modelled returns how many agents have a model.
-func (r *runner) modelled() int {
+func (r *runner) modelled() int { return modelled(r.Agents) }
+
+// modelled returns how many of some agents have a model.
+func modelled(all []scenarios.Agent) int {
 	n := 0
-	for _, a := range r.Agents {
+	for _, a := range all {
 		if isModelled(a) {
 			n++
 		}

@@ -67,7 +67,7 @@ func (r *runner) manifest(start time.Time) (arena.Manifest, error) {
 			p.Policy, p.Command, p.Read = "", a.Command, a.Read
 		}
 		if a.IsProcess() {
-			p.Hosts = a.Hosts
+			p.Hosts, p.Limits = a.Hosts, new(limitsOf(a.Limits))
 		}
 		m.Agents = append(m.Agents, p)
 		commands = append(commands, p.Command)
@@ -218,6 +218,7 @@ func troubles(t arena.Tally) string {
 		{t.Fenced, "fenced act"},
 		{t.Tampers, "tampering attempt"},
 		{t.Troubles, "model trouble"},
+		{t.Breaches, "broken limit"},
 	} {
 		if what.n > 0 {
 			all = append(all, plural(what.n, what.name))

@@ -94,7 +94,7 @@ func (r *runner) human(a scenarios.Agent) func(context.Context, arena.Fenced) (a
 func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, error) {
 	dir := arena.AgentDir(r.dir, a.Name)
 	env := variables(a)
-	cell := confine.Cell{Dir: dir, Read: r.readable(a), Hidden: r.dir}
+	cell := confine.Cell{Dir: dir, Read: r.readable(a), Hidden: r.dir, Limits: limitsOf(a.Limits)}
 	seat := arena.Seat{Name: a.Name}
 	serve, reach, err := r.openDoor(a)
 	if err != nil {
@@ -187,7 +187,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 		return claude.Start(ctx, claude.Config{
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
 			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: append(variables(a), reach...), Servers: servers(a), Log: r.log,
-			Resume: transcript, Told: told, Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir, Serve: serve,
+			Resume: transcript, Told: told, Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir, Limits: limitsOf(a.Limits), Serve: serve,
 			Fenced:   func(action world.Action, reason string) { fenced(action.Name, reason) },
 			Evidence: r.evidence[a.Name],
 		})
