@@ -76,7 +76,7 @@ func (s *Store) flush() {
 		return
 	}
 	s.mu.Lock()
-	s.at.move(b.events, len(b.lines), b.world)
+	s.at.move(b.events, b.lines, b.world)
 	s.state = b.state
 	s.mu.Unlock()
 	s.last = s.last.keep(s.dir, s.state, s.at)

@@ -96,7 +96,7 @@ func (s *place) restore(line []byte, log source) bool {
 	if err != nil || ev.More || crcOf(last) != k.Last {
 		return false
 	}
-	s.at.seq, s.at.size = k.Seq, k.Size
+	s.at.seq, s.at.size, s.at.last = k.Seq, k.Size, k.Last
 	s.state = State{Seq: k.Seq, Turn: k.Turn, facts: layers{k.Facts}}
 	return true
 }
@@ -108,25 +108,25 @@ func (s place) keep(dir string, st State, at cursor) place {
 		return s
 	}
 	failed := place{at: cursor{size: at.size}} // another time
-	log, err := openSource(filepath.Join(dir, logName))
-	if err != nil {
-		return failed
-	}
-	defer log.Close()
 	file, err := os.OpenFile(filepath.Join(dir, keyframesName), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return failed
 	}
 	defer file.Close()
 	if size, err := (plain{file}).size(); err != nil || size != s.line.end { // somebody else has written there
+		log, err := openSource(filepath.Join(dir, logName))
+		if err != nil {
+			return failed
+		}
+		defer log.Close()
 		if s = nearestOf(plain{file}, log, anyTurn, func(keyframe) bool { return true }); at.size < s.due() {
 			return s
 		}
+		if err := file.Truncate(s.line.end); err != nil { // what is behind it is of no use
+			return failed
+		}
 	}
-	line, err := encodeKeyframe(log, st, at)
-	if err == nil {
-		err = file.Truncate(s.line.end) // what is behind it is of no use
-	}
+	line, err := encodeKeyframe(st, at)
 	if err == nil {
 		_, err = file.WriteAt(line, s.line.end)
 	}
@@ -137,16 +137,12 @@ func (s place) keep(dir string, st State, at cursor) place {
 }
 
 // encodeKeyframe returns the line of the keyframe of the state at the cursor.
-func encodeKeyframe(log source, st State, at cursor) ([]byte, error) {
-	last, err := lineBefore(log, at.size)
-	if err != nil {
-		return nil, err
-	}
+func encodeKeyframe(st State, at cursor) ([]byte, error) {
 	sum, err := at.sum.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
 		return nil, err
 	}
-	line, err := marshal(keyframe{Size: at.size, Seq: st.Seq, Turn: st.Turn, Last: crcOf(last), Sum: sum})
+	line, err := marshal(keyframe{Size: at.size, Seq: st.Seq, Turn: st.Turn, Last: at.last, Sum: sum})
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +150,8 @@ func encodeKeyframe(log source, st State, at cursor) ([]byte, error) {
 	return appendEnd(line, line), nil
 }
 
-// crcOf returns the checksum of a line that is whole.
-func crcOf(line []byte) string {
-	end := len(line) - len(`"}`+"\n")
-	return string(line[end-len("00000000") : end])
+// crcOf returns the checksum of the last of lines, which are whole.
+func crcOf(lines []byte) string {
+	end := len(lines) - len(`"}`+"\n")
+	return string(lines[end-len("00000000") : end])
 }

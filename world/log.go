@@ -108,6 +108,7 @@ func decode(line []byte, seq int64) (ev Event, world int, err error) {
 type cursor struct {
 	seq  int64     // number of the last event before it, which is also the number of lines before it
 	size int64     // bytes before it
+	last string    // checksum of the last line before it
 	sum  hash.Hash // SHA-256 over the world parts before it; nil: the cursor is quick
 	torn bool      // the log ended within the commit that begins here, when it was last read
 }
@@ -116,10 +117,11 @@ func newCursor() cursor {
 	return cursor{sum: sha256.New()}
 }
 
-// move puts the cursor behind a commit of so many events and bytes, and adds its world parts to the sum.
-func (c *cursor) move(events, size int, world []byte) {
+// move puts the cursor behind a commit of so many events in these lines, and adds its world parts to the sum.
+func (c *cursor) move(events int, lines, world []byte) {
 	c.seq += int64(events)
-	c.size += int64(size)
+	c.size += int64(len(lines))
+	c.last = crcOf(lines)
 	if c.sum != nil {
 		c.sum.Write(world)
 	}
@@ -155,7 +157,7 @@ func (c *cursor) next(b []byte, file string) ([]Event, error) {
 		world = append(append(world, part...), "}\n"...)
 		rest = rest[end:]
 		if !ev.More {
-			c.move(len(events), len(b)-len(rest), world)
+			c.move(len(events), b[:len(b)-len(rest)], world)
 			return events, nil
 		}
 	}
