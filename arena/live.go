@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type livePlayers struct {
 	cast    *cast
 	clock   clock // of the episode
 	fence   fence
+	watched []Seat            // those of whose attempts there can be evidence
 	tried   map[tried]bool    // what the log says that agents were seen to try
 	triedIn int               // in this turn
 	refused map[string]string // why an agent's last action had no effect
@@ -38,6 +40,7 @@ func newLivePlayers(e *Episode, ctx context.Context, leave context.CancelCauseFu
 		Episode: e, ctx: ctx, leave: leave, cast: newCast(e.Seats, e.Overtime), refused: make(map[string]string), turn: -1,
 		clock: clock{limit: e.Time, up: func() { leave(errOver) }},
 		busy:  make(map[string]bool), arrivals: make(chan act, len(e.Seats)),
+		watched: slices.DeleteFunc(slices.Clone(e.Seats), func(s Seat) bool { return s.Evidence == nil }),
 	}
 }
 

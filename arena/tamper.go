@@ -63,7 +63,7 @@ func (p *livePlayers) attempts(st world.State, all bool) []world.Event {
 		p.tried, p.triedIn = make(map[tried]bool), st.Turn
 	}
 	var events []world.Event
-	for _, seat := range p.Seats {
+	for _, seat := range p.watched {
 		seen := seat.Evidence.Take(func(what string) bool { return all || !p.tried[tried{seat.Name, what}] })
 		for _, a := range seen {
 			p.tried[tried{seat.Name, a.What}] = true
