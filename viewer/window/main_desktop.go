@@ -79,7 +79,6 @@ func main() {
 	ebiten.SetWindowTitle("vitrine: " + w.name)
 	ebiten.SetWindowResizingMode(ebiten.WindowResizingModeEnabled)
 	ebiten.SetScreenClearedEveryFrame(false)
-	ebiten.SetTPS(30)
 	if err := ebiten.RunGame(w); err != nil {
 		fmt.Fprintln(os.Stderr, "vitrine:", err)
 		os.Exit(1)

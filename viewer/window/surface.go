@@ -44,30 +44,41 @@ func (s *surface) Size() (w, h int) { return s.target.Bounds().Dx(), s.target.Bo
 
 // Fill is of [soft.Surface].
 func (s *surface) Fill(x0, y0, x1, y1 int, c draw.Color) {
-	s.quad([4][2]float32{{float32(x0), float32(y0)}, {float32(x1), float32(y0)}, {float32(x0), float32(y1)}, {float32(x1), float32(y1)}}, c)
+	s.quad([4]corner{{float32(x0), float32(y0), 1}, {float32(x1), float32(y0), 1}, {float32(x0), float32(y1), 1}, {float32(x1), float32(y1), 1}}, c)
 }
 
-// Line is of [soft.Surface].
+// Line is of [soft.Surface]. Its edges fade within a pixel.
 func (s *surface) Line(x0, y0, x1, y1 float64, c draw.Color, width float64) {
 	dx, dy := x1-x0, y1-y0
 	long := math.Hypot(dx, dy)
 	if long < 1e-9 {
 		return
 	}
-	nx, ny := float32(-dy/long*width/2), float32(dx/long*width/2)
-	ax, ay, bx, by := float32(x0), float32(y0), float32(x1), float32(y1)
-	s.quad([4][2]float32{{ax + nx, ay + ny}, {ax - nx, ay - ny}, {bx + nx, by + ny}, {bx - nx, by - ny}}, c)
+	nx, ny := -dy/long, dx/long
+	edges := [4]struct{ off, alpha float64 }{{-width/2 - 0.5, 0}, {-width/2 + 0.5, 1}, {width/2 - 0.5, 1}, {width/2 + 0.5, 0}}
+	for i, from := range edges[:3] {
+		to := edges[i+1]
+		s.quad([4]corner{
+			{float32(x0 + nx*from.off), float32(y0 + ny*from.off), float32(from.alpha)},
+			{float32(x0 + nx*to.off), float32(y0 + ny*to.off), float32(to.alpha)},
+			{float32(x1 + nx*from.off), float32(y1 + ny*from.off), float32(from.alpha)},
+			{float32(x1 + nx*to.off), float32(y1 + ny*to.off), float32(to.alpha)},
+		}, c)
+	}
 }
 
+// A corner is where one is, and how much of the color there is.
+type corner struct{ x, y, alpha float32 }
+
 // quad adds a four-cornered area to what is sent next.
-func (s *surface) quad(corners [4][2]float32, c draw.Color) {
+func (s *surface) quad(corners [4]corner, c draw.Color) {
 	if len(s.vertices)+4 > verticesMost {
 		s.flush()
 	}
 	first := uint16(len(s.vertices))
 	r, g, b, a := parts(c)
 	for _, at := range corners {
-		s.vertices = append(s.vertices, ebiten.Vertex{DstX: at[0], DstY: at[1], SrcX: 1.5, SrcY: 1.5, ColorR: r, ColorG: g, ColorB: b, ColorA: a})
+		s.vertices = append(s.vertices, ebiten.Vertex{DstX: at.x, DstY: at.y, SrcX: 1.5, SrcY: 1.5, ColorR: r, ColorG: g, ColorB: b, ColorA: a * at.alpha})
 	}
 	s.indices = append(s.indices, first, first+1, first+2, first+1, first+3, first+2)
 }
@@ -75,7 +86,7 @@ func (s *surface) quad(corners [4][2]float32, c draw.Color) {
 // flush sends what is to be sent. Whatever comes next lies over it.
 func (s *surface) flush() {
 	if len(s.indices) > 0 {
-		s.target.DrawTriangles(s.vertices, s.indices, s.white, &ebiten.DrawTrianglesOptions{AntiAlias: false})
+		s.target.DrawTriangles(s.vertices, s.indices, s.white, nil)
 		s.vertices, s.indices = s.vertices[:0], s.indices[:0]
 	}
 }
