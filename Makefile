@@ -19,6 +19,7 @@ demo:
 
 test: deps lint
 	$(GO) test -race -shuffle=on -timeout 30m ./...
+	$(GO) test -tags ebiten_desktop -timeout 5m ./viewer/window/display
 	@echo "NOT RUN here: make containers (agents in podman, runc and gVisor), make fuzz, make kill, make bench; and nothing on arm64"
 
 containers:
@@ -37,9 +38,15 @@ deps:
 		echo "python3-grpcio, python3-protobuf or protobuf-compiler are missing, installing them for plugins in Python"; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-grpcio python3-protobuf protobuf-compiler; }
 
+	@command -v Xvfb >/dev/null && command -v xdotool >/dev/null && test -e /usr/include/X11/extensions/xf86vmode.h -a -e /usr/include/GL/gl.h || { \
+		echo "Xvfb, xdotool or headers of X are missing, installing them for the desktop window"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends xvfb xdotool libgl1 libgl1-mesa-dri \
+			libgl-dev libxrandr-dev libxcursor-dev libxinerama-dev libxi-dev libxxf86vm-dev; }
+
 lint:
 	CGO_ENABLED=0 $(GO) build ./...
 	$(GO) vet -tags containers ./...
+	GOOS=js GOARCH=wasm $(GO) vet ./viewer/...
 	$(GO) mod tidy -diff
 	@echo "gofumpt -l ."; out=$$($(TOOL) gofumpt -l .) || exit 1; test -z "$$out" || { echo "$$out"; exit 1; }
 	@echo "go fix -diff"; out=$$($(GO) fix -diff ./... 2>&1) || { echo "$$out"; exit 1; }; test -z "$$out" || { echo "$$out"; exit 1; }
