@@ -195,13 +195,14 @@ func (p *player) ask(ctx context.Context, limit time.Duration, obs world.Observa
 
 // judge tells an action from all that can come in its place.
 func judge(action world.Action, err error) act {
-	var dead *agents.DeadError
-	switch {
-	case err == nil:
+	if err == nil {
 		if action, err = asLogged(action); err != nil {
 			return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
 		}
 		return act{kind: KindAction, action: action}
+	}
+	var dead *agents.DeadError
+	switch {
 	case errors.Is(err, agents.ErrNoAction):
 		return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
 	case errors.As(err, &dead):

@@ -65,8 +65,13 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 	events := make([]world.Event, 0, len(acts)+len(s.then)+1)
 	actions := make([]world.Action, 0, len(acts))
 	waiting := letters(st)
+	text := make([]byte, 0, 64*len(acts)) // of what the events say, which share it
+	cut := func(longer []byte) (said json.RawMessage) {
+		said, text = slices.Clip(longer[len(text):]), longer
+		return said
+	}
 	for _, a := range acts {
-		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: actionData(a.action)}, a.action
+		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: cut(appendAction(text, a.action))}, a.action
 		if a.kind != KindAction {
 			follows := g.follows(a.kind, s.phase)
 			if a.dead && follows != ConsequenceEnd {
@@ -74,7 +79,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 			}
 			ev, action = g.consequence(a.kind, a.agent, follows)
 		}
-		ev.Proc = a.proc.json()
+		ev.Proc = cut(a.proc.appendTo(text))
 		mark(&ev, st, waiting, a)
 		action.Agent = a.agent
 		events, actions = append(events, ev), append(actions, action)
@@ -191,7 +196,7 @@ func (g *Game) consequence(kind, agent string, follows Consequence) (world.Event
 	switch follows {
 	case ConsequenceDefault:
 		action = g.Default
-		ev.Data = fmt.Appendf(nil, `{"consequence":%q,%s`, follows, actionData(action)[len("{"):])
+		ev.Data = fmt.Appendf(nil, `{"consequence":%q,%s`, follows, appendAction(nil, action)[len("{"):])
 	case ConsequenceOut, ConsequenceEnd:
 		ev.Set = map[string]json.RawMessage{statusPath(agent): world.JSON(statusOfKind(kind))}
 		if follows == ConsequenceEnd {
@@ -201,16 +206,16 @@ func (g *Game) consequence(kind, agent string, follows Consequence) (world.Event
 	return ev, action
 }
 
-// json returns what an event says of the process; most often that is nothing but times.
-func (p proc) json() json.RawMessage {
+// appendTo appends what an event says of the process to b; most often that is nothing but times.
+func (p proc) appendTo(b []byte) []byte {
 	if p.Reason != "" || p.Detail != "" || p.Troubles != nil {
-		return world.JSON(p)
+		return append(b, world.JSON(p)...)
 	}
-	times := append(make([]byte, 0, len(`{"elapsed_ms":1000000000,"wall_ms":1000000.001}`)), '{')
+	b = append(b, '{')
 	if p.ElapsedMS != 0 {
-		times = append(strconv.AppendInt(append(times, `"elapsed_ms":`...), p.ElapsedMS, 10), ',')
+		b = append(strconv.AppendInt(append(b, `"elapsed_ms":`...), p.ElapsedMS, 10), ',')
 	}
-	return append(strconv.AppendFloat(append(times, `"wall_ms":`...), p.WallMS, 'f', -1, 64), '}')
+	return append(strconv.AppendFloat(append(b, `"wall_ms":`...), p.WallMS, 'f', -1, 64), '}')
 }
 
 // ending returns the last event, in which everybody who is still active is done.
@@ -228,12 +233,11 @@ func (g *Game) ending(st world.State, end End) ([]world.Event, error) {
 	return []world.Event{ev}, nil
 }
 
-// actionData is what an event says of an action.
-func actionData(a world.Action) json.RawMessage {
-	data := make([]byte, 0, len(`{"args":,"name":""}`)+len(a.Args)+len(a.Name))
-	data = append(data, '{')
+// appendAction appends what an event says of an action to b.
+func appendAction(b []byte, a world.Action) []byte {
+	b = append(b, '{')
 	if len(a.Args) > 0 {
-		data = append(append(append(data, `"args":`...), a.Args...), ',')
+		b = append(append(append(b, `"args":`...), a.Args...), ',')
 	}
-	return append(world.AppendText(append(data, `"name":`...), a.Name), '}')
+	return append(world.AppendText(append(b, `"name":`...), a.Name), '}')
 }

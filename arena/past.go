@@ -270,7 +270,7 @@ func (a act) repeatedBy(turn int, now act) (act, error) {
 // String puts an act into words.
 func (a act) String() string {
 	if a.kind == KindAction {
-		return string(actionData(a.action))
+		return string(appendAction(nil, a.action))
 	}
 	return strings.TrimSuffix("nothing: "+a.kind+", "+a.proc.Reason, ", ")
 }

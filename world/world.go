@@ -155,7 +155,13 @@ func NewRand(seed uint64, turn int, stream string) *rand.Rand {
 	h := fnv.New64a()
 	name := strconv.AppendInt(make([]byte, 0, len(stream)+len("1000000/")), int64(turn), 10)
 	_, _ = h.Write(append(append(name, '/'), stream...)) // cannot fail
-	return rand.New(rand.NewPCG(seed, h.Sum64()))
+	source := new(struct {
+		pcg  rand.PCG
+		rand rand.Rand
+	})
+	source.pcg.Seed(seed, h.Sum64())
+	source.rand = *rand.New(&source.pcg)
+	return &source.rand
 }
 
 // Apply returns the state after the events.
