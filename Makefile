@@ -3,13 +3,15 @@
 # lint  the checks that need no run
 # containers  real agents that attack each other in containers: podman with runc, and gVisor; installs them
 # fuzz  every fuzz target for FUZZTIME
-# kill  the processes that use the store, and supervisors of runs that then go on, KILLS of each
+# kill  the processes that use the store, and supervisors of runs that then go on, KILLS of each; and STARTS runs of eight agents that leave
+#       processes behind
 # proto generate the code of the plugins' protocol anew, with protoc
 # bench the benchmarks, with how they compare with the least programs that do the same
 
 GO       ?= go
 FUZZTIME ?= 1m
 KILLS    ?= 2000
+STARTS   ?= 100
 TOOL      = $(GO) tool -modfile=tools/go.mod
 
 .PHONY: demo test lint containers deps fuzz kill proto bench
@@ -61,6 +63,7 @@ fuzz:
 kill:
 	VITRINE_TEST_KILLS=$(KILLS) $(GO) test -run '^TestStoreIsLinearizable' -count 1 -timeout 0 -v ./world
 	VITRINE_TEST_KILLS=$(KILLS) $(GO) test -run '^TestARunThatIsKilledAtRandom' -count 1 -timeout 0 -v ./cmd/vitrine
+	VITRINE_TEST_STARTS=$(STARTS) $(GO) test -run '^TestNothingIsLeftOfManyAgents' -count 1 -timeout 0 -v ./cmd/vitrine
 
 proto:
 	protoc -I agents/plugin/proto vitrine/v1/vitrine.proto --python_out=examples/plugin-python \

@@ -48,7 +48,7 @@ import (
 
 const (
 	startLimit = 2 * time.Minute // from exec to the answer to initialize
-	stopGrace  = 3 * time.Second // before each signal
+	stopGrace  = 2 * time.Second // before each of two signals: what is deaf to the first is gone within 5 s as well
 
 	// maxObservation is the longest observation in bytes that the model gets to read. Of a longer one Claude Code shows only the
 	// beginning, without a word: results of tools are whole up to 40 kB (measured), and not from 60 kB.

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	stopGrace  = 3 * time.Second // before each signal
+	stopGrace  = 2 * time.Second // before each of two signals: what is deaf to the first is gone within 5 s as well
 	writeLimit = 10 * time.Second
 )
 

@@ -63,7 +63,7 @@ func TestInContainers(t *testing.T) {
 	t.Run("a user, Podman's profile", func(t *testing.T) {
 		c.carries(t, place{user: 1000, level: "B", works: everywhere})
 	})
-	t.Run("gVisor", func(t *testing.T) {
+	t.Run("gVisor, which does not keep agents apart", func(t *testing.T) {
 		if _, err := exec.LookPath("runsc"); err != nil {
 			t.Fatalf("NOT RUN: %v: make containers installs it on Debian", err)
 		}
