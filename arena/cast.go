@@ -31,6 +31,8 @@ type player struct {
 
 	usage agents.Usage
 
+	unseen error // why it could not be shown the state that it is asked about
+
 	bank     time.Duration // of overtime, at first
 	mu       sync.Mutex
 	overtime time.Duration // left in its bank
@@ -157,6 +159,9 @@ func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observa
 	}
 	if p.err != nil {
 		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
+	}
+	if p.unseen != nil {
+		return act{agent: obs.Agent, kind: KindError, proc: proc{Reason: p.unseen.Error()}}
 	}
 	left := p.overtimeLeft()
 	limit := clock + left

@@ -52,7 +52,7 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	defer p.listen(st)()
 	clock := cmp.Or(phase.Act, p.Act)
 	for i := range observations {
-		observations[i] = p.told(observations[i])
+		observations[i] = p.told(st, observations[i])
 	}
 	acts := make([]act, len(observations))
 	var acting sync.WaitGroup
@@ -84,7 +84,7 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 	for _, obs := range observations {
 		if !p.busy[obs.Agent] {
 			p.busy[obs.Agent] = true
-			shown = append(shown, p.told(obs))
+			shown = append(shown, p.told(st, obs))
 		}
 	}
 	p.cast.each(shown, &p.acting, func(i int, player *player) {
@@ -210,8 +210,9 @@ func (p *livePlayers) announce(st world.State) {
 	}
 }
 
-// told returns an observation with what its agent has not been told yet.
-func (p *livePlayers) told(obs world.Observation) world.Observation {
+// told returns an observation of a state, which its agent can see now, with what it has not been told yet.
+func (p *livePlayers) told(st world.State, obs world.Observation) world.Observation {
+	p.reveal(st, p.cast.byName[obs.Agent])
 	obs.Refused = p.refused[obs.Agent]
 	delete(p.refused, obs.Agent)
 	return obs

@@ -166,7 +166,7 @@ func (p *pastPlayers) act(st world.State, phase *Phase, observations []world.Obs
 	errs := make([]error, len(acts))
 	var acting sync.WaitGroup
 	for i, obs := range observations {
-		obs = p.live.told(obs)
+		obs = p.live.told(st, obs)
 		again := func() { acts[i], errs[i] = p.again(cmp.Or(phase.Act, p.live.Act), acts[i], obs) }
 		if p.live.cast.byName[obs.Agent].seat.Recorded {
 			again()
@@ -191,7 +191,7 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 	p.live.cast.wait()
 	for _, obs := range observations {
 		if _, thinks := p.thinking[obs.Agent]; !thinks && !p.live.cast.byName[obs.Agent].seat.Recorded {
-			p.thinking[obs.Agent] = p.think(st, p.live.told(obs))
+			p.thinking[obs.Agent] = p.think(st, p.live.told(st, obs))
 		}
 	}
 	player := p.live.cast.byName[then.agent]

@@ -70,6 +70,8 @@ func (s *Scenario) programs() (errs Errors) {
 			errs = append(errs, s.Error(at+".command", "a command is for an agent of kind \"exec\" or \"plugin\"", `write kind = "exec"`))
 		case len(a.Hosts) > 0 && !a.IsProcess():
 			errs = append(errs, s.Error(at+".hosts", fmt.Sprintf("an agent of kind %q reaches no hosts", a.Kind), "it is no process"))
+		case len(a.View) > 0 && !a.IsProcess():
+			errs = append(errs, s.Error(at+".view", fmt.Sprintf("an agent of kind %q reads no files", a.Kind), "it is no process"))
 		case !a.IsProgram() && a.Gateway:
 			errs = append(errs, s.Error(at+".gateway", "the gateway is for an agent of kind \"exec\" or \"plugin\"", "Claude Code has it anyway"))
 		}

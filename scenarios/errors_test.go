@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, hosts, rules, upstream, prices, budget, limits, messages, phases, look, offline and agents`},
+		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, hosts, view, rules, upstream, prices, budget, limits, messages, phases, look, offline and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},

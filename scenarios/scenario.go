@@ -176,6 +176,13 @@ func (s *Scenario) inherit() {
 		if says.child("hosts") == nil {
 			a.Hosts = s.Hosts
 		}
+		if says.child("view") == nil {
+			a.View = s.View
+		}
+		a.View = slices.Clone(a.View)
+		for k, pattern := range a.View {
+			a.View[k] = strings.ReplaceAll(pattern, "{name}", a.Name)
+		}
 		if says.child("overtime") == nil {
 			a.Overtime = s.Limits.Overtime
 		}

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -46,16 +45,15 @@ func (x *exporter) claim() (*flock.Flock, error) {
 // replace moves a file that was judged out of the way and puts a new one there that holds the fact, if there is one. It never overwrites what
 // somebody has saved meanwhile: that is either moved, and judged later, or an error.
 func (x *exporter) replace(name string, fact json.RawMessage) error {
-	var text bytes.Buffer
+	var text []byte
 	var fresh string
 	if fact != nil {
-		_ = json.Indent(&text, fact, "", "  ") // it is valid
-		text.WriteByte('\n')
+		text = factText(fact)
 		if err := x.enter(name, true); err != nil {
 			return err
 		}
 		var err error
-		if fresh, err = x.write(name, text.Bytes()); err != nil {
+		if fresh, err = x.write(name, text); err != nil {
 			return err
 		}
 		defer x.root.Remove(fresh)
@@ -75,7 +73,7 @@ func (x *exporter) replace(name string, fact json.RawMessage) error {
 	if err := x.root.Link(fresh, name); err != nil { // a rename would overwrite
 		return err
 	}
-	x.files[name] = exported{name: name, text: text.Bytes(), fact: fact}
+	x.files[name] = exported{name: name, text: text, fact: fact}
 	return nil
 }
 

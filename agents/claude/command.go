@@ -12,6 +12,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 const (
@@ -70,7 +71,13 @@ func command(cfg Config) (*exec.Cmd, *agents.Stderr, error) {
 
 // cell returns what the process may reach.
 func cell(cfg Config) confine.Cell {
-	c := confine.Cell{Dir: cfg.Dir, Files: []string{promptName, serversName, socketName}, Read: slices.Clone(cfg.Read), Hidden: cfg.Hidden, Limits: cfg.Limits, Serve: cfg.Serve}
+	c := confine.Cell{
+		Dir: cfg.Dir, Files: []string{promptName, serversName, socketName}, Read: slices.Clone(cfg.Read), Hidden: cfg.Hidden, Limits: cfg.Limits,
+		Serve: cfg.Serve,
+	}
+	if cfg.View {
+		c.Files = append(c.Files, world.ViewFolder)
+	}
 	for _, server := range cfg.Servers {
 		if filepath.IsAbs(server.Command) {
 			c.Read = append(c.Read, server.Command)
@@ -101,6 +108,9 @@ func arguments(cfg Config, prompt string) []string {
 	allowed := []string{"mcp__" + serverName}
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Read" || t == "Glob" || t == "Grep" }) {
 		allowed = append(allowed, "Read(./**)")
+		if cfg.View { // a path that begins with two slashes is one of the machine
+			allowed = append(allowed, "Read(/"+filepath.Join(cfg.Dir, world.ViewLink)+"/**)", "Read(/"+filepath.Join(cfg.Dir, world.ViewFolder)+"/**)")
+		}
 	}
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Write" || t == "Edit" }) {
 		allowed = append(allowed, "Edit(./**)") // governs Write as well

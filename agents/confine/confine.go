@@ -55,7 +55,7 @@ import (
 // A Cell is what one agent has for itself, and what it may reach besides. All paths are absolute.
 type Cell struct {
 	Dir    string   // its folder; work, home and tmp in it are there, and its own to write
-	Files  []string // names in Dir that it may read, or connect to if they are sockets
+	Files  []string // names in Dir that it may read, with all in them if they are folders, or connect to if they are sockets
 	Read   []string // files and folders elsewhere that it may read and execute
 	Write  []string // folders elsewhere that are its own to write
 	Hidden string   // a folder that it must not see, but for Dir in it, even if it may read one above

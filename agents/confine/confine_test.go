@@ -208,22 +208,23 @@ func TestACellHasWhatItMayReachAndNothingElse(t *testing.T) {
 	for _, u := range boundaries(t) {
 		c, other := cell(t), cell(t)
 		library := filepath.Join(other.Hidden, "library")
-		if err := os.Mkdir(library, 0o755); err != nil {
+		if err := errors.Join(os.Mkdir(library, 0o755), os.Mkdir(filepath.Join(c.Dir, "facts"), 0o755)); err != nil {
 			t.Fatal(err)
 		}
 		for path, text := range map[string]string{
 			filepath.Join(library, "book"):          "a book",
 			filepath.Join(c.Dir, "prompt.txt"):      "a prompt",
+			filepath.Join(c.Dir, "facts", "fact"):   "a fact",
 			filepath.Join(c.Hidden, "events.jsonl"): "the log",
 		} {
 			if err := errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chmod(path, 0o644), os.Chmod(library, 0o755)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		c.Files, c.Read = []string{"prompt.txt", "api.sock"}, []string{library}
-		out, _ := run(t, u, c, "exec 2>/dev/null; cat "+library+"/book ../prompt.txt; echo; echo mine >own && cat own; echo more >>../home/x && echo ../home/x; "+
-			"grep -c ^root: /etc/passwd </dev/null; echo over >>"+library+"/book; cat ../../../events.jsonl")
-		want := "a booka prompt\nmine\n../home/x\n1\n"
+		c.Files, c.Read = []string{"prompt.txt", "api.sock", "facts"}, []string{library}
+		out, _ := run(t, u, c, "exec 2>/dev/null; cat "+library+"/book ../prompt.txt ../facts/fact; echo; echo mine >own && cat own; echo more >>../home/x && echo ../home/x; "+
+			"grep -c ^root: /etc/passwd </dev/null; echo over >>"+library+"/book; echo over >>../facts/fact; touch ../facts/new; cat ../../../events.jsonl")
+		want := "a booka prompta fact\nmine\n../home/x\n1\n"
 		if !u.Landlock && !u.UID && !u.Spaces {
 			want += "the log"
 		}
@@ -233,6 +234,14 @@ func TestACellHasWhatItMayReachAndNothingElse(t *testing.T) {
 		book, err := os.ReadFile(filepath.Join(library, "book"))
 		if err != nil || (u.Landlock || u.UID || u.Spaces) && string(book) != "a book" {
 			t.Errorf("%+v: the book says %q, %v", u, book, err)
+		}
+		facts, err := filepath.Glob(filepath.Join(c.Dir, "facts", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fact, err := os.ReadFile(filepath.Join(c.Dir, "facts", "fact"))
+		if err != nil || (u.Landlock || u.UID || u.Spaces) && (string(fact) != "a fact" || len(facts) != 1) {
+			t.Errorf("%+v: the fact is %q, %v, among %q", u, fact, err, facts)
 		}
 	}
 }

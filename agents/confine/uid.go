@@ -113,8 +113,11 @@ func handOver(cell Cell, uid int) error {
 			return err
 		}
 		mode := fs.FileMode(0o640)
-		if info.Mode()&fs.ModeSocket != 0 {
+		switch {
+		case info.Mode()&fs.ModeSocket != 0:
 			mode = 0o660
+		case info.IsDir():
+			mode = 0o750
 		}
 		if err := errors.Join(os.Lchown(path, 0, uid), os.Chmod(path, mode)); err != nil {
 			return err

@@ -54,6 +54,7 @@ type explainedAgent struct {
 	Workdir  string         `json:"workdir,omitempty"`
 	Env      []string       `json:"env"`   // NAME=value
 	Hosts    []string       `json:"hosts"` // that it may reach
+	View     []string       `json:"view"`  // patterns of the facts that it can read as files
 	Thinking int            `json:"thinking"`
 	Clocks   string         `json:"clocks,omitempty"` // in words; missing: those of all
 	Limits   *agents.Limits `json:"limits,omitempty"` // of its processes; missing: it has none
@@ -109,13 +110,13 @@ func (s *setup) explain(turns int) (*explained, error) {
 		shown := claude.Show(a.Prompt, preview.Seen[i])
 		agent := explainedAgent{
 			Name: a.Name, Kind: a.Kind, Policy: a.Policy, Tools: append([]string{}, a.Tools...), Thinking: a.Thinking, Shown: shown,
-			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{}, Hosts: []string{},
+			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{}, Hosts: []string{}, View: []string{},
 		}
 		if own := s.clocks(a); own != nil {
 			agent.Clocks = clocksText(own)
 		}
 		if a.IsProcess() {
-			agent.Hosts = append(agent.Hosts, a.Hosts...)
+			agent.Hosts, agent.View = append(agent.Hosts, a.Hosts...), append(agent.View, a.View...)
 			agent.Limits = new(limitsOf(a.Limits))
 		}
 		for _, server := range a.MCP {
@@ -195,6 +196,9 @@ func (a explainedAgent) line(ofAll agents.Limits) string {
 	}
 	if len(a.Hosts) > 0 {
 		parts = append(parts, "hosts "+strings.Join(a.Hosts, ", "))
+	}
+	if len(a.View) > 0 {
+		parts = append(parts, "facts "+strings.Join(a.View, ", "))
 	}
 	if a.Workdir != "" {
 		parts = append(parts, "files of "+a.Workdir)

@@ -101,6 +101,12 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		return seat, err
 	}
 	cell.Serve, env = serve, append(env, reach...)
+	if seat.View, err = r.openView(a); err != nil {
+		return seat, err
+	}
+	if seat.View != nil {
+		cell.Files = append(cell.Files, world.ViewFolder)
+	}
 	if a.Gateway {
 		token, endpoint, err := r.open(gw, a.Name)
 		if err != nil {
@@ -109,7 +115,7 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		env = append(append(env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
 		env = append(env, claude.AnswerEnv(a.MaxTokens)...)
 		seat.Meter, seat.Spent, seat.Troubles = meter(endpoint), endpoint.Spent, troublesOf(endpoint)
-		cell.Files = []string{filepath.Base(claude.Socket(dir))}
+		cell.Files = append(cell.Files, filepath.Base(claude.Socket(dir)))
 	}
 	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
@@ -122,6 +128,19 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		return lines.Start(lines.Config{Command: a.Command, Env: env, Boundary: r.boundary, Cell: cell, Fenced: late, Evidence: r.evidence[a.Name]})
 	}
 	return seat, nil
+}
+
+// openView returns what shows an agent the facts that it may read as files; nil if there are none.
+func (r *runner) openView(a scenarios.Agent) (func(world.State, []string) error, error) {
+	if !a.IsProcess() || len(a.View) == 0 {
+		return nil, nil
+	}
+	view, err := world.NewView(arena.AgentDir(r.dir, a.Name), a.View)
+	if err != nil {
+		return nil, err
+	}
+	r.views = append(r.views, view)
+	return view.Show, nil
 }
 
 // open opens the gateway of an agent in its private folder, and returns the token that the agent needs there.
@@ -176,6 +195,10 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 	if err != nil {
 		return arena.Seat{}, err
 	}
+	view, err := r.openView(a)
+	if err != nil {
+		return arena.Seat{}, err
+	}
 	transcript, told, err := r.recall(a)
 	if err != nil {
 		return arena.Seat{}, err
@@ -188,15 +211,19 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
 			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: append(variables(a), reach...), Servers: servers(a), Log: r.log,
 			Resume: transcript, Told: told, Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir, Limits: limitsOf(a.Limits), Serve: serve,
+			View:     view != nil,
 			Fenced:   func(action world.Action, reason string) { fenced(action.Name, reason) },
 			Evidence: r.evidence[a.Name],
 		})
 	}
-	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent, Troubles: troublesOf(endpoint)}, nil
+	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent, Troubles: troublesOf(endpoint), View: view}, nil
 }
 
 func (r *runner) closeEndpoints() error {
 	errs := []error{r.hosts.close()}
+	for _, view := range r.views {
+		errs = append(errs, view.Close())
+	}
 	for _, a := range r.Agents {
 		if endpoint := r.endpoints[a.Name]; endpoint != nil {
 			errs = append(errs, endpoint.Close())
