@@ -168,15 +168,15 @@ func TestAHostThatIsNotOnTheListIsRefusedLoggedAndTold(t *testing.T) {
 
 func TestANameLeadsNowhereButToThePublicInternet(t *testing.T) {
 	s, port := site(t, httptest.NewServer)
-	var own string
+	var own strings.Builder
 	all, err := net.InterfaceAddrs()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range all {
-		own += " " + a.(*net.IPNet).IP.String()
+		own.WriteString(" " + a.(*net.IPNet).IP.String())
 	}
-	names := map[string]string{"inner.example": "127.0.0.1", "mapped.example": "::ffff:127.0.0.1", "own.example": own, "cloud.example": "169.254.169.254 fd00:ec2::254"}
+	names := map[string]string{"inner.example": "127.0.0.1", "mapped.example": "::ffff:127.0.0.1", "own.example": own.String(), "cloud.example": "169.254.169.254 fd00:ec2::254"}
 	d := open(t, Bounds{}, names, "*.example:"+port)
 	for name := range names {
 		status, page, err := d.get(t, "http://"+name+":"+port, nil)
