@@ -30,7 +30,7 @@ containers:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends podman runc runsc debootstrap; exit; }; done
 	$(GO) test -tags containers -run '^TestInContainers' -count 1 -timeout 30m -v ./cmd/vitrine
 
-# The race detector needs a C compiler, and plugins in Python what Debian has for them. All else comes through Go and npm.
+# The race detector needs a C compiler, plugins in Python what Debian has for them, and the page of the viewer a browser. All else comes through Go and npm.
 deps:
 	@command -v npm >/dev/null || { echo "npm is missing: the tests fetch Claude Code through it" >&2; exit 1; }
 	@command -v gcc >/dev/null || { \
@@ -39,6 +39,9 @@ deps:
 	@/usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null && command -v protoc >/dev/null || { \
 		echo "python3-grpcio, python3-protobuf or protobuf-compiler are missing, installing them for plugins in Python"; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-grpcio python3-protobuf protobuf-compiler; }
+	@command -v chromium >/dev/null || { \
+		echo "chromium is missing, installing it for the tests of the viewer"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk fonts-noto-color-emoji; }
 
 	@command -v Xvfb >/dev/null && command -v xdotool >/dev/null && test -e /usr/include/X11/extensions/xf86vmode.h -a -e /usr/include/GL/gl.h || { \
 		echo "Xvfb, xdotool or headers of X are missing, installing them for the desktop window"; \

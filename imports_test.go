@@ -65,6 +65,7 @@ var allowed = map[string][]string{
 	"viewer/web":                     {"viewer", "viewer/draw", "world", "github.com/coder/websocket"},
 	"viewer/stage":                   {"viewer/draw"},
 	"viewer/film":                    {},
+	"viewer/e2e":                     {}, // tests only, by github.com/chromedp/chromedp
 	"viewer/window":                  {"viewer/draw", "viewer/soft", "viewer/stage", "github.com/hajimehoshi/ebiten"},
 }
 

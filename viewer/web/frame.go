@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/vitrine-sim/vitrine/viewer"
@@ -23,6 +24,10 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := viewer.View{Agents: s.looks(), Turn: p.shown(r.FormValue("seq") != "")}
+	if view.Turn, err = s.orBefore(p, view.Turn); err != nil {
+		failed(w, err)
+		return
+	}
 	if view.Sees, err = s.known(r.FormValue("sees")); err != nil {
 		failed(w, err)
 		return
@@ -64,6 +69,23 @@ func (p position) shown(part bool) []world.Event {
 	}
 	steps := commits(p.events)
 	return steps[len(steps)-1] // there is one, or the position were none
+}
+
+// orBefore returns what is shown of a turn. As long as nobody has done anything in the one that is being played, it is what happened in the one before, so
+// that those who watch have the time to read it.
+func (s *Server) orBefore(p position, shown []world.Event) ([]world.Event, error) {
+	over := s.live.moment().end != nil
+	if over || p.ended || p.turn == 0 || slices.ContainsFunc(shown, func(ev world.Event) bool { return ev.Agent != "" }) {
+		return shown, nil
+	}
+	var before []world.Event
+	for ev, err := range world.Turn(s.run.Dir, p.turn-1) {
+		if err != nil {
+			return nil, err
+		}
+		before = append(before, ev)
+	}
+	return before, nil
 }
 
 // known returns an agent's name if there is such an agent; empty is nobody.

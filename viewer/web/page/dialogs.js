@@ -26,7 +26,7 @@ export function dialogs(app, table) {
     let at = 0;
     const items = el("ul", { role: "listbox", id: "palette", "aria-label": "Commands" });
     const input = el("input", {
-      type: "text", role: "combobox", placeholder: "what to do, turn 12, or an agent", "aria-label": "Command", "aria-controls": "palette", "aria-expanded": "true", on: {
+      type: "text", role: "combobox", autofocus: true, placeholder: "what to do, turn 12, or an agent", "aria-label": "Command", "aria-controls": "palette", "aria-expanded": "true", on: {
         input: () => {
           found = find(input.value);
           at = 0;

@@ -1,5 +1,5 @@
 // What a turn changed, and who wanted the same thing in it.
-import { Latest, button, el, put } from "./dom.js";
+import { Latest, button, el, plural, put } from "./dom.js";
 import { section } from "./inspector.js";
 import { json } from "./marks.js";
 
@@ -13,7 +13,7 @@ export function diff(app, root) {
     if (!drawer || drawerTab !== "diff") return;
     const got = await app.source.get("diff", { turn });
     const { changes = [], conflicts = [] } = got;
-    put(head, el("span", { class: "quiet", text: `turn ${turn}: ${changes.length}${got.more ? "+" : ""} facts changed, ${conflicts.length} conflicts` }),
+    put(head, el("span", { class: "quiet", text: `turn ${turn}: ${plural(changes.length, "changed fact")}${got.more ? " and more" : ""}, ${plural(conflicts.length, "conflict")}` }),
       button("previous conflict", () => app.command("previous-conflict")), button("next conflict", () => app.command("conflict"), { key: "X" }));
     put(body, el("div", { class: "columns" },
       conflicts.length > 0 && section("Conflicts", conflicts.map((c) => el("div", { class: "conflict" },

@@ -105,7 +105,8 @@ export function duration(ms) {
 // plural writes "1 turn" and "2 turns".
 export const plural = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
-// A Latest does one piece of work at a time, and rests between them; of what is asked for meanwhile only the last counts.
+// A Latest does one piece of work at a time, and rests between them for some milliseconds and at least for as long as the work took; of what is asked for
+// meanwhile only the last counts. So what is seldom looked at never slows down what is looked at.
 export class Latest {
   constructor(work, rest = 0) {
     Object.assign(this, { work, rest, busy: false, next: null });
@@ -121,8 +122,9 @@ export class Latest {
     while (this.next) {
       const args = this.next;
       this.next = null;
+      const begun = performance.now();
       await this.work(...args).catch((err) => console.warn("viewer:", err.message));
-      if (this.rest) await new Promise((done) => setTimeout(done, this.rest));
+      if (this.rest) await new Promise((done) => setTimeout(done, Math.max(this.rest, performance.now() - begun)));
     }
     this.busy = false;
   }

@@ -42,8 +42,8 @@ export class Inspector {
   say(agent, at) {
     const step = (n, name, key) => button(name, () => this.app.command(n > 0 ? "next-agent" : "previous-agent"), { icon: n > 0 ? "step" : "back", key });
     put(this.head, avatar(agent), el("span", { class: "who" }, el("h2", { text: agent.name }),
-      el("small", { text: [agent.kind, agent.model, agent.role, agent.group].filter(Boolean).join(" · ") })),
-    el("span", { class: "quiet", text: [at.status, at.reward != null && `reward ${count(at.reward)}`].filter(Boolean).join(" · ") }),
+      el("small", { text: [agent.kind, agent.model, agent.role, agent.group].filter(Boolean).join(" · ") }),
+      el("small", { text: [at.status, at.reward != null && `reward ${count(at.reward)}`].filter(Boolean).join(" · ") })),
     step(-1, "Previous agent", "Shift+N"), step(1, "Next agent", "N"));
   }
 
@@ -51,7 +51,8 @@ export class Inspector {
     const { app } = this;
     const thought = (at.transcript ?? []).filter((e) => e.kind !== "observation");
     put(this.now,
-      section("Saw", at.observation == null ? el("p", { class: "quiet", text: app.run.notes?.[0] ?? "no observation in this turn" }) : tree(at.observation)),
+      section("Saw", at.observation == null ? el("p", { class: "quiet", text: app.run.notes?.[0] ?? "no observation in this turn" })
+        : [tree(at.observation.view ?? at.observation), at.observation.view && el("details", {}, el("summary", { class: "quiet", text: "all that it was told" }), tree(at.observation))]),
       section("Did", (at.acts ?? []).length === 0 ? el("p", { class: "quiet", text: "nothing yet in this turn" }) : at.acts.map((act) => this.act(act))),
       (at.says ?? []).length > 0 && section("Said", at.says.map((s) => el("blockquote", { text: typeof s === "string" ? s : s.text ?? "" }))),
       thought.length > 0 && section("Thought", thought.map((e) => entry(e))),

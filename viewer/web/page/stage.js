@@ -79,6 +79,8 @@ export class Stage {
     if (!this.painter || !this.width || !this.height) return;
     this.canvas.width = Math.round(this.width * this.ratio);
     this.canvas.height = Math.round(this.height * this.ratio);
+    this.canvas.style.width = `${this.width}px`;
+    this.canvas.style.height = `${this.height}px`;
     this.painter.size(this.canvas.width, this.canvas.height);
     if (this.fitted && this.frame) this.painter.fit();
     this.dirty();
@@ -121,7 +123,10 @@ export class Stage {
 
   glides(before, frame) {
     const { playing, speed, followLive } = this.app.state;
-    return this.painter.blend && before && before.at.turn + 1 === frame.at.turn && (followLive || (playing && speed <= 4)) &&
+    const now = performance.now();
+    const calm = now - (this.shown ?? 0) > 3 * glide; // where pictures follow fast upon each other, they move by themselves
+    this.shown = now;
+    return calm && this.painter.blend && before && before.at.turn + 1 === frame.at.turn && (followLive || (playing && speed <= 4)) &&
       !matchMedia("(prefers-reduced-motion: reduce)").matches;
   }
 
@@ -132,7 +137,7 @@ export class Stage {
     return new Promise((done) => {
       const step = (now) => {
         const part = (now - start) / time;
-        if (part >= 1 || this.frame !== frame) return done();
+        if (part >= 1 || this.frames.key(this.frames.wanted()) !== frame.key) return done();
         this.painter.blend(frame.bytes, Math.max(0, part));
         this.dirty();
         requestAnimationFrame(step);

@@ -145,9 +145,12 @@ export class Timeline {
       if (lane === "world" && state.mode === "real time" && (e.ms ?? 0) > longestWait * index.bucket) this.cut(c, x, top, row, colors.edge);
     }
     for (const { x, kinds } of places.values()) {
-      const kind = ranked(Object.fromEntries(kinds.map((k) => [k, 1])))[0];
-      const { color, shape } = kind === "agent" ? { color: "#56B4E9", shape: "disc" } : markOf(kind);
-      this.mark(c, shape, color, x, top + row / 2, Math.min(row - 2, wide + 2), colors.edge);
+      const room = Math.max(1, Math.min(row - 4, wide + 2));
+      const fit = ranked(Object.fromEntries(kinds.map((k) => [k, 1]))).slice(0, Math.max(1, Math.floor(wide / room)));
+      for (const [i, kind] of fit.entries()) {
+        const { color, shape } = kind === "agent" ? { color: "#56B4E9", shape: "disc" } : markOf(kind);
+        this.mark(c, shape, color, x + (i - (fit.length - 1) / 2) * room, top + row / 2, room, colors.edge);
+      }
     }
   }
 

@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+func TestWhatHappensInALiveRunIsSeenAtOnce(t *testing.T) {
+	story := begin(t, 3)
+	p := browse(t, view(t, story.dir).url)
+	p.wait(`document.getElementById("badge").textContent === "LIVE"`)
+	eval[any](p, `(globalThis.seen = {}, globalThis.watch = setInterval(() => { const t = __viewer.state().drawnTurn; globalThis.seen[t] ??= Date.now(); }, 2), null)`)
+	const turns, every = 120, time.Second / 30
+	played := make(map[int]time.Time)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for i := range turns {
+		<-tick.C
+		story.turn(fmt.Sprint("this is turn ", i))
+		played[story.store.State().Turn] = time.Now()
+	}
+	last := story.store.State()
+	p.wait(fmt.Sprintf(`__viewer.state().drawnTurn === %d && __viewer.state().lastSeq === %d`, last.Turn, last.Seq))
+	eval[any](p, `(clearInterval(globalThis.watch), null)`)
+	seen := eval[map[int]int64](p, `globalThis.seen`)
+	var late []time.Duration
+	for turn, at := range played {
+		for next := turn; next <= last.Turn; next++ { // a turn is seen when it, or a later one, is drawn
+			if ms, ok := seen[next]; ok {
+				late = append(late, time.UnixMilli(ms).Sub(at))
+				break
+			}
+		}
+	}
+	slices.Sort(late)
+	p95 := late[len(late)*95/100]
+	t.Logf("%d turns, 30 a second: seen after %s at most in 95 of 100, %d turns drawn", len(late), p95, len(seen))
+	if p95 > time.Second { // on a machine that does nothing else it is a tenth of that
+		t.Errorf("one of twenty turns is seen only after %s", p95)
+	}
+	p.shoot("live")
+	story.end()
+	p.wait(`document.getElementById("badge").textContent === "REPLAY"`)
+}
+
+func TestAPageWhoseSocketIsKilledComesBackWithoutLossOrDuplicate(t *testing.T) {
+	story := begin(t, 3)
+	p := newTab(t)
+	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: `
+			const Socket = WebSocket;
+			globalThis.told = [];
+			globalThis.WebSocket = class extends Socket {
+				constructor(url) {
+					super(url);
+					globalThis.socket = this;
+					this.addEventListener("message", (m) => { for (const e of JSON.parse(m.data).events ?? []) globalThis.told.push(e.seq); });
+				}
+			};`})
+		return err
+	}))
+	s := view(t, story.dir)
+	p.open(s.url)
+	p.wait(`document.getElementById("badge").textContent === "LIVE"`)
+	first := story.store.State().Seq + 1
+	for i := range 12 {
+		story.turn("one more")
+		if i%4 == 3 {
+			eval[any](p, `(globalThis.socket.close(), null)`)
+		}
+		time.Sleep(60 * time.Millisecond)
+	}
+	last := story.store.State().Seq
+	p.wait(fmt.Sprintf(`__viewer.state().lastSeq === %d && document.getElementById("badge").textContent === "LIVE"`, last))
+	told := eval[[]int64](p, `globalThis.told`)
+	for i, seq := range told {
+		if seq != first+int64(i) {
+			t.Fatalf("event %d came as number %d: %v", seq, i, told)
+		}
+	}
+	if len(told) != int(last-first+1) {
+		t.Errorf("%d events came of %d", len(told), last-first+1)
+	}
+	s.stop()
+	p.wait(`document.getElementById("badge").textContent === "STALE"`)
+	p.key("Home")
+	p.wait(`__viewer.state().turn === 0`)
+	p.shoot("stale")
+}
+
+func TestWhoLooksBackInALiveRunStaysThereUntilTheEndKey(t *testing.T) {
+	story := begin(t, 3)
+	p := browse(t, view(t, story.dir).url)
+	p.wait(`document.getElementById("badge").textContent === "LIVE"`)
+	p.key("ArrowLeft")
+	p.wait(`document.getElementById("badge").textContent === "REPLAY"`)
+	story.turn("you do not see this")
+	p.wait(`__viewer.state().turns === 4`)
+	if st := p.state(); st.Turn != 2 || st.Live {
+		t.Errorf("who looked at turn 2 is at turn %d", st.Turn)
+	}
+	p.key("End")
+	p.wait(`__viewer.state().drawnTurn === 4 && document.getElementById("badge").textContent === "LIVE"`)
+	story.turn("what was said last stays until somebody acts")
+	p.wait(`__viewer.state().drawnTurn === 5 && document.querySelector(".bubble[data-agent=a]")`)
+	p.shoot("live bubble")
+}

@@ -1,0 +1,228 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+func TestTheInspectorSaysWhatTheLogSays(t *testing.T) {
+	dir := play(t, "bazaar.toml")
+	p := browse(t, view(t, dir).url)
+	events := logOf(t, dir)
+	random := rand.New(rand.NewPCG(2, 2))
+	for range 20 {
+		ev := events[random.IntN(len(events))]
+		if ev.Kind != "action" {
+			continue
+		}
+		var act struct {
+			Name string         `json:"name"`
+			Args map[string]any `json:"args"`
+		}
+		if err := json.Unmarshal(ev.Data, &act); err != nil {
+			t.Fatal(err)
+		}
+		eval[any](p, fmt.Sprintf(`(__viewer.select(%s), __viewer.seek(%d), null)`, quote(ev.Agent), ev.Turn))
+		p.wait(fmt.Sprintf(`document.querySelector("#inspector h2").textContent === %s && [...document.querySelectorAll(".act")].some((a) => a.textContent.includes("event %d"))`,
+			quote(ev.Agent), ev.Seq))
+		got := eval[string](p, fmt.Sprintf(`[...document.querySelectorAll(".act")].find((a) => a.textContent.includes("event %d")).textContent`, ev.Seq))
+		if !strings.HasPrefix(got, act.Name+" event") {
+			t.Errorf("turn %d, %s: %q is not %q", ev.Turn, ev.Agent, got, act.Name)
+		}
+		for name, value := range act.Args {
+			if want := fmt.Sprintf("%q: %s", name, world.JSON(value)); !strings.Contains(got, want) {
+				t.Errorf("turn %d, %s: no %s in %q", ev.Turn, ev.Agent, want, got)
+			}
+		}
+	}
+	p.shoot("inspector")
+}
+
+func TestWhatAgentsWriteIsOnlyText(t *testing.T) {
+	story := begin(t, 3)
+	story.turn(hostile)
+	story.turn("")
+	story.end()
+	p := browse(t, view(t, story.dir).url)
+	eval[any](p, `(__viewer.select("a"), __viewer.seek(3), __viewer.settled().then(() => null))`)
+	p.wait(`document.querySelector("#inspector").textContent.includes("onerror") && document.querySelector("#drawer").textContent.includes("onerror")`)
+	for _, tab := range []string{"diff", "charts", "bookmarks", "events"} {
+		eval[any](p, `(document.querySelector("#drawerTab-`+tab+`").click(), null)`)
+	}
+	for _, tab := range []string{"transcript", "facts", "stats", "now"} {
+		eval[any](p, `(document.querySelector("#tab-`+tab+`").click(), null)`)
+	}
+	p.settle()
+	if eval[bool](p, `Boolean(globalThis.pwned || document.querySelector("body img, #inspector script, #drawer script"))`) {
+		t.Error("what an agent wrote has become a part of the page")
+	}
+	if text := eval[string](p, `document.body.textContent`); strings.ContainsRune(text, '\x1b') {
+		t.Error("an escape character is on the page")
+	} else if !strings.Contains(text, "魚は少ない 🐟") {
+		t.Error("letters are missing")
+	}
+	p.shoot("hostile")
+}
+
+func TestTheLogFindsWhatASearchOfTheFileFinds(t *testing.T) {
+	dir := play(t, "life.toml")
+	s := view(t, dir)
+	p := browse(t, s.url)
+	p.wait(`document.querySelectorAll("#drawer .event").length > 0`)
+	events := logOf(t, dir)
+	if sum := eval[string](p, `document.querySelector("#drawer [role=status]").textContent`); sum != fmt.Sprintf("%d events", len(events)) {
+		t.Errorf("%q for %d events", sum, len(events))
+	}
+	count := func(takes func(world.Event) bool) (n int) {
+		for _, ev := range events {
+			if takes(ev) {
+				n++
+			}
+		}
+		return n
+	}
+	filter := func(values map[string]string) string {
+		return `(async () => {
+			for (const [name, value] of Object.entries(` + string(world.JSON(values)) + `)) {
+				const node = document.querySelector("#drawer [aria-label='" + name + "']");
+				node.value = value;
+				node.dispatchEvent(new Event("input", {bubbles: true}));
+			}
+		})()`
+	}
+	for _, search := range []struct {
+		values map[string]string
+		takes  func(world.Event) bool
+	}{
+		{
+			map[string]string{"Agent in the log": "c", "Kind of event": "tile", "from turn": "5", "to turn": "9"},
+			func(ev world.Event) bool { return ev.Agent == "c" && ev.Kind == "tile" && ev.Turn >= 5 && ev.Turn <= 9 },
+		},
+		{
+			map[string]string{"Agent in the log": "", "Kind of event": "turn", "from turn": "", "to turn": "99"},
+			func(ev world.Event) bool { return ev.Kind == "turn" && ev.Turn <= 99 },
+		},
+	} {
+		eval[any](p, filter(search.values))
+		want := fmt.Sprintf("%d found", count(search.takes))
+		p.wait(`document.querySelector("#drawer [role=status]").textContent === ` + quote(want))
+	}
+	if rows := eval[int](p, `document.querySelectorAll("#drawer .event").length`); rows == 0 || rows > 200 {
+		t.Errorf("%d rows are in the page", rows)
+	}
+	// A click on a row goes to its event.
+	p.click("#drawer .event:nth-child(3)")
+	p.wait(`__viewer.state().event !== null`)
+	if st := p.state(); st.Turn != 2 && st.Turn != 3 {
+		t.Errorf("the third turn event led to turn %d", st.Turn)
+	}
+	p.shoot("log")
+}
+
+func TestALongLogScrollsToAnyOfItsEvents(t *testing.T) {
+	dir := play(t, "life.toml")
+	p := browse(t, view(t, dir).url)
+	p.wait(`document.querySelectorAll("#drawer .event").length > 0`)
+	last := len(logOf(t, dir))
+	eval[any](p, `(() => { const list = document.querySelector("#drawer .list"); list.scrollTop = list.scrollHeight; return null; })()`)
+	p.wait(fmt.Sprintf(`[...document.querySelectorAll("#drawer .event .number")].some((n) => n.textContent === "%d")`, last))
+	if rows := eval[int](p, `document.querySelectorAll("#drawer [role=option]").length`); rows > 200 {
+		t.Errorf("%d rows are in the page", rows)
+	}
+}
+
+func TestAConflictNamesWinnerLoserAndReason(t *testing.T) {
+	story := begin(t, 3)
+	for range 4 {
+		story.turn("mine")
+	}
+	story.end()
+	p := browse(t, view(t, story.dir).url)
+	p.key("x")
+	p.wait(`__viewer.state().turn === 3 && document.querySelector(".conflict")`)
+	text := eval[string](p, `document.querySelector(".conflict").textContent`)
+	for _, want := range []string{"won: b", "lost: c", "b has taken boats/0"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %q", want, text)
+		}
+	}
+	p.wait(`document.querySelector(".changes [data-path='boats/0'] .after")?.textContent === '"b"'`)
+	p.key("x")
+	p.wait(`__viewer.state().turn === 4`)
+	p.shoot("conflict")
+}
+
+func TestEachCommandIsInTheHelpAndThePalette(t *testing.T) {
+	p := browse(t, view(t, play(t, "fishery.toml")).url)
+	var ids, keys []string
+	for _, c := range eval[[]struct {
+		ID   string
+		Keys []string
+		Name string
+	}](p, `__viewer.commands()`) {
+		if c.Name == "" || slices.Contains(ids, c.ID) {
+			t.Errorf("command %q has no name, or is there twice", c.ID)
+		}
+		ids = append(ids, c.ID)
+		for _, key := range c.Keys {
+			if slices.Contains(keys, key) {
+				t.Errorf("two commands have the key %s", key)
+			}
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(ids)
+	for _, key := range []string{"?", "Ctrl+k"} {
+		if key == "?" {
+			p.key("?", shift...)
+		} else {
+			p.key("k", chromedp.ModifierCtrl)
+		}
+		p.wait(`document.querySelector("dialog[open]")`)
+		shown := eval[[]string](p, `[...document.querySelectorAll("dialog [data-command]")].map((n) => n.dataset.command)`)
+		slices.Sort(shown)
+		if !slices.Equal(shown, ids) {
+			t.Errorf("%s shows %v, not %v", key, shown, ids)
+		}
+		p.shoot("dialog " + key)
+		p.key("Escape")
+		p.wait(`!document.querySelector("dialog")`)
+	}
+	p.key("k", chromedp.ModifierCtrl)
+	p.wait(`document.activeElement.getAttribute("aria-label") === "Command"`)
+	p.do(chromedp.KeyEvent("turn 7\r"))
+	p.wait(`__viewer.state().turn === 7 && !document.querySelector("dialog")`)
+}
+
+func TestBookmarksStayAndGoAlongInALink(t *testing.T) {
+	s := view(t, play(t, "fishery.toml"))
+	p := browse(t, s.url+"#t=4&a=c")
+	if st := p.state(); st.Turn != 4 || st.Agent != "c" {
+		t.Fatalf("the link leads to turn %d, agent %q", st.Turn, st.Agent)
+	}
+	p.key("k")
+	p.click("#drawerTab-bookmarks")
+	p.click(".bookmarks input")
+	p.do(chromedp.KeyEvent("why, 10?"))
+	eval[any](p, `(__viewer.seek(9), null)`)
+	p.wait(`location.hash.includes("t=9")`)
+	p.do(chromedp.Navigate("about:blank"))
+	p.open(s.url)
+	p.click("#drawerTab-bookmarks")
+	p.wait(`document.querySelector(".bookmarks input").value === "why, 10?"`)
+	p.shoot("bookmarks")
+	eval[any](p, `(__viewer.cmd("share"), null)`)
+	link := eval[string](p, `document.querySelector("dialog input").value`)
+	eval[any](p, `(localStorage.clear(), null)`)
+	p.do(chromedp.Navigate("about:blank"))
+	p.open(link)
+	p.wait(`document.querySelector(".bookmarks input")?.value === "why, 10?"`)
+}
