@@ -97,7 +97,7 @@ func noNamespaces() error {
 }
 
 // cell makes an agent's folder that other users can get to.
-func cell(t *testing.T) Cell {
+func cell(t testing.TB) Cell {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err == nil {
