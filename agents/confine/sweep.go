@@ -21,19 +21,19 @@ const sweepPause = time.Millisecond
 // A control group has them all as well, and they can be killed at once there too.
 func sweep(alone bool, g *group, none <-chan struct{}) error {
 	for until := time.Now().Add(stopLimit); ; {
-		g.kill()
-		if alone && os.Getpid() == 1 {
-			_ = unix.Kill(-1, unix.SIGKILL) // there may be none
-		} else if err := killDescendants(); err != nil {
-			return err
-		}
 		select {
-		case <-none:
+		case <-none: // mostly at once; to look for processes takes long where there are many on the machine
 			return nil
 		case <-time.After(sweepPause):
 		}
 		if time.Now().After(until) {
 			return fmt.Errorf("processes are left after %v", stopLimit)
+		}
+		g.kill()
+		if alone && os.Getpid() == 1 {
+			_ = unix.Kill(-1, unix.SIGKILL) // there may be none
+		} else if err := killDescendants(); err != nil {
+			return err
 		}
 	}
 }
