@@ -108,6 +108,9 @@ func (r *runner) interviewee(dir, name string) (scenarios.Agent, error) {
 		return scenarios.Agent{}, fmt.Errorf("the manifest: %w", err)
 	}
 	r.seat(m.Agents)
+	for i := range r.Agents {
+		r.Agents[i].Hosts = nil // who is asked reaches nothing
+	}
 	r.offline = r.offline || m.Model == offlineModel
 	r.endpoint = m.Endpoint
 	if r.dir, err = filepath.Abs(dir); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/scenarios"
 )
 
 // calls is what an agent does in its shell to reach a page by HTTP, the same page without the proxy, by TLS, and a host that it may not.
@@ -31,6 +34,24 @@ while read -r line; do
 	id=${line#*\"id\":}
 	echo "{\"id\":${id%%,*},\"action\":\"fish\",\"args\":{\"tons\":1}}"
 done`
+
+func TestAScenarioWithHostsIsRefusedWhereAgentsHaveNoNetworkOfTheirOwn(t *testing.T) {
+	here := confine.Find(t.Context())
+	nowhere := confine.Boundary{Tried: here.Tried}
+	for i := range nowhere.Tried {
+		nowhere.Tried[i].Err = errors.New("not here")
+	}
+	r := newRunner()
+	r.setup, r.boundary = &setup{Scenario: &scenarios.Scenario{Agents: []scenarios.Agent{{Kind: scenarios.Exec}, {Kind: scenarios.Scripted, Hosts: []string{"a.org"}}}}}, nowhere
+	if err := r.allowHosts(); err != nil {
+		t.Errorf("without hosts: %v", err)
+	}
+	r.Agents[0].Hosts = []string{"a.org"}
+	var refused *failure
+	if err := r.allowHosts(); !errors.As(err, &refused) || refused.code != exitUsage || !strings.Contains(refused.hint, "namespaces: not here; run as root") {
+		t.Errorf("the error is %+v", err)
+	}
+}
 
 func TestAgentsReachTheHostsOfTheirScenarioAndNoOthers(t *testing.T) {
 	p := build(t)
