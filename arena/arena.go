@@ -39,6 +39,7 @@ type Episode struct {
 	Act      time.Duration     // clock of one act, where its phase has none of its own
 	Overtime time.Duration     // bank of each agent that has none of its own, for the whole episode, from which an act draws that takes longer
 	Time     time.Duration     // clock of the whole episode; it stands still while an operator holds the game
+	Hung     int               // acts in a row for which an agent is late without a sign of life, after which it has crashed; 0: any number
 	Starts   int               // how many agents may be starting at once
 	Paused   bool              // it is held when it has begun, or when it goes on live from a past
 	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
@@ -52,12 +53,16 @@ type Seat struct {
 	// Start starts the agent. Each act that is refused because nobody waits for it, being late, doubled, or of a process that was
 	// replaced, is told to fenced, at any time and from any goroutine.
 	Start func(ctx context.Context, fenced Fenced) (agents.Agent, error)
+	// Restart starts the agent again after a crash, and is told its reason; nil: Start does.
+	Restart func(ctx context.Context, fenced Fenced, why string) (agents.Agent, error)
 	// Meter returns what the agent has used of its model in the whole episode; nil: it has none.
 	Meter func() Metered
 	// Spent says why the agent's model does not answer it any more, because a budget is spent; empty: it does. nil: there is no budget.
 	Spent func() string
 	// Troubles returns what troubles there were with its model since it was called last; nil: it has none.
 	Troubles func() []Trouble
+	// Asks returns how often the agent has asked its model for something, and whether it waits for an answer now; nil: it has no model.
+	Asks     func() (times int64, waits bool)
 	Evidence *tamper.Evidence // of what it tries beside the game; nil: nobody watches it
 	Clocks   *Clocks          // nil: the agent has those of all
 	// View shows the agent a state besides its observation of it, before it gets that, without the facts at hidden paths; nil: it sees nothing else.

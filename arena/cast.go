@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
@@ -23,13 +24,17 @@ type cast struct {
 
 // A player is one agent of a cast.
 type player struct {
-	seat  Seat
-	ready chan struct{} // closed once agent or err is there
-	agent agents.Agent
-	now   agents.Immediate // agent, if it is one
-	err   error            // why it did not start
+	seat Seat
+	hung int // see Episode
 
-	usage agents.Usage
+	life  atomic.Pointer[lifetime]         // its agent, or the next one
+	begin func(before *lifetime) *lifetime // makes another one begin
+
+	usage   agents.Usage // of those that are closed
+	closing error        // what went wrong in closing them
+
+	action string // the last that it asked for
+	turn   int    // when it did
 
 	unseen error // why it could not be shown the state that it is asked about
 
@@ -75,10 +80,10 @@ func (p *player) draw(took, clock time.Duration) {
 	p.overtime = max(0, p.overtime-max(0, took-clock))
 }
 
-func newCast(seats []Seat, overtime time.Duration) *cast {
+func newCast(seats []Seat, overtime time.Duration, hung int) *cast {
 	c := &cast{byName: make(map[string]*player)}
 	for _, seat := range seats {
-		p := &player{seat: seat, ready: make(chan struct{}), bank: overtime}
+		p := &player{seat: seat, hung: hung, bank: overtime}
 		if seat.Clocks != nil {
 			p.bank = seat.Clocks.Overtime
 		}
@@ -89,35 +94,27 @@ func newCast(seats []Seat, overtime time.Duration) *cast {
 	return c
 }
 
-var errOut = errors.New("it is out already")
-
 // start brings the agents to life who still act in st, some at a time, in the background: each may act as soon as it is ready.
 func (c *cast) start(ctx context.Context, atOnce int, st world.State, fenced func(agent, action, reason string)) {
 	slots := make(chan struct{}, max(atOnce, 1))
 	for _, p := range c.players {
-		if status, err := statusOf(st, p.seat.Name); err == nil && status != StatusActive {
-			p.err = errOut
-			close(p.ready)
-			continue
+		p.begin = func(before *lifetime) *lifetime {
+			l := p.live(ctx, slots, func(action, reason string) { fenced(p.seat.Name, action, reason) }, before)
+			p.life.Store(l)
+			return l
 		}
-		go func() { // ends at the latest with ctx; close waits for it
-			defer close(p.ready)
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-				p.agent, p.err = p.seat.Start(ctx, func(action, reason string) { fenced(p.seat.Name, action, reason) })
-				p.now, _ = p.agent.(agents.Immediate)
-			case <-ctx.Done():
-				p.err = ctx.Err()
-			}
-		}()
+		if status, err := statusOf(st, p.seat.Name); err == nil && status != StatusActive {
+			p.life.Store(over(errOut))
+		} else {
+			p.begin(nil)
+		}
 	}
 }
 
 // wait returns when every agent has started, or has failed to.
 func (c *cast) wait() {
 	for _, p := range c.players {
-		<-p.ready
+		<-p.life.Load().ready
 	}
 }
 
@@ -128,7 +125,7 @@ func (c *cast) each(observations []world.Observation, acting *sync.WaitGroup, do
 	inLine := make([]*player, len(observations))
 	for i, obs := range observations {
 		p := c.byName[obs.Agent]
-		if p.isImmediate() {
+		if p.life.Load().isImmediate() {
 			inLine[i] = p
 		} else {
 			acting.Go(func() { do(i, p) })
@@ -141,32 +138,27 @@ func (c *cast) each(observations []world.Observation, acting *sync.WaitGroup, do
 	}
 }
 
-// isImmediate says whether the agent has started, and answers without waiting.
-func (p *player) isImmediate() bool {
-	select {
-	case <-p.ready:
-		return p.now != nil
-	default:
-		return false
-	}
-}
-
-// act lets the agent act. Its clock begins when the agent is ready. What the act takes beyond it is drawn from the agent's overtime.
+// act lets the agent act. Its clock begins when the agent is ready, unless that takes its time because it crashed. What the act takes beyond
+// the clock is drawn from the agent's overtime.
 func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observation) act {
-	<-p.ready
+	l := p.life.Load()
+	if l.crash != "" {
+		l = p.begin(l)
+	}
+	if !l.again {
+		<-l.ready
+	}
 	if ctx.Err() != nil {
 		return act{} // the episode is left: nobody shall think about it any more
-	}
-	if p.err != nil {
-		return act{agent: obs.Agent, kind: KindError, dead: true, proc: proc{Reason: "did not start: " + p.err.Error()}}
 	}
 	if p.unseen != nil {
 		return act{agent: obs.Agent, kind: KindError, proc: proc{Reason: p.unseen.Error()}}
 	}
 	left := p.overtimeLeft()
 	limit := clock + left
+	signs, _ := p.signs(l)
 	began := time.Now()
-	action, late, err := p.ask(ctx, limit, obs)
+	action, late, err := l.ask(ctx, limit, obs)
 	took := time.Since(began)
 	a := judge(action, err)
 	if late || err == nil && took > limit {
@@ -177,25 +169,40 @@ func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observa
 		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
 	}
 	if why := p.spent(); why != "" && a.kind != KindAction {
+		a.dead = a.kind == KindCrash
 		a.kind, a.proc.Reason = KindBudget, why
 	}
 	p.draw(took, clock)
 	p.troubled(&a)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
-	return a
+	return p.remember(l, a, signs, obs.Turn)
 }
 
-// ask asks the agent for an action, and says whether it was called off because it was late.
-func (p *player) ask(ctx context.Context, limit time.Duration, obs world.Observation) (action world.Action, late bool, err error) {
-	if p.now != nil {
-		action, err = p.now.ActNow(obs)
-		return action, false, err
+// remember takes down what came of an act in a lifetime, before which there were so many signs of it. If the agent hangs, that is a crash.
+func (p *player) remember(l *lifetime, a act, signs int64, turn int) act {
+	switch {
+	case a.kind != KindTimeout:
+		l.silent = 0
+	case p.hangs(l, signs):
+		dead := l.vital.Kill(fmt.Sprintf("hung: late %d times in a row, without a sign of life", l.silent))
+		late := a.proc
+		a = crashed(dead, dead)
+		a.agent, a.proc.WallMS, a.proc.Troubles = p.seat.Name, late.WallMS, late.Troubles
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	action, err = p.agent.Act(ctx, obs)
-	return action, errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil, err // and not a deadline of the agent's own
+	if l.again && !l.acted && l.isReady() && l.err == nil {
+		l.acted, a.proc.Started = true, &Started{MS: l.took.Milliseconds()}
+	}
+	switch a.kind {
+	case KindAction:
+		p.action, p.turn = a.action.Name, turn
+	case KindCrash:
+		l.end(a)
+		if a.proc.Crash != nil {
+			a.proc.Crash.LastAction, a.proc.Crash.LastTurn = p.action, p.turn
+		}
+	}
+	return a
 }
 
 // judge tells an action from all that can come in its place.
@@ -207,11 +214,15 @@ func judge(action world.Action, err error) act {
 		return act{kind: KindAction, action: action}
 	}
 	var dead *agents.DeadError
+	var unstarted unstartedError
 	switch {
 	case errors.Is(err, agents.ErrNoAction):
 		return act{kind: KindInvalid, proc: proc{Reason: err.Error()}}
+	case errors.As(err, &unstarted):
+		_ = errors.As(err, &dead) // it may have begun
+		return crashed(err, dead)
 	case errors.As(err, &dead):
-		return act{kind: KindError, dead: true, proc: proc{Reason: dead.Error(), Detail: dead.Detail, Breach: dead.Ending.Breach}}
+		return crashed(dead, dead)
 	default:
 		return act{kind: KindError, proc: proc{Reason: err.Error()}}
 	}
@@ -246,14 +257,10 @@ func (c *cast) close() error {
 	var closing sync.WaitGroup
 	for i, p := range c.players {
 		closing.Go(func() {
-			<-p.ready
-			if p.err != nil {
-				return // there is no agent, even if there is a pointer to one
-			}
-			var err error
-			if p.usage, err = p.agent.Close(); err != nil {
-				errs[i] = fmt.Errorf("close %s: %w", p.seat.Name, err)
-			}
+			l := p.life.Load()
+			<-l.ready
+			p.bury(l)
+			errs[i] = p.closing
 		})
 	}
 	closing.Wait()

@@ -57,6 +57,9 @@ func (c *chaos) play(seed uint64, name string, fenced Fenced) *actor {
 		if random.IntN(15) == 0 {
 			fenced("fish", "late")
 		}
+		if c.Restart.Max > 0 && random.IntN(5) == 0 {
+			return world.Action{}, &agents.DeadError{Reason: "killed"}
+		}
 		if bad {
 			switch random.IntN(12) {
 			case 0:
@@ -171,6 +174,9 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	any := []Consequence{ConsequencePass, ConsequenceDefault, ConsequencePass, ConsequenceDefault, ConsequenceOut}
 	c.Consequences = Consequences{Timeout: one(any...), Invalid: one(any...), Error: one(any...)}
 	c.Default = ask(1)
+	if c.random.IntN(2) == 0 {
+		c.Restart = Restart{Max: 1 + c.random.IntN(4), Window: 1 + c.random.IntN(6), Backoff: c.random.IntN(3), MaxBackoff: 4}
+	}
 	c.Seed = seed
 	c.Turns = 2 + c.random.IntN(5)
 	c.Act = 10 * time.Millisecond
@@ -197,8 +203,13 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 func (c *chaos) sitAll(seed uint64) {
 	for _, name := range five {
 		c.actors[name] = nil
+		started := uint64(0)
 		c.Seats[slices.Index(five, name)].Start = func(_ context.Context, fenced Fenced) (agents.Agent, error) {
-			return c.play(seed, name, fenced), nil
+			started++
+			if started > 1 && seed%5 == 0 && started%3 == 0 {
+				return nil, errors.New("no room")
+			}
+			return c.play(seed+started<<32, name, fenced), nil
 		}
 	}
 }

@@ -16,6 +16,9 @@ type Tally struct {
 	Timeouts int `json:"timeouts"` // times it was late
 	Invalids int `json:"invalids"` // times it did nothing that could be an action
 	Errors   int `json:"errors"`   // times it could not act
+	Crashes  int `json:"crashes"`  // times its process was gone, or did not start
+	Restarts int `json:"restarts"` // times it was started again after that, and acted
+	Backoffs int `json:"backoffs"` // times it was not asked, because it was to be started again later
 	Budgets  int `json:"budgets"`  // times it could not act because a budget was spent
 	Defaults int `json:"defaults"` // times the default action was done in its place; no action of its own
 	Messages int `json:"messages"` // of its actions, how many said something to others
@@ -33,6 +36,9 @@ func (t *Tally) count(ev world.Event) {
 	var p proc
 	if len(ev.Proc) > 0 && json.Unmarshal(ev.Proc, &p) == nil {
 		t.WallMS = math.Round((t.WallMS+p.WallMS)*1000) / 1000
+		if p.Started != nil {
+			t.Restarts++
+		}
 		for _, trouble := range p.Troubles {
 			t.Troubles += trouble.Times
 		}
@@ -66,6 +72,10 @@ func (t *Tally) count(ev world.Event) {
 		t.Invalids++
 	case KindError:
 		t.Errors++
+	case KindCrash:
+		t.Crashes++
+	case KindBackoff:
+		t.Backoffs++
 	case KindBudget:
 		t.Budgets++
 	}
@@ -76,7 +86,7 @@ func standsIn(ev world.Event) (now, tells bool) {
 	switch ev.Kind {
 	case KindAction:
 		return false, true
-	case KindTimeout, KindInvalid, KindError, KindBudget:
+	case KindTimeout, KindInvalid, KindError, KindCrash, KindBackoff, KindBudget:
 		var data struct {
 			Consequence Consequence `json:"consequence"`
 		}

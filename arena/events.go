@@ -20,8 +20,10 @@ const (
 	KindAction  = "action"  // an agent asked for something; data: {"name": action, "args": {...}}, and "saw" as below
 	KindTimeout = "timeout" // an agent did not act in time; data: {"consequence": c}, and if c is "default" what it does, as above
 	KindInvalid = "invalid" // an agent did nothing, or what it did was refused and more than a pass follows; data as above
-	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail", "breach"}
-	KindBudget  = "budget"  // an agent could not act, for a budget was spent; data and process facts as above
+	KindError   = "error"   // an agent could not act; data as above, and why in the process facts: {"reason", "detail"}
+	KindCrash   = "crash"   // an agent's process is gone, or did not start; data as above, and in the process facts why and how, see [Crash]
+	KindBackoff = "backoff" // an agent is not asked, for it is to be started again after a crash, see [Restart]; data as above
+	KindBudget  = "budget"  // an agent could not act, for a budget was spent; data and process facts as those of an error
 	KindMessage = "message" // an agent said something; data: {"text": text, "to": [names], or none for everybody}
 	KindEnd     = "end"     // the last event; data: {"status": "terminated" or "truncated", "reason": text}
 )
@@ -73,11 +75,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 	for _, a := range acts {
 		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: cut(appendAction(text, a.action))}, a.action
 		if a.kind != KindAction {
-			follows := g.follows(a.kind, s.phase)
-			if a.dead && follows != ConsequenceEnd {
-				follows = ConsequenceOut
-			}
-			ev, action = g.consequence(a.kind, a.agent, follows)
+			ev, action = g.instead(st, a, s.phase)
 		}
 		ev.Proc = cut(a.proc.appendTo(text))
 		mark(&ev, st, waiting, a)
@@ -100,6 +98,18 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 		countStep(st, &events[0])
 	}
 	return events, nil
+}
+
+// instead is the event of an agent that did not act as it should, and what it does instead.
+func (g *Game) instead(st world.State, a act, phase *Phase) (world.Event, world.Action) {
+	if a.kind == KindCrash {
+		return g.crash(st, a.agent, phase)
+	}
+	follows := g.follows(a.kind, phase)
+	if a.dead && follows != ConsequenceEnd {
+		follows = ConsequenceOut
+	}
+	return g.consequence(a.kind, a.agent, follows)
 }
 
 // mark makes an act's event say that the agent has had its messages, if it has answered, and which state it saw, if that is not the one of its
@@ -171,8 +181,8 @@ func follow(rules world.Rules, st world.State, actions []world.Action) ([]world.
 func own(events []world.Event) error {
 	for _, ev := range events {
 		switch ev.Kind {
-		case world.KindTurn, KindStart, KindPhase, KindAction, KindTimeout, KindInvalid, KindError, KindBudget, KindMessage, KindEnd,
-			KindOperator, KindHeld, KindResume, KindBranch, KindFenced, KindTamper:
+		case world.KindTurn, KindStart, KindPhase, KindAction, KindTimeout, KindInvalid, KindError, KindCrash, KindBackoff, KindBudget,
+			KindMessage, KindEnd, KindOperator, KindHeld, KindResume, KindBranch, KindFenced, KindTamper:
 			return fmt.Errorf("the rules made an event %q, which is not theirs to make: give it another kind", ev.Kind)
 		}
 	}
@@ -208,7 +218,7 @@ func (g *Game) consequence(kind, agent string, follows Consequence) (world.Event
 
 // appendTo appends what an event says of the process to b; most often that is nothing but times.
 func (p proc) appendTo(b []byte) []byte {
-	if p.Reason != "" || p.Detail != "" || p.Troubles != nil {
+	if p.Reason != "" || p.Detail != "" || p.Troubles != nil || p.Crash != nil || p.Started != nil {
 		return append(b, world.JSON(p)...)
 	}
 	b = append(b, '{')

@@ -20,7 +20,7 @@ const (
 	ConsequenceEnd     Consequence = "end"     // nor does anybody else: the episode is truncated; only of a budget that is spent
 )
 
-// Consequences says what follows from which misbehaviour. Whoever is dead is out in any case.
+// Consequences says what follows from which misbehaviour. An Error is a crash as well, after which the agent is started again.
 type Consequences struct {
 	Timeout Consequence
 	Invalid Consequence
@@ -34,7 +34,7 @@ func (c Consequences) of(kind string) Consequence {
 		return c.Timeout
 	case KindInvalid:
 		return c.Invalid
-	case KindError:
+	case KindError, KindCrash, KindBackoff:
 		return c.Error
 	case KindBudget:
 		return c.Budget
@@ -54,6 +54,7 @@ type Game struct {
 	Turns        int      // the episode is truncated after so many turns
 	Talk         Talk
 	Consequences Consequences
+	Restart      Restart
 	Default      world.Action // of everybody, where a consequence asks for it; it is nobody's in particular
 }
 
@@ -61,7 +62,7 @@ type Game struct {
 type act struct {
 	agent  string
 	action world.Action // what it asked for, if kind is KindAction
-	kind   string       // KindAction, KindTimeout, KindInvalid, KindError or KindBudget
+	kind   string       // KindAction, KindTimeout, KindInvalid, KindError, KindCrash, KindBudget or KindBackoff
 	dead   bool         // it never acts again, whatever is declared
 	saw    int64        // number of the last event of the state that it was shown
 	proc   proc         // facts of the process
@@ -76,6 +77,8 @@ type proc struct {
 
 	Troubles []Trouble      `json:"troubles,omitempty"` // with its model
 	Breach   *agents.Breach `json:"breach,omitempty"`   // the limit of its resources that it was ended for
+	Crash    *Crash         `json:"crash,omitempty"`    // of a process that is gone
+	Started  *Started       `json:"started,omitempty"`  // it is the first act of a process that was started after a crash
 }
 
 // took returns the time that an act took.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +38,7 @@ type livePlayers struct {
 
 func newLivePlayers(e *Episode, ctx context.Context, leave context.CancelCauseFunc) *livePlayers {
 	return &livePlayers{
-		Episode: e, ctx: ctx, leave: leave, cast: newCast(e.Seats, e.Overtime), refused: make(map[string]string), turn: -1,
+		Episode: e, ctx: ctx, leave: leave, cast: newCast(e.Seats, e.Overtime, e.Hung), refused: make(map[string]string), turn: -1,
 		clock: clock{limit: e.Time, up: func() { leave(errOver) }},
 		busy:  make(map[string]bool), arrivals: make(chan act, len(e.Seats)),
 		watched: slices.DeleteFunc(slices.Clone(e.Seats), func(s Seat) bool { return s.Evidence == nil }),
@@ -56,9 +57,7 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	}
 	acts := make([]act, len(observations))
 	var acting sync.WaitGroup
-	p.cast.each(observations, &acting, func(i int, player *player) {
-		acts[i] = player.act(p.ctx, player.clock(clock), observations[i])
-	})
+	p.cast.each(observations, &acting, func(i int, player *player) { acts[i] = p.ask(st, player, clock, observations[i]) })
 	acting.Wait()
 	if p.ctx.Err() != nil {
 		return nil, p.whyLeft()
@@ -82,13 +81,16 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 	}
 	var shown []world.Observation
 	for _, obs := range observations {
-		if !p.busy[obs.Agent] {
+		if !p.busy[obs.Agent] && !p.sitsOut(st, obs.Agent) {
 			p.busy[obs.Agent] = true
 			shown = append(shown, p.told(st, obs))
 		}
 	}
+	if len(shown) == 0 && !slices.Contains(slices.Collect(maps.Values(p.busy)), true) { // all that are left sit out
+		return act{agent: observations[0].Agent, kind: KindBackoff, saw: st.Seq}, nil
+	}
 	p.cast.each(shown, &p.acting, func(i int, player *player) {
-		a := player.act(p.ctx, player.clock(p.Act), shown[i])
+		a := p.ask(st, player, p.Act, shown[i])
 		a.saw = st.Seq
 		p.arrivals <- a // there is room for each agent's one act
 	})
@@ -210,8 +212,19 @@ func (p *livePlayers) announce(st world.State) {
 	}
 }
 
-// told returns an observation of a state, which its agent can see now, with what it has not been told yet.
+// ask returns what an agent does that is shown an observation of a state, if it is asked. The clock of all is ofAll.
+func (p *livePlayers) ask(st world.State, player *player, ofAll time.Duration, obs world.Observation) act {
+	if p.sitsOut(st, obs.Agent) {
+		return act{agent: obs.Agent, kind: KindBackoff}
+	}
+	return player.act(p.ctx, player.clock(ofAll), obs)
+}
+
+// told returns an observation of a state, which its agent can see now, with what it has not been told yet, if it is asked.
 func (p *livePlayers) told(st world.State, obs world.Observation) world.Observation {
+	if p.sitsOut(st, obs.Agent) {
+		return obs
+	}
 	p.reveal(st, p.cast.byName[obs.Agent])
 	obs.Refused = p.refused[obs.Agent]
 	delete(p.refused, obs.Agent)
@@ -262,7 +275,7 @@ func (p *livePlayers) explain(ev world.Event) {
 		var data struct{ Reason string }
 		_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
 		p.refused[ev.Agent] = data.Reason
-	case KindTimeout, KindInvalid, KindError, KindBudget:
+	case KindTimeout, KindInvalid, KindError, KindCrash, KindBudget:
 		var data struct{ Consequence Consequence }
 		var why proc
 		_ = json.Unmarshal(ev.Data, &data)

@@ -192,7 +192,7 @@ func TestTheDeadAreAlwaysOut(t *testing.T) {
 		}))
 		out := s.run()
 		checkStatuses(t, out, map[string]Status{"b": StatusError})
-		dead := of(s.events(), KindError, "b")
+		dead := of(s.events(), KindCrash, "b")
 		if len(dead) != 1 || dead[0].Turn != 2 || string(dead[0].Data) != `{"consequence":"out"}` {
 			t.Fatalf("the events are %s", world.JSON(dead))
 		}
@@ -215,6 +215,7 @@ func TestAnAgentThatDoesNotStartIsOutAndNotClosed(t *testing.T) {
 	}{
 		{"no agent", nil},
 		{"an agent that is a nil pointer", (*actor)(nil)},
+		{"an agent with a process that is a nil pointer", (*mute)(nil)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -224,7 +225,7 @@ func TestAnAgentThatDoesNotStartIsOutAndNotClosed(t *testing.T) {
 				})
 				out := s.run()
 				checkStatuses(t, out, map[string]Status{"d": StatusError})
-				failed := of(s.events(), KindError, "d")
+				failed := of(s.events(), KindCrash, "d")
 				if len(failed) != 1 || failed[0].Turn != 0 || reasonOf(t, failed[0]) != "did not start: no such executable" {
 					t.Errorf("the events are %s", world.JSON(failed))
 				}

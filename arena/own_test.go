@@ -28,7 +28,7 @@ func TestRulesCannotMakeTheEventsOfTheArena(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{
-		world.KindTurn, KindStart, KindPhase, KindAction, KindTimeout, KindInvalid, KindError, KindBudget, KindMessage, KindEnd,
+		world.KindTurn, KindStart, KindPhase, KindAction, KindTimeout, KindInvalid, KindError, KindCrash, KindBackoff, KindBudget, KindMessage, KindEnd,
 		KindOperator, KindHeld, KindResume, KindBranch, KindFenced, KindTamper,
 	} {
 		want := `an event "` + kind + `", which is not theirs to make`

@@ -190,13 +190,20 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 	p.live.announce(st)
 	p.live.cast.wait()
 	for _, obs := range observations {
-		if _, thinks := p.thinking[obs.Agent]; !thinks && !p.live.cast.byName[obs.Agent].seat.Recorded {
+		if _, thinks := p.thinking[obs.Agent]; !thinks && !p.live.cast.byName[obs.Agent].seat.Recorded && !p.live.sitsOut(st, obs.Agent) {
 			p.thinking[obs.Agent] = p.think(st, p.live.told(st, obs))
 		}
 	}
 	player := p.live.cast.byName[then.agent]
 	player.draw(then.took(), player.clock(p.live.Act))
 	thought, asked := p.thinking[then.agent]
+	if asked && then.kind == KindCrash {
+		defer time.AfterFunc(player.crashing(then), thought.quit).Stop()
+		<-thought.done
+		delete(p.thinking, then.agent)
+		player.life.Load().end(then)
+		return then, nil
+	}
 	if !asked || then.dead {
 		return then, nil
 	}
@@ -240,17 +247,35 @@ func (p *pastPlayers) again(ofAll time.Duration, then act, obs world.Observation
 	player := p.live.cast.byName[obs.Agent]
 	clock := player.clock(ofAll)
 	defer player.draw(then.took(), clock)
-	if player.seat.Recorded || then.dead {
+	if player.seat.Recorded || then.dead || then.kind == KindBackoff {
 		return then, nil
 	}
-	<-player.ready
+	<-player.life.Load().ready
 	ctx := p.live.ctx
+	if then.kind == KindCrash {
+		if within := player.crashing(then); within > 0 {
+			ctx, cancel := context.WithTimeout(ctx, within)
+			defer cancel()
+			player.act(ctx, within, obs)
+		}
+		player.life.Load().end(then)
+		return then, nil
+	}
 	if then.kind == KindTimeout {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, then.took())
 		defer cancel()
 	}
 	return then.repeatedBy(obs.Turn, player.act(ctx, clock+slack, obs))
+}
+
+// crashing returns how long an agent gets to crash again as it did then, before it is ended. One with a model may not ask it for what it had no
+// answer to then, so it gets no time.
+func (p *player) crashing(then act) time.Duration {
+	if p.seat.Asks != nil {
+		return 0
+	}
+	return then.took() + 5*time.Second
 }
 
 // repeatedBy returns an act with the facts of the process that has done it again. It is a [*DepartedError] if it has not. What kept it from

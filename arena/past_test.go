@@ -16,35 +16,50 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// echo is the agent that does again what the agent of its name did in a log. It is late when that was late.
-func echo(events []world.Event, name string) *actor {
-	var mu sync.Mutex
-	var acts []world.Event
+// echoes returns for each of its lives the agent that does again what the agent of its name did in a log. It is late when that was late, and
+// crashes when that did.
+func echoes(events []world.Event, name string) func() *actor {
+	lives := [][]world.Event{nil} // what it did in each
 	for _, ev := range events {
-		if ev.Agent == name && IsAct(ev) {
-			acts = append(acts, ev)
+		last := len(lives) - 1
+		switch {
+		case ev.Agent != name || !IsAct(ev) || ev.Kind == KindBackoff:
+		case ev.Kind != KindCrash:
+			lives[last] = append(lives[last], ev)
+		default:
+			lives = append(lives, nil)
 		}
 	}
-	return does(func(ctx context.Context, _ world.Observation) (world.Action, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(acts) == 0 {
-			return sleeps(ctx)
+	var mu sync.Mutex
+	return func() *actor {
+		acts, crashes := &lives[0], len(lives) > 1
+		if crashes {
+			lives = lives[1:]
 		}
-		a, err := actOf(acts[0], 0)
-		acts = acts[1:]
-		switch {
-		case err != nil:
-			return world.Action{}, err
-		case a.kind == KindTimeout:
-			return sleeps(ctx)
-		case a.kind == KindInvalid:
-			return world.Action{}, agents.ErrNoAction
-		case a.kind == KindError:
-			return world.Action{}, errors.New("once more out of ink")
-		}
-		return a.action, nil
-	})
+		return does(func(ctx context.Context, _ world.Observation) (world.Action, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(*acts) == 0 && crashes {
+				return world.Action{}, killed()
+			}
+			if len(*acts) == 0 {
+				return sleeps(ctx)
+			}
+			a, err := actOf((*acts)[0], 0)
+			*acts = (*acts)[1:]
+			switch {
+			case err != nil:
+				return world.Action{}, err
+			case a.kind == KindTimeout:
+				return sleeps(ctx)
+			case a.kind == KindInvalid:
+				return world.Action{}, agents.ErrNoAction
+			case a.kind == KindError:
+				return world.Action{}, errors.New("once more out of ink")
+			}
+			return a.action, nil
+		})
+	}
 }
 
 // again returns a stage on which the episode in a folder is played again, to its end, by agents that do again what they did, or that are not
@@ -55,7 +70,7 @@ func again(t *testing.T, dir string, game Game, recorded bool) *stage {
 	s.Game, s.Past = game, &Past{Dir: dir, Turns: -1}
 	events := readEvents(t, dir)
 	for i, name := range five {
-		s.sit(name, echo(events, name))
+		s.anew(name, echoes(events, name))
 		s.Seats[i].Recorded = recorded
 	}
 	return s
@@ -91,7 +106,7 @@ func TestWhateverHappenedToAGameItHappensAgain(t *testing.T) {
 					t.Errorf("it ends %v, and again %v", out.End, got.End)
 				}
 				sameLog(t, s.events(), c.events())
-				for _, a := range s.actors {
+				for _, a := range s.lives {
 					if recorded && len(a.seen) > 0 {
 						t.Errorf("who is recorded is asked")
 					}
@@ -125,8 +140,9 @@ func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
 	b.Paused = b.random.IntN(2) == 0
 	b.sitAll(seed)
 	for i, name := range five {
-		past, now := echo(events, name), b.Seats[i].Start
+		lives, now := echoes(events, name), b.Seats[i].Start
 		b.Seats[i].Start = func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
+			past := lives()
 			live, err := now(ctx, fenced)
 			return does(func(ctx context.Context, obs world.Observation) (world.Action, error) {
 				if obs.Turn < turn {

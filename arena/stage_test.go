@@ -97,6 +97,9 @@ type stage struct {
 	t      *testing.T
 	dir    string
 	actors map[string]*actor
+
+	mu    sync.Mutex
+	lives []*actor // those that were started by anew
 }
 
 // A guarded lake is one whose rules count their steps, and hold only as long as there are so many tons in it.
@@ -180,6 +183,19 @@ func (s *stage) starts(name string, start func(context.Context, Fenced) (agents.
 	}
 }
 
+// anew gives a seat to an actor, and after each crash to another one.
+func (s *stage) anew(name string, next func() *actor) {
+	s.actors[name] = does(nil)
+	s.Seats[slices.Index(five, name)].Start = func(context.Context, Fenced) (agents.Agent, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		a := next()
+		a.started++
+		s.lives = append(s.lives, a)
+		return a, nil
+	}
+}
+
 // run plays the episode, which must not fail, and checks that every actor was treated as [agents.Agent] promises.
 func (s *stage) run() Outcome {
 	s.t.Helper()
@@ -201,6 +217,11 @@ func (s *stage) checkActors() {
 	for _, name := range s.Agents {
 		if a := s.actors[name]; a.closed != a.started || a.started > 1 || len(a.faults) > 0 {
 			s.t.Errorf("%s was started %d times and closed %d times; %q", name, a.started, a.closed, a.faults)
+		}
+	}
+	for i, a := range s.lives {
+		if a.closed != 1 || len(a.faults) > 0 {
+			s.t.Errorf("life %d was closed %d times; %q", i, a.closed, a.faults)
 		}
 	}
 }

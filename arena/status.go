@@ -14,8 +14,10 @@ const (
 	StatusDone    Status = "done"    // the episode is over and it was there to its end
 	StatusTimeout Status = "timeout" // out: it was late
 	StatusInvalid Status = "invalid" // out: it did nothing, or nothing legal
-	StatusError   Status = "error"   // out: it crashed, or could not act
+	StatusError   Status = "error"   // out: it could not act, or crashed
 	StatusBudget  Status = "budget"  // out: a budget was spent, so its model did not answer any more
+
+	StatusQuarantined Status = "quarantined" // out: it crashed again and again
 )
 
 func statusPath(agent string) string { return world.StatusFact + "/" + agent }
@@ -31,7 +33,9 @@ func statusOf(st world.State, agent string) (Status, error) {
 
 // statusOfKind returns the status of an agent that is out after an event of that kind.
 func statusOfKind(kind string) Status {
-	return map[string]Status{KindTimeout: StatusTimeout, KindInvalid: StatusInvalid, KindError: StatusError, KindBudget: StatusBudget}[kind]
+	return map[string]Status{
+		KindTimeout: StatusTimeout, KindInvalid: StatusInvalid, KindError: StatusError, KindCrash: StatusError, KindBudget: StatusBudget,
+	}[kind]
 }
 
 // Standing returns where an agent stands in a state: its status and its reward so far.

@@ -253,6 +253,9 @@ func (r *recordedPlayers) actAt(i int, agent string) (act, error) {
 	if err == nil && (a.saw < 0 || a.saw > r.state.Seq) {
 		err = fmt.Errorf("it saw event %d", a.saw)
 	}
+	if sits := r.game.sitsOut(r.state, agent); err == nil && sits != (a.kind == KindBackoff) {
+		err = fmt.Errorf("it is a %s event, and after its crashes the agent is asked from turn %d on", a.kind, crashesOf(r.state, agent).Again)
+	}
 	if err != nil {
 		return a, r.mistake(r.unmatched[i].Seq, "what %s did: %v", agent, err)
 	}
@@ -261,7 +264,7 @@ func (r *recordedPlayers) actAt(i int, agent string) (act, error) {
 
 // IsAct says whether an event tells what an agent did when it was its turn, be it nothing.
 func IsAct(ev world.Event) bool {
-	return slices.Contains([]string{KindAction, KindTimeout, KindInvalid, KindError, KindBudget}, ev.Kind) && len(ev.Proc) > 0
+	return slices.Contains([]string{KindAction, KindTimeout, KindInvalid, KindError, KindCrash, KindBackoff, KindBudget}, ev.Kind) && len(ev.Proc) > 0
 }
 
 // actOf reads an act from its event, whose agent saw the state after the event seq if it does not say otherwise.
@@ -282,7 +285,7 @@ func actOf(ev world.Event, seq int64) (act, error) {
 	switch ev.Kind {
 	case KindAction:
 		a.action = world.Action{Agent: ev.Agent, Name: data.Name, Args: data.Args}
-	case KindTimeout, KindInvalid, KindError, KindBudget:
+	case KindTimeout, KindInvalid, KindError, KindCrash, KindBackoff, KindBudget:
 		a.dead = (ev.Kind == KindError || ev.Kind == KindBudget) && data.Consequence == ConsequenceOut // all else is for the game to say
 	default:
 		return a, fmt.Errorf("a %s event is no act", ev.Kind)

@@ -18,7 +18,7 @@ func (s *Scenario) contradictions() Errors {
 	}
 	return slices.Concat(
 		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.cramped(), s.thoughtless(),
-		s.unphased(), s.unrotated(), s.undefaulted(), s.unplayed(), s.unlayered())
+		s.unphased(), s.unrotated(), s.unrestarted(), s.undefaulted(), s.unplayed(), s.unlayered())
 }
 
 // unlayered returns a mistake for each layer of the look that is not of one kind.
@@ -233,6 +233,21 @@ func (s *Scenario) unrotated() Errors {
 		return nil
 	}
 	return Errors{s.Error("rotate", "rotate is for a sequential schedule, and there is none", `write schedule = "sequential"`)}
+}
+
+// unrestarted returns a mistake for each value that does not go together with that agents are started again.
+func (s *Scenario) unrestarted() (errs Errors) {
+	if s.Restart.Max == 0 {
+		return nil
+	}
+	if s.Limits.OnError == Out {
+		errs = append(errs, s.Error("limits.on_error", "who crashes is out, and nobody is left to be started again by [restart]", `write on_error = "pass", or leave [restart] out`))
+	}
+	if s.Restart.MaxBackoff < s.Restart.Backoff {
+		msg := fmt.Sprintf("restart.max_backoff, %d, is less than restart.backoff, %d", s.Restart.MaxBackoff, s.Restart.Backoff)
+		errs = append(errs, s.Error("restart.max_backoff", msg, "it is the most that it may become"))
+	}
+	return errs
 }
 
 // undefaulted returns a mistake for each consequence that asks for a default action when there is none.

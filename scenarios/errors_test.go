@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, hosts, view, rules, upstream, prices, budget, limits, messages, phases, look, offline and agents`},
+		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, hosts, view, rules, upstream, prices, budget, limits, restart, messages, phases, look, offline and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -90,6 +90,12 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "limits.agent.disk = \"big\"\n", `x.toml:3:21: limits.agent.disk must be a size, not "big"|write it like "512MiB", "2GiB" or "500MB"`},
 		{head + "limits.agent.cpu = \"1ms\"\n", `x.toml:3:20: limits.agent.cpu must be 0s or at least 1s, not 1ms|the default is 0s`},
 		{head + "[limits]\nmemory = \"2GiB\"\n", `x.toml:4:1: unknown key "memory"|it is a key of [limits.agent]`},
+		{head + "[restart]\nwindow = 0\n", `x.toml:4:10: restart.window must be at least 1, not 0|the default is 10`},
+		{
+			head + "[limits]\non_error = \"out\"\n[restart]\nbackoff = 9\n",
+			"x.toml:4:12: who crashes is out, and nobody is left to be started again by [restart]|write on_error = \"pass\", or leave [restart] out\n" +
+				"x.toml:5:1: restart.max_backoff, 8, is less than restart.backoff, 9|it is the most that it may become",
+		},
 		{
 			head + "[limits]\non_timeout = \"default\"\non_error = \"default\"\n",
 			"x.toml:4:14: limits.on_timeout asks for a default action, and there is none|" + defaultHint +

@@ -35,7 +35,7 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 	if s.Name != "fishery" || s.Rules.Name != "fishery" || s.Seed != 1 || s.Schedule != Parallel {
 		t.Errorf("got name %q, rules %q, seed %d, schedule %q", s.Name, s.Rules.Name, s.Seed, s.Schedule)
 	}
-	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass, OnBudget: Out, Agent: resources()}
+	want := Limits{Turns: 20, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: Pass, OnInvalid: Pass, OnError: Pass, Hung: 3, OnBudget: Out, Agent: resources()}
 	if !reflect.DeepEqual(s.Limits, want) {
 		t.Errorf("the limits are %+v, want %+v", s.Limits, want)
 	}
@@ -98,7 +98,7 @@ func TestWhatAScenarioDoesNotSayHasADefault(t *testing.T) {
 	s.doc, s.Source = nil, nil
 	want := &Scenario{
 		Name: "my-lake", Schedule: "parallel", Rules: Rules{Name: "fishery"},
-		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass", OnBudget: "out", Agent: resources()},
+		Limits: Limits{Turns: 1000, Time: time.Hour, Act: 2 * time.Minute, OnTimeout: "pass", OnInvalid: "pass", OnError: "pass", Hung: 3, OnBudget: "out", Agent: resources()},
 		Agents: []Agent{{Name: "a", Kind: "claude", Limits: OwnResources(resources())}},
 		File:   "some/where/my-lake.toml",
 	}

@@ -32,6 +32,7 @@ type Scenario struct {
 	Prices   string    `toml:"prices" doc:"A file beside the scenario that says what models cost, in the form that vitrine prices prints; by default that one."`
 	Budget   RunBudget `toml:"budget" doc:"What the models of all agents together may use at most."`
 	Limits   Limits    `toml:"limits" doc:"Hard bounds, and what happens to an agent that does not keep to them."`
+	Restart  Restart   `toml:"restart" optional:"true" doc:"Starts agents again whose processes have crashed; without this table they are out."`
 	Messages Messages  `toml:"messages" optional:"true" doc:"Lets agents talk to each other by the action \"say\"; without this table they cannot."`
 	Phases   []Phase   `toml:"phases" max:"100" doc:"Parts of each turn, in their order; without any a turn is one."`
 	Look     Look      `toml:"look" optional:"true" doc:"What the world looks like in the viewer; without this table the viewer makes it out by itself."`
@@ -68,7 +69,8 @@ type Limits struct {
 	Overtime  time.Duration `toml:"overtime" min:"0s" default:"0s" doc:"Of each agent in the whole episode, for acts that take longer."`
 	OnTimeout string        `toml:"on_timeout" enum:"pass,default,out" default:"pass" doc:"When it is late: it passes this once, the default action is done in its place, or its part is over."`
 	OnInvalid string        `toml:"on_invalid" enum:"pass,default,out" default:"pass" doc:"When it did nothing, or nothing legal."`
-	OnError   string        `toml:"on_error" enum:"pass,default,out" default:"pass" doc:"When it could not act this once; a dead process is out in any case."`
+	OnError   string        `toml:"on_error" enum:"pass,default,out" default:"pass" doc:"When it could not act this once. If its process has crashed it is out, unless there is a table [restart]."`
+	Hung      int           `toml:"hung" min:"0" max:"1000" default:"3" doc:"A process for which an agent is late so many times in a row, and which says nothing and asks its model for nothing meanwhile, is ended, as if it had crashed; 0: never."`
 	OnBudget  string        `toml:"on_budget" enum:"out,pass,default,end" default:"out" doc:"When it cannot act because a budget is spent: its part is over, it passes this once, the default action is done in its place, or the episode ends."`
 	MinLevel  string        `toml:"min_level" enum:"A+,A,B,C,D,E,F" doc:"Where agents that are processes are kept apart less well, the run is refused; vitrine doctor says the level of a machine."`
 	Default   Default       `toml:"default" doc:"The action that \"default\" means."`
@@ -101,6 +103,14 @@ func (own OwnResources) or(all Resources) OwnResources {
 		cmp.Or(own.Memory, all.Memory), cmp.Or(own.CPU, all.CPU), cmp.Or(own.Processes, all.Processes),
 		cmp.Or(own.FileSize, all.FileSize), cmp.Or(own.OpenFiles, all.OpenFiles), cmp.Or(own.Disk, all.Disk),
 	}
+}
+
+// A Restart says how often and when an agent is started again whose process has crashed. Where the file has no such table all is 0 and it never is.
+type Restart struct {
+	Max        int `toml:"max_restarts" min:"1" max:"1000000" default:"3" doc:"Within any window; an agent that crashes once more is in quarantine: its part is over."`
+	Window     int `toml:"window" min:"1" max:"1000000" default:"10" doc:"Turns."`
+	Backoff    int `toml:"backoff" min:"0" max:"1000000" default:"1" doc:"Turns from a crash to the restart, twice as many for each other crash in the window. Until then what on_error says happens; with 0 it is asked again in the same turn."`
+	MaxBackoff int `toml:"max_backoff" min:"0" max:"1000000" default:"8" doc:"Turns that this is at most."`
 }
 
 // An Upstream is a model endpoint.

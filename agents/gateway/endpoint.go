@@ -70,6 +70,9 @@ type Endpoint struct {
 	closed bool
 	busy   sync.WaitGroup // requests being served; none is added once closed
 
+	asked  atomic.Int64 // requests that came with its token
+	asking atomic.Int64 // of them, those that are not answered to their end
+
 	places chan struct{} // has one element for each request that is held in memory
 	large  chan struct{} // and one for the large one among them
 
@@ -101,6 +104,9 @@ func (e *Endpoint) Spent() string {
 	}
 	return ""
 }
+
+// Asked returns how often the agent has asked for something so far, and whether it waits for an answer now.
+func (e *Endpoint) Asked() (times int64, waits bool) { return e.asked.Load(), e.asking.Load() > 0 }
 
 // SetModel makes a model answer from now on what the agent asks, whichever it asks for: of each request the field "model" is changed, and nothing
 // else. Claude Code takes no other model in the middle of a conversation.
@@ -174,6 +180,9 @@ func proofs(h http.Header) [2]string {
 
 // forward reads the request, waits for a place upstream, and passes the answer on as it comes.
 func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
+	e.asked.Add(1)
+	e.asking.Add(1)
+	defer e.asking.Add(-1)
 	select {
 	case e.places <- struct{}{}:
 		defer func() { <-e.places }()

@@ -99,7 +99,7 @@ func (g *again) reaches(turn int) error {
 }
 
 // changeable is what a branch may set. Everything else has formed the world or the processes already.
-var changeable = regexp.MustCompile(`^(limits\..*|messages\..*|schedule|rotate|seed|model|agents\.[^.]+\.(model|policy|act|overtime))$`)
+var changeable = regexp.MustCompile(`^(limits\..*|restart\..*|messages\..*|schedule|rotate|seed|model|agents\.[^.]+\.(model|policy|act|overtime))$`)
 
 // change makes of the runner's setup that of the branch.
 func (r *runner) change(agents []string) error {

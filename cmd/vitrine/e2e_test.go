@@ -136,9 +136,9 @@ func (p program) playOnWhenOneIsKilled(t *testing.T) {
 			t.Errorf("agent %s is %s after %d actions, want %s after %d", a.Name, a.Status, a.Actions, status, actions)
 		}
 	}
-	errs := r.events(t, arena.KindError)
+	errs := r.events(t, arena.KindCrash)
 	if len(errs) != 1 || errs[0].Agent != "c" || errs[0].Turn != 2 || !strings.Contains(string(errs[0].Proc), "signal: killed") {
-		t.Errorf("errors in the log: %s", world.JSON(errs))
+		t.Errorf("crashes in the log: %s", world.JSON(errs))
 	}
 	if v := r.verify(t); !v.Over || v.Hash != result.Hash {
 		t.Errorf("verify says %+v, the result %+v", v, result)

@@ -40,6 +40,8 @@ type explainedLimits struct {
 	OnTimeout string `json:"on_timeout"`
 	OnInvalid string `json:"on_invalid"`
 	OnError   string `json:"on_error"`
+	Hung      int    `json:"hung"`
+	Restart   string `json:"restart"` // in words: what follows a crash
 
 	Agent agents.Limits `json:"agent"` // of the processes of each agent that has no limits of its own
 }
@@ -100,7 +102,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 	l := s.Limits
 	doc := &explained{
 		Scenario: s.Name, Description: s.Description, Rules: s.Rules.Name, Params: s.Params, Seed: s.Seed, Schedule: s.Schedule, Turns: preview.Turns,
-		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError, limitsOf(scenarios.OwnResources(l.Agent))},
+		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError, l.Hung, restartText(s.Restart), limitsOf(scenarios.OwnResources(l.Agent))},
 		Files:  []string{},
 	}
 	for _, file := range keepFiles(s.Files) {
@@ -170,8 +172,8 @@ func (e *explained) print(a *app, shown int) {
 	fmt.Fprintf(a.out, "tool %s: %s\n%s\n\n", agent.Shown.Tool.Name, agent.Shown.Tool.Description, indent(string(agent.Shown.Tool.Schema)))
 	fmt.Fprintf(a.out, "first observation:\n%s\n\n", indent(agent.Shown.Observation))
 	l := e.Limits
-	fmt.Fprintf(a.out, "At most %s and %s in all; %s for an act, and %s of overtime for each agent. When an agent is late: %s; does nothing, or nothing legal: %s; fails this once: %s.\n",
-		plural(l.Turns, "turn"), l.Time, l.Act, l.Overtime, l.OnTimeout, l.OnInvalid, l.OnError)
+	fmt.Fprintf(a.out, "At most %s and %s in all; %s for an act, and %s of overtime for each agent. When an agent is late: %s; does nothing, or nothing legal: %s; fails this once: %s. When its process crashes: %s.\n",
+		plural(l.Turns, "turn"), l.Time, l.Act, l.Overtime, l.OnTimeout, l.OnInvalid, l.OnError, l.Restart)
 	if slices.ContainsFunc(e.Agents, func(a explainedAgent) bool { return a.Limits != nil }) {
 		fmt.Fprintf(a.out, "The processes of an agent may use at most %s, if nothing else is said above. One that uses more is ended.\n", limitsText(l.Agent, agents.Limits{}))
 	}
@@ -179,6 +181,15 @@ func (e *explained) print(a *app, shown int) {
 	if e.Memory != nil {
 		fmt.Fprintf(a.out, "Memory of %s.\n", e.Memory)
 	}
+}
+
+// restartText says what follows a crash.
+func restartText(r scenarios.Restart) string {
+	if r.Max == 0 {
+		return "out"
+	}
+	return fmt.Sprintf("started again after %s, twice as many each time up to %d, at most %s in %s, then out",
+		plural(r.Backoff, "turn"), r.MaxBackoff, plural(r.Max, "time"), plural(r.Window, "turn"))
 }
 
 // line says who sits in a seat; ofAll are the limits of whoever has none of its own.

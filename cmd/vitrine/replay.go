@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
@@ -152,6 +153,22 @@ func (g *again) playable() error {
 		c, err := gateway.ReadCassette(arena.CassetteDir(g.dir), a.Name)
 		if err == nil && len(c.Parts) > 1 {
 			return misuse(hint, "%s was resumed: what its killed processes knew is not there any more", relative(g.dir))
+		}
+	}
+	return g.restarted()
+}
+
+// restarted says which agent with a model was started again after a crash, before the turn from which it goes on live, if there is one: what it
+// remembered of its conversation then, nobody knows any more.
+func (g *again) restarted() error {
+	for ev, err := range world.Events(g.dir) {
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(g.Agents, func(a scenarios.Agent) bool { return a.Name == ev.Agent })
+		if _, again := arena.AgainAfter(ev); again && i >= 0 && isModelled(g.Agents[i]) && (g.turn < 0 || ev.Turn < g.turn) {
+			return misuse("--agents recorded plays it again without processes",
+				"%s of %s crashed in turn %d and was started again: what it knew then is not there any more", ev.Agent, relative(g.dir), ev.Turn)
 		}
 	}
 	return nil

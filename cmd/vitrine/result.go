@@ -213,6 +213,9 @@ func troubles(t arena.Tally) string {
 		{t.Timeouts, "timeout"},
 		{t.Invalids, "invalid act"},
 		{t.Errors, "error"},
+		{t.Crashes, "crash"},
+		{t.Restarts, "restart"},
+		{t.Backoffs, "back-off"},
 		{t.Budgets, "budget refusal"},
 		{t.Defaults, "default action"},
 		{t.Fenced, "fenced act"},
@@ -253,7 +256,7 @@ func plural(n int, thing string) string {
 	switch {
 	case n == 1:
 		return "1 " + thing
-	case strings.HasSuffix(thing, "s"):
+	case strings.HasSuffix(thing, "s"), strings.HasSuffix(thing, "sh"):
 		return strconv.Itoa(n) + " " + thing + "es"
 	}
 	return strconv.Itoa(n) + " " + thing + "s"

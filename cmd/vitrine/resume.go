@@ -111,11 +111,8 @@ func (r *runner) rewound(ctx context.Context, st world.State) error {
 	return nil
 }
 
-// recall returns the conversation with which an agent goes on, and what it is told first.
-func (r *runner) recall(a scenarios.Agent) (transcript, told string, err error) {
-	if r.resumed == nil {
-		return "", "", nil
-	}
+// recall returns the conversation with which an agent goes on, and what it is told first, after what has happened to it.
+func (r *runner) recall(a scenarios.Agent, what string) (transcript, told string, err error) {
 	transcript, err = claude.Transcript(arena.AgentDir(r.dir, a.Name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -141,6 +138,6 @@ func (r *runner) recall(a scenarios.Agent) (transcript, told string, err error) 
 	if len(done) > 0 {
 		counts = "the last that counts of what you have done is: " + strings.Join(done, "; ")
 	}
-	return transcript, "The program that runs this game was stopped and has been started again. Whatever you remember, " + counts +
+	return transcript, what + ". Whatever you remember, " + counts +
 		". All else has not happened. The game goes on:", nil
 }

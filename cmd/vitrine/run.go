@@ -298,7 +298,7 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	}
 	progress := progress{to: r.app}
 	episode := arena.Episode{
-		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time,
+		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time, Hung: r.Limits.Hung,
 		Starts: runtime.GOMAXPROCS(0), Paused: r.paused, OnTurn: progress.turn,
 	}
 	run := episode.Run

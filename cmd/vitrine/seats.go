@@ -114,7 +114,7 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		}
 		env = append(append(env, claude.GatewayEnv(token)...), "VITRINE_MODEL="+a.Model, "VITRINE_CLAUDE="+r.binary.Path)
 		env = append(env, claude.AnswerEnv(a.MaxTokens)...)
-		seat.Meter, seat.Spent, seat.Troubles = meter(endpoint), endpoint.Spent, troublesOf(endpoint)
+		asks(&seat, endpoint)
 		cell.Files = append(cell.Files, filepath.Base(claude.Socket(dir)))
 	}
 	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
@@ -155,6 +155,11 @@ func (r *runner) open(gw *gateway.Gateway, agent string) (token string, endpoint
 		r.endpoints[agent] = endpoint
 	}
 	return token, endpoint, err
+}
+
+// asks makes a seat one whose agent asks its model through an endpoint.
+func asks(seat *arena.Seat, endpoint *gateway.Endpoint) {
+	seat.Meter, seat.Spent, seat.Troubles, seat.Asks = meter(endpoint), endpoint.Spent, troublesOf(endpoint), endpoint.Asked
 }
 
 // troublesOf returns what tells what troubles an agent had with its model.
@@ -199,11 +204,13 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 	if err != nil {
 		return arena.Seat{}, err
 	}
-	transcript, told, err := r.recall(a)
-	if err != nil {
-		return arena.Seat{}, err
+	var transcript, told string
+	if r.resumed != nil {
+		if transcript, told, err = r.recall(a, "The program that runs this game was stopped and has been started again"); err != nil {
+			return arena.Seat{}, err
+		}
 	}
-	start := func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
+	start := func(ctx context.Context, fenced arena.Fenced, transcript, told string) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
@@ -216,7 +223,19 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 			Evidence: r.evidence[a.Name],
 		})
 	}
-	return arena.Seat{Name: a.Name, Start: start, Meter: meter(endpoint), Spent: endpoint.Spent, Troubles: troublesOf(endpoint), View: view}, nil
+	seat := arena.Seat{Name: a.Name, View: view}
+	asks(&seat, endpoint)
+	seat.Start = func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
+		return start(ctx, fenced, transcript, told)
+	}
+	seat.Restart = func(ctx context.Context, fenced arena.Fenced, why string) (agents.Agent, error) {
+		transcript, told, err := r.recall(a, "Your process has crashed ("+why+") and has been started again")
+		if err != nil {
+			return nil, err
+		}
+		return start(ctx, fenced, transcript, told)
+	}
+	return seat, nil
 }
 
 func (r *runner) closeEndpoints() error {

@@ -207,6 +207,7 @@ func (s *setup) game() arena.Game {
 		Agents:    s.names(),
 		Turns:     s.Limits.Turns,
 		Talk:      arena.Talk{Turn: s.Messages.Turn, Length: s.Messages.Length},
+		Restart:   arena.Restart{Max: s.Restart.Max, Window: s.Restart.Window, Backoff: s.Restart.Backoff, MaxBackoff: s.Restart.MaxBackoff},
 		Default:   world.Action{Name: s.Limits.Default.Action},
 		Consequences: arena.Consequences{
 			Timeout: arena.Consequence(s.Limits.OnTimeout),

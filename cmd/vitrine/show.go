@@ -106,10 +106,10 @@ func show(a *app, dir string, only int) (any, error) {
 			used := usedBy(ev)
 			line, before = usedSince(before, used), used
 		}
-		if line != "" {
-			fmt.Fprintf(a.out, "  %s\n", printable(line))
-		}
-		for _, line := range modelTroubles(ev) {
+		for _, line := range slices.Concat(started(ev), []string{line}, modelTroubles(ev)) {
+			if line == "" {
+				continue
+			}
 			fmt.Fprintf(a.out, "  %s\n", printable(line))
 		}
 	}
@@ -194,6 +194,10 @@ func tell(ev world.Event) string {
 		return "a branch begins " + fields(data)
 	case world.KindRefusal:
 		return agent + "is refused " + word(data["action"]) + ": " + word(data["reason"])
+	case arena.KindCrash:
+		return agent + crashed(ev, data)
+	case arena.KindBackoff:
+		return agent + "waits to be started again, so it " + follows(data)
 	case arena.KindTimeout, arena.KindInvalid, arena.KindError, arena.KindBudget:
 		var proc struct{ Reason, Detail string }
 		_ = json.Unmarshal(ev.Proc, &proc)
@@ -206,6 +210,53 @@ func tell(ev world.Event) string {
 		return strings.Join(line, ": ")
 	}
 	return agent + strings.TrimSpace(ev.Kind+" "+fields(data))
+}
+
+// crashed says how and why the process of an agent has ended, and what follows.
+func crashed(ev world.Event, data map[string]json.RawMessage) string {
+	var proc struct {
+		Reason, Detail string
+		Crash          *arena.Crash
+	}
+	_ = json.Unmarshal(ev.Proc, &proc) // it may not say why
+	line := ev.Kind + ", so it " + follows(data)
+	if turn, ok := arena.AgainAfter(ev); ok {
+		line += fmt.Sprintf(" and is started again in turn %d", turn)
+	}
+	if arena.IsQuarantine(ev) {
+		line += ", in quarantine"
+	}
+	line += ": " + proc.Reason
+	if c := proc.Crash; c != nil {
+		if c.Exit != "" && !strings.Contains(proc.Reason, c.Exit) {
+			line += "; " + c.Exit
+		}
+		if c.LivedMS > 0 {
+			line += fmt.Sprintf("; it lived %.1f s", float64(c.LivedMS)/1000)
+		}
+		if c.Memory > 0 {
+			line += fmt.Sprintf("; it had %d MiB", c.Memory>>20)
+		}
+		if c.PeakMemory > 0 {
+			line += fmt.Sprintf("; at most %d MiB", c.PeakMemory>>20)
+		}
+		if c.LastAction != "" {
+			line += fmt.Sprintf("; the last that it did was %s in turn %d", c.LastAction, c.LastTurn)
+		}
+	}
+	if proc.Detail != "" {
+		line += ": " + proc.Detail
+	}
+	return line
+}
+
+// started says that whoever acted was started again before.
+func started(ev world.Event) []string {
+	var proc struct{ Started *arena.Started }
+	if json.Unmarshal(ev.Proc, &proc) != nil || proc.Started == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("%-12s was started again, in %.1f s", ev.Agent, float64(proc.Started.MS)/1000)}
 }
 
 // modelTroubles says what troubles there were with the model of whoever acted.
