@@ -231,12 +231,6 @@ func figure(n float64) string {
 	return fmt.Sprintf("%.3g", n)
 }
 
-// holds says whether a reference names something other than false.
-func (p *picture) holds(ref, agent string) bool {
-	v := p.get(ref, agent)
-	return v != nil && v != false
-}
-
 // deeds draws arrows from those who did something to those whom they did it to.
 func (p *picture) deeds() {
 	for _, a := range p.view.Agents {

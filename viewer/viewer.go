@@ -164,6 +164,12 @@ func within(v any, field string) any {
 	return nil
 }
 
+// holds says whether a reference names something other than false.
+func (r *reader) holds(ref, agent string) bool {
+	v := r.get(ref, agent)
+	return v != nil && v != false
+}
+
 // number returns what a number, or a reference to one, is.
 func (r *reader) number(ref, agent string) (float64, bool) {
 	if n, err := strconv.ParseFloat(ref, 64); err == nil {

@@ -125,6 +125,31 @@ func TestWhatAgentsDoAndSayIsSeen(t *testing.T) {
 	}
 }
 
+func TestHeatIsCountedAndSeenWhereAgentsWere(t *testing.T) {
+	agents := Agents([]string{"ada", "bob", "cleo"}, alone)
+	look := Look{Kind: Board, Width: "5", Height: "5", Layers: []Layer{{Pieces: "who/{agent}#at"}}, Hidden: "who/{agent}#away"}
+	st := state(map[string]any{
+		"who/ada": map[string]any{"at": []int{1, 2}}, "who/bob": map[string]any{"at": []int{1, 2}, "away": false}, "who/cleo": map[string]any{"at": []int{3, 3}, "away": true},
+	})
+	if got := look.Where(st, agents); !slices.Equal(got, []string{"1,2", "1,2"}) {
+		t.Errorf("they are at %q", got)
+	}
+	places := Look{Kind: Places, Layers: []Layer{{Pieces: "at/{agent}"}}}
+	if got := places.Where(state(map[string]any{"at/ada": "cafe", "at/bob": ""}), agents); !slices.Equal(got, []string{"cafe"}) {
+		t.Errorf("they are at %q", got)
+	}
+	l := look.Draw(st, View{Agents: agents, Heat: &Heat{Name: "visits", Counts: map[string]int{"1,2": 7, "4,4": 1}}})
+	var seen []string
+	for _, s := range l.Shapes {
+		if s.Fill == heat(7, 7) || s.Fill == heat(1, 7) {
+			seen = append(seen, at(float64(s.X-0.5), float64(s.Y-0.5))+": "+s.Label)
+		}
+	}
+	if !slices.Equal(seen, []string{"1,2: 7", "4,4: 1"}) || len(l.Legend) == 0 {
+		t.Errorf("seen: %q, legend %v", seen, l.Legend)
+	}
+}
+
 func TestAgentsCanBeToldApart(t *testing.T) {
 	names := make([]string, 40)
 	for i := range names {
