@@ -63,6 +63,32 @@ func TestSkimGivesTheOutlineOfEachEvent(t *testing.T) {
 	}
 }
 
+func TestOutlinesAreEqualWhereTheirEventsAreInTheWorld(t *testing.T) {
+	dir, late, other := tale(t), tale(t), tale(t)
+	odd := Event{Kind: "a \"kind\"\u2028", Data: JSON("\u0001")} // which is no plain line
+	for i, d := range []string{dir, late, other} {
+		commitAll(t, openStore(t, d), odd, Event{Kind: "x", Data: JSON(i / 2), Proc: JSON(i)})
+	}
+	read := func(dir string) (all []Outline) {
+		for commit, err := range Skim(dir, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range commit {
+				all = append(all, o.Clone())
+			}
+		}
+		return all
+	}
+	a, b, c := read(dir), read(late), read(other)
+	for i := range a {
+		last := i == len(a)-1
+		if !a[i].Equal(b[i]) || a[i].Equal(c[i]) == last || i > 0 && a[i].Equal(a[i-1]) {
+			t.Errorf("event %d: equal to that of another day: %v, of another run: %v", i+1, a[i].Equal(b[i]), a[i].Equal(c[i]))
+		}
+	}
+}
+
 func TestSkimStopsBeforeATornTailAndRefusesDamage(t *testing.T) {
 	dir := tale(t)
 	path := filepath.Join(dir, logName)

@@ -82,6 +82,7 @@ func (p program) playTheFishery(t *testing.T) {
 	if want := p.start(t, nil, fisheryFile(), "--agents", "scripted").exits(t, 0).Hash; result.Hash != want {
 		t.Errorf("hash is %s, that of scripted agents %s", result.Hash, want)
 	}
+	showsConversations(t, r.dir, result)
 	r.hides(t, canary)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -184,20 +185,28 @@ func (m *measurement) print(a *app) {
 	}
 }
 
+// csv returns the metrics of a run as comma-separated values.
+func (m *measurement) csv(of arena.Manifest) []byte {
+	rows := [][]string{{"scenario", "seed", "metric", "value", "unit"}}
+	for _, metric := range m.Metrics {
+		rows = append(rows, []string{of.Scenario, fmt.Sprint(of.Seed), metric.Name, fmt.Sprint(metric.Value), metric.Unit})
+	}
+	var text bytes.Buffer
+	_ = csv.NewWriter(&text).WriteAll(rows) // a buffer takes everything
+	return text.Bytes()
+}
+
 // write writes the metrics of a run to a file of comma-separated values, if it has a name.
 func (m *measurement) write(of arena.Manifest, file string) error {
 	if file == "" || m == nil {
 		return nil
 	}
-	rows := [][]string{{"scenario", "seed", "metric", "value", "unit"}}
-	for _, metric := range m.Metrics {
-		rows = append(rows, []string{of.Scenario, fmt.Sprint(of.Seed), metric.Name, fmt.Sprint(metric.Value), metric.Unit})
-	}
 	out, err := os.Create(file)
 	if err != nil {
 		return misuse("", "--csv: %w", err)
 	}
-	if err := errors.Join(csv.NewWriter(out).WriteAll(rows), out.Close()); err != nil {
+	_, err = out.Write(m.csv(of))
+	if err := errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil

@@ -29,22 +29,8 @@ func playFlags(*flag.FlagSet) func(context.Context, *app, []string) (any, error)
 
 // play lets whoever is at the terminal play a seat. With --json it hands the lines of the protocol through, so that a program can play it.
 func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
-	m, _, err := openRun(dir)
-	if err != nil {
+	if err := isSeat(dir, seat); err != nil {
 		return err
-	}
-	var seats []string
-	for _, agent := range m.Agents {
-		if agent.Kind == scenarios.Human {
-			seats = append(seats, agent.Name)
-		}
-	}
-	if !slices.Contains(seats, seat) {
-		hint := `a seat is played by hand if its agent has kind = "human"`
-		if len(seats) > 0 {
-			hint = "seats that are played by hand: " + strings.Join(seats, ", ")
-		}
-		return misuse(hint, "%s has no such seat: %s", dir, seat)
 	}
 	conn, err := lines.Dial(ctx, arena.AgentDir(dir, seat))
 	if err != nil {
@@ -63,6 +49,35 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 		conn.Close() // who types no more has left the seat, and can come back
 	}()
 	return t.listen(ctx)
+}
+
+// isSeat says why a seat of the run in dir is none that is played by hand.
+func isSeat(dir, seat string) error {
+	m, _, err := openRun(dir)
+	if err != nil {
+		return err
+	}
+	var seats []string
+	for _, agent := range m.Agents {
+		if agent.Kind == scenarios.Human {
+			seats = append(seats, agent.Name)
+		}
+	}
+	if slices.Contains(seats, seat) {
+		return nil
+	}
+	hint := `a seat is played by hand if its agent has kind = "human"`
+	if len(seats) > 0 {
+		hint = "seats that are played by hand: " + strings.Join(seats, ", ")
+	}
+	return misuse(hint, "%s has no such seat: %s", dir, seat)
+}
+
+// An asked is what a seat says: an observation that waits for an action or, without one, why an action was refused.
+type asked struct {
+	ID          int64              `json:"id"`
+	Observation *world.Observation `json:"observation"`
+	Refused     string             `json:"refused"`
 }
 
 // A terminal is where a person plays.
@@ -84,11 +99,7 @@ func (t *terminal) listen(ctx context.Context) error {
 			t.tell("the seat is closed")
 			return nil
 		}
-		var q struct {
-			ID          int64              `json:"id"`
-			Observation *world.Observation `json:"observation"`
-			Refused     string             `json:"refused"`
-		}
+		var q asked
 		if err := json.Unmarshal(raw, &q); err != nil {
 			return fmt.Errorf("what the seat says: %w", err)
 		}

@@ -23,8 +23,12 @@ func resumeFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
 	flags.StringVar(&r.least, "min-level", "", "refuse to play on where agents are kept apart at less than this `LEVEL` (default the run's)")
 	r.access.flags(flags, "the run's")
+	r.lookFlags(flags)
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		r.app = a
+		if err := r.mayLook(); err != nil {
+			return nil, err
+		}
 		return r.resume(ctx, args[0])
 	}
 }

@@ -48,6 +48,10 @@ type runner struct {
 	least      string // level of isolation
 	endpoint   string // the model endpoint that the manifest of an earlier run names; empty: none
 
+	window  *window // in which it is shown while it is played; nil: none
+	stay    bool    // it is shown when it is over, too
+	control bool    // those to whom it is shown may intervene
+
 	access
 	*app
 	*setup
@@ -97,8 +101,12 @@ func runFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 		r.set = append(r.set, s)
 		return nil
 	})
+	r.lookFlags(flags)
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		r.app = a
+		if err := r.mayLook(); err != nil {
+			return nil, err
+		}
 		return r.run(ctx, args[0])
 	}
 }
@@ -209,6 +217,7 @@ func unusable(err error) error {
 
 // play plays the episode in the run's folder, which is there: empty, or with a run that goes on.
 func (r *runner) play(ctx context.Context) (any, error) {
+	defer r.shut(ctx)
 	began := time.Now()
 	lease, err := world.Acquire(r.dir)
 	switch {
@@ -238,6 +247,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	default:
 		r.tell("playing on in %s, from turn %d", relative(r.dir), store.State().Turn)
 	}
+	r.show()
 	if r.paused || arena.Held(store.State()) {
 		r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir))
 	}

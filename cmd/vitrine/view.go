@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
@@ -19,37 +20,135 @@ type viewing struct {
 	URL string `json:"url"`
 }
 
+// A window on a run is how it is shown to browsers.
+type window struct {
+	port    int
+	control bool
+	with    string // the folder of a run to compare it with; empty: none
+
+	setups   []*setup
+	controls *controls // nil: nobody may
+	server   *web.Server
+}
+
 func viewFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
-	port := flags.Int("port", 0, "listen on port `N` of the loopback interface (default any that is free)")
-	return func(ctx context.Context, a *app, args []string) (any, error) { return view(ctx, a, args[0], *port) }
+	w := &window{}
+	flags.IntVar(&w.port, "port", 0, "listen on port `N` of the loopback interface (default any that is free)")
+	flags.BoolVar(&w.control, "control", false, "let whoever looks pause the run, tell agents something, set facts and play seats")
+	flags.StringVar(&w.with, "with", "", "compare it with another `RUN`")
+	return func(ctx context.Context, a *app, args []string) (any, error) { return w.view(ctx, a, args[0]) }
 }
 
 // view shows a run to browsers until it is interrupted.
-func view(ctx context.Context, a *app, dir string, port int) (any, error) {
-	if port < 0 || port > 65535 {
-		return nil, misuse("leave --port out to take any that is free", "--port: there is no port %d", port)
-	}
-	m, _, err := openRun(dir)
-	if err != nil {
-		return nil, err
-	}
-	s, err := reload(m)
-	defer s.close()
-	run, aboutErr := shownRun(dir, m, s, err)
-	if aboutErr != nil {
-		return nil, aboutErr
-	}
-	server, err := web.Open(run, port)
-	if err != nil {
+func (w *window) view(ctx context.Context, a *app, dir string) (any, error) {
+	defer w.close()
+	if err := w.open(dir); err != nil {
 		return nil, err
 	}
 	if a.json {
-		a.print(a.stdout, viewing{server.URL()})
+		a.print(a.stdout, viewing{w.server.URL()})
 	}
-	fmt.Fprintf(a.out, "%s\n", server.URL())
-	a.tell("showing %s at this address until Ctrl-C; whoever has it may look", dir)
+	fmt.Fprintf(a.out, "%s\n", w.server.URL())
+	a.tell("showing %s at this address until Ctrl-C; whoever has it may look%s", dir, map[bool]string{true: ", and intervene"}[w.control])
 	<-ctx.Done()
-	return nil, server.Close()
+	return nil, nil
+}
+
+// open begins to show the run in dir.
+func (w *window) open(dir string) error {
+	if w.port < 0 || w.port > 65535 {
+		return misuse("leave --port out to take any that is free", "--port: there is no port %d", w.port)
+	}
+	run, err := w.find(dir)
+	if err != nil {
+		return err
+	}
+	if w.control {
+		w.controls = &controls{dir: dir}
+		run.Control = w.controls.do
+	}
+	var other *web.Run
+	if w.with != "" {
+		second, err := w.find(w.with)
+		if err != nil {
+			return fmt.Errorf("--with: %w", err)
+		}
+		other = &second
+	}
+	if w.server, err = web.Open(run, other, w.port); err != nil {
+		w.server = nil
+		return err
+	}
+	return nil
+}
+
+// find returns what there is to show of the run in dir.
+func (w *window) find(dir string) (web.Run, error) {
+	m, _, err := openRun(dir)
+	if err != nil {
+		return web.Run{}, err
+	}
+	s, noRules := reload(m)
+	w.setups = append(w.setups, s)
+	return shownRun(dir, m, s, noRules)
+}
+
+// close ends it.
+func (w *window) close() {
+	if w.server != nil {
+		_ = w.server.Close() // nobody looks any more
+	}
+	if w.controls != nil {
+		w.controls.hurry()
+	}
+	for _, s := range w.setups {
+		s.close()
+	}
+}
+
+// lookFlags adds the flags by which a run is shown while it is played.
+func (r *runner) lookFlags(flags *flag.FlagSet) {
+	flags.BoolFunc("view", "show it in the browser while it is played; with --view=stay also when it is over, until Ctrl-C", func(s string) error {
+		if s != "true" && s != "stay" {
+			return errors.New("write --view or --view=stay")
+		}
+		r.window, r.stay = &window{}, s == "stay"
+		return nil
+	})
+	flags.BoolVar(&r.control, "control", false, "with --view: let whoever looks pause the run, tell agents something, set facts and play seats")
+}
+
+// mayLook says why the flags of lookFlags do not go together, if so.
+func (r *runner) mayLook() error {
+	if r.control && r.window == nil {
+		return misuse("add --view", "--control: nobody looks")
+	}
+	return nil
+}
+
+// show shows the run while it is played, if it shall be.
+func (r *runner) show() {
+	if r.window == nil {
+		return
+	}
+	r.window.control = r.control
+	if err := r.window.open(r.dir); err != nil {
+		r.tell("it cannot be shown: %v", err) // and is played all the same
+		return
+	}
+	r.tell("look at it at %s", r.window.server.URL())
+}
+
+// shut ends what show has begun: at once or, if it shall stay, when the program is interrupted.
+func (r *runner) shut(ctx context.Context) {
+	if r.window == nil {
+		return
+	}
+	if r.stay && r.window.server != nil && ctx.Err() == nil {
+		r.tell("still to be seen at %s until Ctrl-C", r.window.server.URL())
+		<-ctx.Done()
+	}
+	r.window.close()
 }
 
 // shownRun returns what a viewer needs of a run besides its log. Where the rules are not at hand, which is not for a viewer to fail of, it says why.
@@ -58,7 +157,7 @@ func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, e
 	if err != nil {
 		return web.Run{}, err
 	}
-	run := web.Run{Dir: abs, Held: arena.Held, Used: usesOf, Say: inWords}
+	run := web.Run{Dir: abs, Held: arena.Held, Used: usesOf, Say: inWords, Transcript: newTranscripts(abs, m).of, Memory: peaks(abs)}
 	run.About = web.About{
 		Name: filepath.Base(abs), Scenario: m.Scenario, Seed: m.Seed, Model: m.Model, Offline: m.Model == offlineModel,
 		Metrics: []web.Metric{}, Phases: []string{}, Notes: []string{},
@@ -93,6 +192,8 @@ func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, e
 	for _, metric := range s.substrate.metrics {
 		run.About.Metrics = append(run.About.Metrics, web.Metric(metric))
 	}
+	run.Measure = func(ctx context.Context, turns []int) (map[string][]float64, error) { return s.series(ctx, abs, turns) }
+	run.MetricsCSV = func() ([]byte, error) { return s.metricsCSV(m, abs) }
 	return run, nil
 }
 

@@ -48,7 +48,7 @@ type inspected struct {
 }
 
 // apiAgent tells all of an agent at a position.
-func (s *Server) apiAgent(r *http.Request) (any, error) {
+func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 	p, err := s.position(r)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (s *Server) apiAgent(r *http.Request) (any, error) {
 }
 
 // inspect fills in what the rules and the conversation say.
-func (s *Server) inspect(a *inspected, p position) {
+func (s *exhibit) inspect(a *inspected, p position) {
 	if s.run.Observe == nil {
 		a.Notes = append(a.Notes, "the rules are not at hand, so it is not known what it sees")
 	} else if obs, err := s.run.Observe(p.seenBy(a.Name), a.Name); err != nil {
@@ -156,7 +156,7 @@ func (p position) sawBefore(st world.State, ev world.Event) world.State {
 }
 
 // account fills in what it has used of its model.
-func (s *Server) account(a *inspected, p position) error {
+func (s *exhibit) account(a *inspected, p position) error {
 	used, err := s.used(p)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (u Use) minus(before Use) Use {
 }
 
 // crashes tells of the events of turns in which an agent could not act.
-func (s *Server) crashes(agent string, turns []int) ([]crashJSON, error) {
+func (s *exhibit) crashes(agent string, turns []int) ([]crashJSON, error) {
 	all := []crashJSON{}
 	for _, turn := range turns {
 		for ev, err := range world.Turn(s.run.Dir, turn) {

@@ -37,7 +37,7 @@ type lastJSON struct {
 }
 
 // apiAgents tells how all agents stand.
-func (s *Server) apiAgents(r *http.Request) (any, error) {
+func (s *exhibit) apiAgents(r *http.Request) (any, error) {
 	p, err := s.position(r)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *Server) apiAgents(r *http.Request) (any, error) {
 	acted := make(map[string]bool)
 	for _, ev := range p.events {
 		if isAct(ev.Kind) || ev.Kind == kindMessage || ev.Kind == world.KindRefusal {
-			last[ev.Agent] = &lastJSON{ev.Seq, ev.Kind, clean(s.run.Say(ev))}
+			last[ev.Agent] = &lastJSON{ev.Seq, ev.Kind, s.words(ev)}
 		}
 		acted[ev.Agent] = acted[ev.Agent] || isAct(ev.Kind)
 	}
@@ -66,14 +66,20 @@ func (s *Server) apiAgents(r *http.Request) (any, error) {
 	return agents, nil
 }
 
+// words returns an event in words.
+func (s *exhibit) words(ev world.Event) string {
+	ev.Data, ev.Proc = cleanJSON(ev.Data), cleanJSON(ev.Proc) // before they become a part of a text
+	return clean(s.run.Say(ev))
+}
+
 // status returns the status of an agent, and whether it still acts.
-func (s *Server) status(p position, agent string) (status string, alive bool) {
+func (s *exhibit) status(p position, agent string) (status string, alive bool) {
 	_ = p.st.Get(world.StatusFact+"/"+agent, &status) // before the first event it has none
 	return clean(status), status == active || p.st.Seq == 0
 }
 
 // reward returns what an agent has earned; nil: it is not known.
-func (s *Server) reward(st world.State, agent string) *float64 {
+func (s *exhibit) reward(st world.State, agent string) *float64 {
 	if s.run.Observe == nil || st.Seq == 0 {
 		return nil
 	}
@@ -98,7 +104,7 @@ func doing(p position, alive, acted bool, state string) string {
 }
 
 // used returns what each agent had used of its model at a position: by the end of the turn if it has ended, else by the end of the one before.
-func (s *Server) used(p position) (map[string]Use, error) {
+func (s *exhibit) used(p position) (map[string]Use, error) {
 	if n := len(p.events); n > 0 && p.events[n-1].Kind == world.KindTurn {
 		return s.run.Used(p.events[n-1]), nil
 	}
@@ -106,7 +112,7 @@ func (s *Server) used(p position) (map[string]Use, error) {
 }
 
 // usedIn returns what each agent had used of its model by the end of a turn.
-func (s *Server) usedIn(turn int) (used map[string]Use, err error) {
+func (s *exhibit) usedIn(turn int) (used map[string]Use, err error) {
 	if turn < 0 {
 		return nil, nil
 	}
@@ -134,7 +140,7 @@ type actJSON struct {
 }
 
 // acts returns what an agent did in events.
-func (s *Server) acts(events []world.Event, agent string) []actJSON {
+func (s *exhibit) acts(events []world.Event, agent string) []actJSON {
 	all := []actJSON{}
 	for _, commit := range commits(events) {
 		var outcome []eventJSON
@@ -158,7 +164,7 @@ func (s *Server) acts(events []world.Event, agent string) []actJSON {
 			_ = json.Unmarshal(ev.Data, &data) // what does not act has no action
 			_ = json.Unmarshal(ev.Proc, &proc) // nor does all that acts have a process
 			act := actJSON{
-				Seq: ev.Seq, Kind: ev.Kind, Name: clean(data.Name), Args: cleanJSON(data.Args), Text: clean(s.run.Say(ev)), WallMS: proc.WallMS,
+				Seq: ev.Seq, Kind: ev.Kind, Name: clean(data.Name), Args: cleanJSON(data.Args), Text: s.words(ev), WallMS: proc.WallMS,
 				Troubles: []string{},
 			}
 			for _, t := range proc.Troubles {

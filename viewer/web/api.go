@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -16,29 +17,39 @@ import (
 // routes returns what there is below the token.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	for path, answer := range map[string]func(*http.Request) (any, error){
-		"run": s.apiRun, "turns": s.apiTurns, "state": s.apiState, "diff": s.apiDiff, "steps": s.apiSteps, "events": s.apiEvents,
-		"agents": s.apiAgents, "agent": s.apiAgent, "wasm": s.apiWasm,
-	} {
-		mux.Handle("GET /api/"+path, s.json(answer))
+	s.exhibit.routes(mux, "/api/")
+	if s.other != nil {
+		s.other.routes(mux, "/api/other/")
+		mux.Handle("GET /api/parts", s.json(s.apiParts))
+		mux.Handle("GET /api/other/run", answered(s.other.apiRun))
 	}
-	mux.HandleFunc("GET /api/frame", s.frame)
+	mux.Handle("GET /api/run", answered(s.apiRun))
+	mux.Handle("GET /api/wasm", answered(s.apiWasm))
+	mux.HandleFunc("POST /api/control", s.control)
 	mux.HandleFunc("GET /ws", s.socket)
 	mux.HandleFunc("GET /wasm/{name}", s.wasmFile)
 	mux.Handle("GET /", page())
 	return mux
 }
 
-// json answers a request with what a function makes of it. Those that read the log come one after another.
-func (s *Server) json(answer func(*http.Request) (any, error)) http.Handler {
+// routes adds what there is of a run.
+func (s *exhibit) routes(mux *http.ServeMux, below string) {
+	for path, answer := range map[string]func(*http.Request) (any, error){
+		"state": s.apiState, "diff": s.apiDiff, "steps": s.apiSteps, "events": s.apiEvents, "agents": s.apiAgents, "agent": s.apiAgent,
+		"transcript": s.apiTranscript,
+	} {
+		mux.Handle("GET "+below+path, s.json(answer))
+	}
+	mux.Handle("GET "+below+"turns", answered(s.apiTurns))
+	mux.Handle("GET "+below+"metrics", answered(s.apiMetrics))
+	mux.HandleFunc("GET "+below+"metrics.csv", s.metricsCSV)
+	mux.HandleFunc("GET "+below+"frame", s.frame)
+}
+
+// answered answers a request with what a function makes of it.
+func answered(answer func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case s.reading <- struct{}{}:
-		case <-r.Context().Done():
-			return
-		}
 		document, err := answer(r)
-		<-s.reading
 		if err != nil {
 			failed(w, err)
 			return
@@ -48,32 +59,59 @@ func (s *Server) json(answer func(*http.Request) (any, error)) http.Handler {
 	})
 }
 
+// json answers likewise where that reads the log. Few requests do so at a time.
+func (s *exhibit) json(answer func(*http.Request) (any, error)) http.Handler {
+	return answered(func(r *http.Request) (any, error) {
+		select {
+		case s.reading <- struct{}{}:
+			defer func() { <-s.reading }()
+			return answer(r)
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	})
+}
+
+// A runJSON is what a run is, and how it stands.
+type runJSON struct {
+	About
+	Dir      string          `json:"dir_name"`
+	Turns    int             `json:"turns"`
+	Seq      int64           `json:"seq"`
+	State    string          `json:"state"`
+	End      json.RawMessage `json:"end"`
+	Overlays []string        `json:"overlays"`
+	Control  bool            `json:"control"`
+	Controls []string        `json:"controls"`
+	Other    *runJSON        `json:"other,omitempty"` // the run that it is compared with
+}
+
 // apiRun tells what the run is, and how it stands.
-func (s *Server) apiRun(*http.Request) (any, error) {
+func (s *Server) apiRun(r *http.Request) (any, error) {
+	answer, err := s.exhibit.apiRun(r)
+	if run, ok := answer.(*runJSON); ok && s.other != nil {
+		other, otherErr := s.other.apiRun(r)
+		run.Other, err = other.(*runJSON), errors.Join(err, otherErr)
+	}
+	return answer, err
+}
+
+func (s *exhibit) apiRun(*http.Request) (any, error) {
 	now := s.live.moment()
-	controls := []string{}
-	if s.run.Control != nil {
-		controls = Controls()
+	run := &runJSON{
+		About: s.run.About, Dir: clean(filepath.Base(s.run.Dir)), Turns: now.st.Turn, Seq: now.st.Seq, State: now.state, End: cleanJSON(orNull(now.end)),
+		Overlays: []string{}, Control: s.run.Control != nil, Controls: []string{},
 	}
-	notes := slices.Clone(s.run.About.Notes)
-	if now.err != nil {
-		notes = append(notes, clean("The log cannot be followed any more: "+now.err.Error()))
+	if run.Control {
+		run.Controls = Controls()
 	}
-	about := s.run.About
-	about.Notes = notes
-	return struct {
-		About
-		Dir      string          `json:"dir_name"`
-		Turns    int             `json:"turns"`
-		Seq      int64           `json:"seq"`
-		State    string          `json:"state"`
-		End      json.RawMessage `json:"end"`
-		Overlays []string        `json:"overlays"`
-		Control  bool            `json:"control"`
-		Controls []string        `json:"controls"`
-	}{
-		about, s.dirName(), now.st.Turn, now.st.Seq, now.state, cleanJSON(orNull(now.end)), []string{}, s.run.Control != nil, controls,
-	}, nil
+	run.Notes = slices.Clone(run.Notes)
+	for _, err := range []error{now.err, s.index.failed()} {
+		if err != nil {
+			run.Notes = append(run.Notes, clean("The log cannot be read any further: "+err.Error()))
+		}
+	}
+	return run, nil
 }
 
 func orNull(raw json.RawMessage) json.RawMessage {
@@ -91,7 +129,7 @@ const (
 )
 
 // apiState tells the facts of a state.
-func (s *Server) apiState(r *http.Request) (any, error) {
+func (s *exhibit) apiState(r *http.Request) (any, error) {
 	p, err := s.position(r)
 	if err != nil {
 		return nil, err
@@ -124,7 +162,7 @@ type changeJSON struct {
 }
 
 // apiDiff tells what a turn, or the part of it up to an event, has changed, and where agents wanted the same.
-func (s *Server) apiDiff(r *http.Request) (any, error) {
+func (s *exhibit) apiDiff(r *http.Request) (any, error) {
 	p, err := s.position(r)
 	if err != nil {
 		return nil, err
@@ -167,7 +205,7 @@ func commits(events []world.Event) [][]world.Event {
 }
 
 // apiSteps tells the commits of a turn in which agents acted.
-func (s *Server) apiSteps(r *http.Request) (any, error) {
+func (s *exhibit) apiSteps(r *http.Request) (any, error) {
 	p, err := s.position(r)
 	if err != nil {
 		return nil, err
@@ -215,6 +253,3 @@ func seqParam(r *http.Request, name string, other int64) (int64, error) {
 	}
 	return n, nil
 }
-
-// dirName is the name of the run's folder.
-func (s *Server) dirName() string { return clean(filepath.Base(s.run.Dir)) }

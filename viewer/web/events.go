@@ -31,7 +31,7 @@ func (f *filter) takes(o *world.Outline) bool {
 		(f.kind == "" || o.Kind == f.kind) && (len(f.text) == 0 || bytes.Contains(bytes.ToLower(o.Line()), f.text))
 }
 
-func (s *Server) filter(r *http.Request) (f filter, err error) {
+func (s *exhibit) filter(r *http.Request) (f filter, err error) {
 	now := s.live.moment()
 	f = filter{agent: r.FormValue("agent"), kind: r.FormValue("kind"), text: []byte(strings.ToLower(r.FormValue("q")))}
 	if f.from, err = number(r, "from", 0, 0, 1<<31-1); err != nil {
@@ -49,7 +49,7 @@ func (s *Server) filter(r *http.Request) (f filter, err error) {
 }
 
 // apiEvents tells the events that pass a filter, in order or, with order=desc, the last ones first.
-func (s *Server) apiEvents(r *http.Request) (any, error) {
+func (s *exhibit) apiEvents(r *http.Request) (any, error) {
 	f, err := s.filter(r)
 	if err != nil {
 		return nil, err

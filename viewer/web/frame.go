@@ -11,7 +11,7 @@ import (
 )
 
 // frame answers with the picture of a position, as an encoded draw list.
-func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
+func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.reading <- struct{}{}:
 		defer func() { <-s.reading }()
@@ -89,7 +89,7 @@ func (s *Server) orBefore(p position, shown []world.Event) ([]world.Event, error
 }
 
 // known returns an agent's name if there is such an agent; empty is nobody.
-func (s *Server) known(agent string) (string, error) {
+func (s *exhibit) known(agent string) (string, error) {
 	if agent == "" {
 		return "", nil
 	}
@@ -102,7 +102,7 @@ func (s *Server) known(agent string) (string, error) {
 }
 
 // looks returns how the agents look.
-func (s *Server) looks() []viewer.Agent {
+func (s *exhibit) looks() []viewer.Agent {
 	looks := make([]viewer.Agent, len(s.run.About.Agents))
 	for i, a := range s.run.About.Agents {
 		looks[i] = a.Agent
@@ -111,7 +111,7 @@ func (s *Server) looks() []viewer.Agent {
 }
 
 // look returns how the world looks: as the scenario says or, if it does not, as can be guessed from the state as turn 1 begins.
-func (s *Server) look() (viewer.Look, error) {
+func (s *exhibit) look() (viewer.Look, error) {
 	if s.run.Look != nil {
 		return *s.run.Look, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 )
 
@@ -27,8 +28,9 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			fail(w, http.StatusForbidden, "this server answers to the loopback interface only", "open the address that vitrine printed")
 			return
 		}
-		token, path, below := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-		if subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) != 1 {
+		token, name, below := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		isPlain := r.URL.Path == "/"+token || path.Clean("/"+name) == "/"+name // without . and .. and empty parts
+		if subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) != 1 || !isPlain {
 			fail(w, http.StatusNotFound, "there is nothing here", "open the whole address that vitrine printed")
 			return
 		}
@@ -36,15 +38,15 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			http.Redirect(w, r, "/"+s.token+"/", http.StatusMovedPermanently)
 			return
 		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead && !(r.Method == http.MethodPost && path == "api/control") {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !(r.Method == http.MethodPost && name == "api/control") {
 			fail(w, http.StatusMethodNotAllowed, "only api/control can be posted to", "")
 			return
 		}
-		if isSame := r.Header.Get("Origin") == "http://"+r.Host; !isSame && (r.Method == http.MethodPost || path == "ws" || r.Header.Get("Origin") != "") {
+		if isSame := r.Header.Get("Origin") == "http://"+r.Host; !isSame && (r.Method == http.MethodPost || name == "ws" || r.Header.Get("Origin") != "") {
 			fail(w, http.StatusForbidden, "another page may not ask this", "")
 			return
 		}
-		r.URL.Path, r.URL.RawPath = "/"+path, ""
+		r.URL.Path, r.URL.RawPath = "/"+name, ""
 		next.ServeHTTP(w, r)
 	})
 }

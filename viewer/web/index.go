@@ -177,3 +177,10 @@ func (x *index) at(turn int) (first, last int64, ok bool) {
 	t := x.turns[turn]
 	return t.first, t.last, turn < len(x.turns)-1
 }
+
+// failed says why the index goes no further; nil: it does.
+func (x *index) failed() error {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.err
+}

@@ -22,7 +22,7 @@ type position struct {
 }
 
 // position returns what a request names: by turn, which is the present if it is missing, and seq.
-func (s *Server) position(r *http.Request) (position, error) {
+func (s *exhibit) position(r *http.Request) (position, error) {
 	now := s.live.moment()
 	turn, err := number(r, "turn", now.st.Turn, 0, now.st.Turn)
 	if err != nil {

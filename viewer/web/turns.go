@@ -18,7 +18,7 @@ type turnJSON struct {
 }
 
 // apiTurns tells what happened in turns. Where they are many, each entry stands for as many turns as bucket says.
-func (s *Server) apiTurns(r *http.Request) (any, error) {
+func (s *exhibit) apiTurns(r *http.Request) (any, error) {
 	last := s.live.moment().st.Turn
 	from, err := number(r, "from", 0, 0, last)
 	if err != nil {

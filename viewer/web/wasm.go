@@ -228,7 +228,7 @@ func build(ctx context.Context, root, pkg, path string) ([]byte, error) {
 
 // apiWasm tells which painters are there.
 func (s *Server) apiWasm(*http.Request) (any, error) {
-	s.wasm.start(s.ctx, &s.work)
+	s.wasm.start(s.ctx, s.work)
 	s.wasm.mu.Lock()
 	defer s.wasm.mu.Unlock()
 	var why []string
@@ -245,7 +245,7 @@ func (s *Server) apiWasm(*http.Request) (any, error) {
 
 // wasmFile serves a painter, or the script that runs it.
 func (s *Server) wasmFile(w http.ResponseWriter, r *http.Request) {
-	s.wasm.start(s.ctx, &s.work)
+	s.wasm.start(s.ctx, s.work)
 	name := r.PathValue("name")
 	s.wasm.mu.Lock()
 	raw, ok := s.wasm.files[name]

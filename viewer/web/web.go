@@ -20,7 +20,6 @@ package web
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -46,11 +45,18 @@ type Run struct {
 	// Say puts an event into words, without the name of its agent.
 	Say func(world.Event) string
 
-	Observe    func(st world.State, agent string) (world.Observation, error)        // what an agent sees, and may do; nil: the rules are not at hand
-	Measure    func(ctx context.Context, turns []int) (map[string][]float64, error) // the metrics as they were when these turns, in their order, began; nil: likewise
-	Transcript func(agent string) ([]Entry, error)                                  // of an agent's conversation; nil: nobody has one
-	Memory     func(agent string) int64                                             // that its process took at most, in bytes; 0: it is not known
-	Control    func(ctx context.Context, c Command) error                           // does what an operator wants; nil: nobody may. An error is told to them
+	// Observe returns what an agent sees in a state, and may do there; nil: the rules are not at hand.
+	Observe func(st world.State, agent string) (world.Observation, error)
+	// Measure returns the metrics as they were when each of some turns began, which are in order; the last ones are as they are now. nil: as above.
+	Measure func(ctx context.Context, turns []int) (map[string][]float64, error)
+	// MetricsCSV returns the metrics as they are now, as comma-separated values; nil: as above.
+	MetricsCSV func() ([]byte, error)
+	// Transcript returns an agent's conversation; nil: nobody has one.
+	Transcript func(agent string) ([]Entry, error)
+	// Memory returns how many bytes an agent's process took at most, or 0 if that is not known; nil: it never is.
+	Memory func(agent string) int64
+	// Control does what an operator wants. Of what does not work it says why, and what to do about it. nil: nobody may.
+	Control func(ctx context.Context, c Command) (hint string, err error)
 }
 
 // About is what the run's manifest says of it.
@@ -103,50 +109,59 @@ type Entry struct {
 	Error bool      `json:"error,omitempty"`
 }
 
-// A Server shows a run. Make one with [Open].
+// A Server shows a run, and perhaps another one beside it. Make one with [Open].
 type Server struct {
-	run   Run
+	*exhibit
+	other *exhibit // nil: there is none
+
 	token string
 	host  string // that it listens on
 	http  http.Server
-	ln    net.Listener
-
-	ctx   context.Context // ends with Close
 	close context.CancelFunc
-	work  sync.WaitGroup
 
-	reading chan struct{} // holds a token for each request that reads the log
-	sockets chan struct{} // and this for each client that is told what happens
+	sockets chan struct{} // holds a token for each client that is told what happens
 	pace    pace
-	guessed atomic.Pointer[viewer.Look]
+	wasm    wasm
+}
+
+// An exhibit is one run that is shown.
+type exhibit struct {
+	run     Run
+	ctx     context.Context // ends with the server
+	work    *sync.WaitGroup
+	reading chan struct{} // holds a token for each request that reads a log
 	live    *live
 	index   *index
 	states  states
-	wasm    wasm
+	plot    plot
+	guessed atomic.Pointer[viewer.Look]
 }
 
 // writeBuffer is how many bytes the kernel keeps for a client that does not read, at least.
 const writeBuffer = 128 << 10
 
-// readers are how many requests read the log at a time.
+// readers are how many requests read logs at a time.
 const readers = 2
 
-// Open begins to follow a run and listens on a port of the loopback interface; 0: any that is free.
-func Open(run Run, port int) (*Server, error) {
-	ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+// Open begins to follow a run, and another one to compare it with unless that is nil, and listens on a port of the loopback interface; 0: any that is free.
+func Open(run Run, other *Run, port int) (*Server, error) {
+	s := &Server{token: rand.Text(), sockets: make(chan struct{}, mostSockets), pace: usualPace()}
+	ctx, end := context.WithCancel(context.Background())
+	s.close = end
+	work, reading := new(sync.WaitGroup), make(chan struct{}, readers)
+	var err error
+	if s.exhibit, err = newExhibit(ctx, run, work, reading); err == nil && other != nil {
+		s.other, err = newExhibit(ctx, *other, work, reading)
+	}
+	var ln net.Listener
+	if err == nil {
+		ln, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		end()
+		return nil, fmt.Errorf("show %s: %w", run.Dir, err)
 	}
-	s := &Server{
-		run: run, token: rand.Text(), ln: ln, host: ln.Addr().String(), reading: make(chan struct{}, readers),
-		sockets: make(chan struct{}, mostSockets), pace: usualPace(),
-	}
-	s.ctx, s.close = context.WithCancel(context.Background())
-	if s.live, err = openLive(run); err != nil {
-		return nil, errors.Join(err, ln.Close())
-	}
-	s.index = newIndex(run.About.Agents)
-	s.states.dir = run.Dir
+	s.host = ln.Addr().String()
 	s.http = http.Server{
 		Handler: s.guarded(s.routes()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
@@ -155,10 +170,21 @@ func Open(run Run, port int) (*Server, error) {
 			return ctx
 		},
 	}
-	s.work.Go(func() { s.live.follow(s.ctx) })
-	s.work.Go(func() { s.index.build(s.ctx, run.Dir, s.live) })
-	s.work.Go(func() { _ = s.http.Serve(ln) }) // until Close
+	for _, x := range []*exhibit{s.exhibit, s.other} {
+		if x != nil {
+			work.Go(func() { x.live.follow(ctx) })
+			work.Go(func() { x.index.build(ctx, x.run.Dir, x.live) })
+		}
+	}
+	work.Go(func() { _ = s.http.Serve(ln) }) // until Close
 	return s, nil
+}
+
+func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading chan struct{}) (*exhibit, error) {
+	x := &exhibit{run: run, ctx: ctx, work: work, reading: reading, index: newIndex(run.About.Agents), states: states{dir: run.Dir}}
+	var err error
+	x.live, err = openLive(run)
+	return x, err
 }
 
 // URL is where a browser finds the page. Whoever has it may look.

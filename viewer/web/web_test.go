@@ -86,7 +86,7 @@ func playTurn(t testing.TB, store *world.Store) {
 
 func open(t testing.TB, run Run) *Server {
 	t.Helper()
-	s, err := Open(run, 0)
+	s, err := Open(run, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents/lines"
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/viewer/web"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+const (
+	seatPatience = 2 * time.Second // for a seat to say that it is its turn, and for it to refuse an action
+	fastest      = 50.0            // turns in a second that a run is slowed down to, at most
+)
+
+// controls are what an operator does from the viewer to the run in dir.
+type controls struct {
+	dir string
+
+	mu   sync.Mutex
+	slow context.CancelFunc // ends the slowing down; nil: the run goes as fast as it can
+}
+
+// do does what an operator wants. Of what does not work it says why, and what to do about it.
+func (c *controls) do(ctx context.Context, want web.Command) (string, error) {
+	err := c.try(ctx, want)
+	return hint(err), err
+}
+
+func (c *controls) try(ctx context.Context, want web.Command) error {
+	switch want.Do {
+	case web.DoPause, web.DoContinue, web.DoStep, web.DoStop:
+		c.hurry()
+		what := want.Do // which the arena calls the same
+		if want.Do == web.DoStep && want.Turn {
+			what = arena.DoTurn
+		}
+		return c.operate(ctx, arena.Command{Do: what})
+	case web.DoTell:
+		return c.tell(ctx, want)
+	case web.DoSet:
+		return c.set(ctx, want)
+	case web.DoDelete:
+		return c.operate(ctx, arena.Command{Do: arena.DoDelete, Path: want.Path})
+	case web.DoAct:
+		return c.act(ctx, want)
+	case web.DoSpeed:
+		return c.speed(ctx, want.Value)
+	}
+	return fmt.Errorf("there is no command %.40q", want.Do)
+}
+
+func (c *controls) operate(ctx context.Context, command arena.Command) error {
+	_, err := intervene(ctx, c.dir, command)
+	return nearestFact(c.dir, err)
+}
+
+// tell tells an agent something, or everybody who still plays.
+func (c *controls) tell(ctx context.Context, want web.Command) error {
+	if want.Agent != "" {
+		return c.operate(ctx, arena.Command{Do: arena.DoTell, To: want.Agent, Text: want.Text})
+	}
+	m, _, err := openRun(c.dir)
+	if err != nil {
+		return err
+	}
+	var told bool
+	for _, agent := range m.Agents {
+		tellErr := c.operate(ctx, arena.Command{Do: arena.DoTell, To: agent.Name, Text: want.Text})
+		told, err = told || tellErr == nil, errors.Join(err, tellErr)
+	}
+	if told {
+		return nil // the others are out
+	}
+	return err
+}
+
+// set gives a fact a value, whether there is one already or not.
+func (c *controls) set(ctx context.Context, want web.Command) error {
+	st, err := world.Now(c.dir)
+	if err != nil {
+		return err
+	}
+	what := arena.DoSet
+	if _, exists := st.Fact(want.Path); !exists {
+		what = arena.DoAdd
+	}
+	return c.operate(ctx, arena.Command{Do: what, Path: want.Path, Value: want.Value})
+}
+
+// act does an action in a seat that is played by hand, and leaves the seat again.
+func (c *controls) act(ctx context.Context, want web.Command) error {
+	if err := isSeat(c.dir, want.Agent); err != nil {
+		return err
+	}
+	conn, err := lines.Dial(ctx, arena.AgentDir(c.dir, want.Agent))
+	if err != nil {
+		return fmt.Errorf("%w; %s", err, whoPlays(c.dir))
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(seatPatience)); err != nil {
+		return err
+	}
+	said := bufio.NewReader(conn)
+	asked, err := hear(said)
+	if err != nil {
+		return misuse("wait until it is its turn", "nobody waits for %s to act: %w", want.Agent, err)
+	}
+	if asked.Observation == nil {
+		return errors.New(asked.Refused)
+	}
+	answer := map[string]any{"id": asked.ID, "action": want.Name}
+	if len(want.Args) > 0 && string(want.Args) != "null" {
+		answer["args"] = want.Args
+	}
+	if _, err := conn.Write(append(world.JSON(answer), '\n')); err != nil {
+		return err
+	}
+	if err := conn.SetDeadline(time.Now().Add(seatPatience)); err != nil {
+		return err
+	}
+	if next, err := hear(said); err == nil && next.Observation == nil { // else it was taken, or the next one has to be waited for
+		return errors.New(next.Refused)
+	}
+	return nil
+}
+
+// hear reads what a seat says.
+func hear(said *bufio.Reader) (q asked, err error) {
+	raw, err := said.ReadBytes('\n')
+	if err != nil {
+		return q, err
+	}
+	return q, json.Unmarshal(raw, &q)
+}
+
+// speed makes turns follow each other so many a second, by steps of one turn; with 0 the run goes on as fast as it can.
+func (c *controls) speed(ctx context.Context, value json.RawMessage) error {
+	var perSecond float64
+	if err := json.Unmarshal(value, &perSecond); err != nil || perSecond < 0 || perSecond > fastest {
+		return misuse(fmt.Sprintf("a number of turns in a second, up to %v; 0: as fast as it goes", fastest), "%s is no speed", value)
+	}
+	c.hurry()
+	if perSecond == 0 {
+		return c.operate(ctx, arena.Command{Do: arena.DoContinue})
+	}
+	if err := c.operate(ctx, arena.Command{Do: arena.DoPause}); err != nil {
+		return err
+	}
+	slow, end := context.WithCancel(context.WithoutCancel(ctx))
+	c.mu.Lock()
+	c.slow = end
+	c.mu.Unlock()
+	go c.pace(slow, time.Duration(float64(time.Second)/perSecond)) // until another command, or the run is over
+	return nil
+}
+
+// pace lets a turn be played each time that so much has passed and the one before is over.
+func (c *controls) pace(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if st, err := world.Now(c.dir); err != nil || arena.Held(st) && c.operate(ctx, arena.Command{Do: arena.DoTurn}) != nil {
+			return // it is over
+		}
+	}
+}
+
+// hurry ends the slowing down, if there is any.
+func (c *controls) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.slow != nil {
+		c.slow()
+		c.slow = nil
+	}
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/agents/claude"
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/viewer/web"
+)
+
+// A page is what a browser has of a viewer: its address.
+type page struct {
+	t   *testing.T
+	url string
+}
+
+// pageOf runs a command in the background that shows a run, and returns its page, and what waits for its exit code.
+func pageOf(t *testing.T, args ...string) (page, func() int) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	code, found := make(chan int, 1), make(chan string, 1)
+	go func() { // ends with ctx at the latest
+		code <- vitrine(ctx, args, write, write)
+		write.Close()
+	}()
+	go func() { // ends with the command
+		defer close(found)
+		for lines := bufio.NewScanner(read); lines.Scan(); {
+			if i := strings.Index(lines.Text(), "http://127.0.0.1:"); i >= 0 && len(found) == 0 {
+				found <- strings.TrimSuffix(lines.Text()[i:], " until Ctrl-C")
+			}
+		}
+	}()
+	once := -1
+	wait := func() int {
+		if once < 0 {
+			once = <-code
+		}
+		return once
+	}
+	t.Cleanup(func() {
+		cancel()
+		wait()
+		read.Close()
+	})
+	address, ok := <-found
+	if !ok {
+		t.Fatalf("%v prints no address", args)
+	}
+	return page{t, address}, func() int {
+		if !slices.Contains(args, "run") {
+			cancel()
+		}
+		return wait()
+	}
+}
+
+// get asks for JSON.
+func (p page) get(path string, v any) {
+	p.t.Helper()
+	answer, err := http.Get(p.url + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	raw, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK || json.Unmarshal(raw, v) != nil {
+		p.t.Fatalf("%s: %s, error %v: %s", path, answer.Status, err, raw)
+	}
+}
+
+// post does what an operator wants, and returns why it does not work.
+func (p page) post(command string) string {
+	p.t.Helper()
+	at, err := url.Parse(p.url)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.url+"api/control", strings.NewReader(command))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("X-Vitrine", "1")
+	req.Header.Set("Origin", "http://"+at.Host)
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var said struct{ Error, Hint string }
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil || (said.Error == "") != (answer.StatusCode == http.StatusOK) {
+		p.t.Fatalf("%s: %s, error %v", command, answer.Status, err)
+	}
+	return said.Error + said.Hint
+}
+
+// A standing is how a run stands.
+type standing struct {
+	State string
+	Turns int
+	Seq   int64
+}
+
+// until waits until a run stands as wanted.
+func (p page) until(is func(standing) bool) (now standing) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) { // nothing tells of it but the answers
+		if p.get("api/run", &now); is(now) {
+			return now
+		}
+	}
+	p.t.Fatalf("it still stands like this: %+v", now)
+	return now
+}
+
+func TestAnOperatorControlsARunFromItsPage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view", "--control")
+	p.until(func(now standing) bool { return now.State == "paused" })
+	for command, want := range map[string]string{
+		`{"do":"tell","agent":"a","text":"be careful"}`: "",
+		`{"do":"tell","text":"all of you"}`:             "",
+		`{"do":"tell","agent":"zoe","text":"x"}`:        "none of a, b, c, d, e",
+		`{"do":"set","path":"lake/tons","value":-1}`:    "the rules do not allow it",
+		`{"do":"set","path":"lake/tons","value":60}`:    "",
+		`{"do":"set","path":"note/x","value":"new"}`:    "",
+		`{"do":"delete","path":"note/none"}`:            "there is no fact",
+		`{"do":"act","agent":"a","name":"fish"}`:        "no such seat",
+		`{"do":"speed","value":-1}`:                     "is no speed",
+		`{"do":"dance"}`:                                "there is no command",
+		`{"dance":1}`:                                   "this is no command",
+	} {
+		if got := p.post(command); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", command, got, want)
+		}
+	}
+	if said := p.post(`{"do":"step","turn":true}`); said != "" {
+		t.Fatal(said)
+	}
+	p.until(func(now standing) bool { return now.State == "paused" && now.Turns == 1 })
+	begun := time.Now()
+	if said := p.post(`{"do":"speed","value":20}`); said != "" {
+		t.Fatal(said)
+	}
+	p.until(func(now standing) bool { return now.Turns >= 5 })
+	if took := time.Since(begun); took < 150*time.Millisecond {
+		t.Errorf("4 turns at 20 a second took %v", took)
+	}
+	if said := p.post(`{"do":"speed","value":0}`); said != "" {
+		t.Fatal(said)
+	}
+	if code := wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if result, err := arena.ReadResult(dir); err != nil || result.Status != arena.Terminated {
+		t.Errorf("result %+v, error %v", result, err)
+	}
+	if _, err := http.Get(p.url); err == nil {
+		t.Error("the page is still there when the run is over")
+	}
+}
+
+func TestAPersonPlaysASeatFromThePage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	scenario := filepath.Join(t.TempDir(), "seats.toml")
+	text := "[rules]\nname = \"fishery\"\nturns = 2\n[[agents]]\nname = \"a\"\nkind = \"scripted\"\n[[agents]]\nname = \"b\"\nkind = \"human\"\n"
+	if err := os.WriteFile(scenario, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, wait := pageOf(t, "run", scenario, "--out", dir, "--view", "--control")
+	if err := appears(filepath.Join(arena.AgentDir(dir, "b"), "seat.sock")); err != nil {
+		t.Fatal(err)
+	}
+	for turn := range 2 {
+		p.until(func(now standing) bool { return now.Turns == turn })
+		if said := p.post(`{"do":"act","agent":"b","name":"fish","args":{"tons":3}}`); said != "" {
+			t.Fatal(said)
+		}
+	}
+	if code := wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	result, err := arena.ReadResult(dir)
+	if err != nil || result.Agents[1].Reward != 6 {
+		t.Errorf("what was caught: %+v, error %v", result.Agents, err)
+	}
+}
+
+func TestMetricsOfThePageAreThoseOfTheCommandLine(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--policy", "greedy", "--seed", "4", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	p, _ := pageOf(t, "view", dir)
+	var series struct {
+		Turns  []int
+		Series []struct {
+			Name   string
+			Values []float64
+		}
+	}
+	p.get("api/metrics", &series)
+	file := filepath.Join(t.TempDir(), "metrics.csv")
+	if code := vitrine(t.Context(), []string{"metrics", dir, "--csv", file}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(want)).ReadAll()
+	if err != nil || len(rows) != len(series.Series)+1 || len(series.Turns) == 0 {
+		t.Fatalf("%d metrics, %d turns, %d rows, error %v", len(series.Series), len(series.Turns), len(rows), err)
+	}
+	for i, row := range rows[1:] {
+		got := series.Series[i]
+		if last := strconv.FormatFloat(got.Values[len(got.Values)-1], 'g', -1, 64); got.Name != row[2] || last != row[3] || len(got.Values) != len(series.Turns) {
+			t.Errorf("%s is %v over %d turns, want %s %s", got.Name, got.Values, len(series.Turns), row[2], row[3])
+		}
+		if !slices.IsSorted(got.Values) && got.Name == "total" {
+			t.Errorf("the total goes down: %v", got.Values)
+		}
+	}
+	answer, err := http.Get(p.url + "api/metrics.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if got, err := io.ReadAll(answer.Body); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("metrics.csv is %q, error %v, want %q", got, err, want)
+	}
+}
+
+func TestTwoRunsAreShownWithWhereTheyPart(t *testing.T) {
+	temp := t.TempDir()
+	for name, policy := range map[string]string{"a": "steady", "b": "greedy"} {
+		if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--policy", policy, "--out", filepath.Join(temp, name)}, io.Discard, os.Stderr); code != 0 {
+			t.Fatalf("exit code %d", code)
+		}
+	}
+	type parts struct {
+		Turn   int
+		Seq    *int64
+		Events [2]*struct{ Data json.RawMessage }
+		Why    string
+	}
+	var got, same parts
+	p, _ := pageOf(t, "view", filepath.Join(temp, "a"), "--with", filepath.Join(temp, "b"))
+	p.get("api/parts", &got)
+	if got.Turn != 0 || got.Seq == nil || *got.Seq != 3 || got.Events[0] == nil || got.Events[1] == nil || got.Why == "" {
+		t.Errorf("they part like this: %+v", got)
+	}
+	var run struct{ Other struct{ Name string } }
+	if p.get("api/run", &run); run.Other.Name != "b" {
+		t.Errorf("the other run is %q", run.Other.Name)
+	}
+	var state, other struct{ Hash string }
+	p.get("api/state", &state)
+	p.get("api/other/state", &other)
+	if state.Hash == other.Hash || other.Hash == "" {
+		t.Errorf("states %s and %s", state.Hash, other.Hash)
+	}
+	p, _ = pageOf(t, "view", filepath.Join(temp, "a"), "--with", filepath.Join(temp, "a"))
+	if p.get("api/parts", &same); same.Turn != -1 || same.Seq != nil {
+		t.Errorf("a run parts from itself like this: %+v", same)
+	}
+}
+
+// showsConversations demands that the page of a run of the fishery shows what its agents, which are Claude Code, said and used.
+func showsConversations(t *testing.T, dir string, result arena.Result) {
+	t.Helper()
+	p, _ := pageOf(t, "view", dir)
+	for _, agent := range result.Agents {
+		var used int64
+		for turn := range result.Turns {
+			var a struct {
+				Transcript []web.Entry
+				Acts       []struct{ Name string }
+				Usage      struct{ Turn, Total web.Use }
+				Memory     int64 `json:"memory_bytes"`
+			}
+			p.get(fmt.Sprintf("api/agent?name=%s&turn=%d", agent.Name, turn), &a)
+			var kinds []string
+			for _, e := range a.Transcript {
+				kinds = append(kinds, e.Kind)
+			}
+			if turn == result.Turns-1 && len(kinds) > 3 {
+				kinds = kinds[:3] // it was ended then, which it may have been told
+			}
+			if !slices.Equal(kinds, []string{claude.PartObservation, claude.PartText, claude.PartToolUse}) || len(a.Acts) != 1 || a.Acts[0].Name != "fish" ||
+				a.Memory != agent.PeakMemory {
+				t.Errorf("agent %s in turn %d: %v, %+v, %d bytes", agent.Name, turn, kinds, a.Acts, a.Memory)
+			}
+			if used += a.Usage.Turn.TokensIn; used != a.Usage.Total.TokensIn {
+				t.Errorf("agent %s has used %d tokens up to turn %d, and %d when its turns are added", agent.Name, a.Usage.Total.TokensIn, turn, used)
+			}
+		}
+		if used == 0 || used > agent.TokensIn {
+			t.Errorf("agent %s has used %d tokens in all turns, and %d in all", agent.Name, used, agent.TokensIn)
+		}
+	}
+}

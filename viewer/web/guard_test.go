@@ -1,0 +1,268 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+func TestOnlyThisMachinesBrowserWithTheTokenIsLetIn(t *testing.T) {
+	run, _ := newRun(t, 1)
+	s := open(t, run)
+	other := strings.Repeat("A", len(s.token))
+	tests := []struct {
+		name, method, path, host, origin string
+		want                             int
+	}{
+		{"the page", "GET", "/" + s.token + "/", "", "", 200},
+		{"the page by another name of the loopback", "GET", "/" + s.token + "/", "localhost:1234", "", 200},
+		{"the page by IPv6", "GET", "/" + s.token + "/api/run", "[::1]", "", 200},
+		{"a name that was rebound", "GET", "/" + s.token + "/", "evil.example", "", 403},
+		{"a name that was rebound, with a port", "GET", "/" + s.token + "/api/run", "evil.example:80", "", 403},
+		{"a name that begins like the loopback's", "GET", "/" + s.token + "/", "127.0.0.1.evil.example", "", 403},
+		{"another page", "GET", "/" + s.token + "/api/run", "", "http://evil.example", 403},
+		{"a page of another port", "GET", "/" + s.token + "/api/run", "", "http://127.0.0.1:1", 403},
+		{"no token", "GET", "/", "", "", 404},
+		{"no token, but what it guards", "GET", "/api/run", "", "", 404},
+		{"another token", "GET", "/" + other + "/api/run", "", "", 404},
+		{"a part of the token", "GET", "/" + s.token[:20] + "/api/run", "", "", 404},
+		{"the token in small letters", "GET", "/" + strings.ToLower(s.token) + "/api/run", "", "", 404},
+		{"a file of the machine", "GET", "/" + s.token + "/../../../../etc/passwd", "", "", 404},
+		{"a file of the machine, encoded", "GET", "/" + s.token + "/%2e%2e/%2e%2e/etc/passwd", "", "", 404},
+		{"a file of the run", "GET", "/" + s.token + "/events.jsonl", "", "", 404},
+		{"source", "GET", "/" + s.token + "/web.go", "", "", 404},
+		{"deletion", "DELETE", "/" + s.token + "/api/run", "", "", 405},
+		{"posting to what only answers", "POST", "/" + s.token + "/api/run", "", "http://" + s.host, 405},
+		{"control where nobody may", "POST", "/" + s.token + "/api/control", "", "http://" + s.host, 403},
+		{"a turn that is no number", "GET", "/" + s.token + "/api/state?turn=x", "", "", 400},
+		{"a turn beyond the end", "GET", "/" + s.token + "/api/state?turn=99", "", "", 404},
+		{"a turn before the beginning", "GET", "/" + s.token + "/api/frame?turn=-1", "", "", 404},
+		{"an event of another turn", "GET", "/" + s.token + "/api/state?turn=0&seq=999", "", "", 404},
+		{"an agent that is none", "GET", "/" + s.token + "/api/agent?name=../../etc", "", "", 404},
+	}
+	for _, tt := range tests {
+		answer, body := plainly(t, s, tt.method, tt.path, tt.host, tt.origin, "")
+		if answer.StatusCode != tt.want {
+			t.Errorf("%s: %s, want %d", tt.name, answer.Status, tt.want)
+		}
+		h := answer.Header
+		if h.Get("Content-Security-Policy") != policy || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: headers %v", tt.name, h)
+		}
+		if strings.Contains(body, "root:") || tt.want != 200 && strings.Contains(body, s.token) {
+			t.Errorf("%s: tells %q", tt.name, body)
+		}
+	}
+}
+
+// plainly sends a request as it is, with nothing mended on its way.
+func plainly(t *testing.T, s *Server, method, path, host, origin, more string) (*http.Response, string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if host == "" {
+		host = s.host
+	}
+	if origin != "" {
+		origin = "Origin: " + origin + "\r\n"
+	}
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s\r\n", method, path, host, origin, more)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
+}
+
+func TestItListensOnTheLoopbackInterfaceOnly(t *testing.T) {
+	run, _ := newRun(t, 1)
+	s := open(t, run)
+	_, port, err := net.SplitHostPort(s.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addresses {
+		ip, ok := address.(*net.IPNet)
+		if !ok || ip.IP.IsLoopback() || ip.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		if conn, err := net.DialTimeout("tcp", net.JoinHostPort(ip.IP.String(), port), time.Second); err == nil {
+			conn.Close()
+			t.Errorf("it listens on %s too", ip.IP)
+		}
+	}
+	if first, second := open(t, run).token, s.token; first == second || len(first) < 26 {
+		t.Errorf("tokens %s and %s", first, second)
+	}
+}
+
+func TestControlNeedsThePage(t *testing.T) {
+	run, _ := newRun(t, 1)
+	var done []Command
+	run.Control = func(_ context.Context, c Command) (string, error) {
+		done = append(done, c)
+		return "", nil
+	}
+	s := open(t, run)
+	same := "http://" + s.host
+	for _, tt := range []struct {
+		name, origin, header, body string
+		want                       int
+	}{
+		{"a form of another page", "http://evil.example", "Content-Type: text/plain\r\n", `{"do":"stop"}`, 403},
+		{"no page", "", "X-Vitrine: 1\r\n", `{"do":"stop"}`, 403},
+		{"a sandboxed page", "null", "X-Vitrine: 1\r\n", `{"do":"stop"}`, 403},
+		{"without the header", same, "", `{"do":"stop"}`, 403},
+		{"too much", same, "X-Vitrine: 1\r\n", `{"do":"tell","text":"` + strings.Repeat("x", mostCommand) + `"}`, 400},
+		{"the page", same, "X-Vitrine: 1\r\n", `{"do":"pause"}`, 200},
+	} {
+		header := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tt.header, len(tt.body), tt.body)
+		answer, _ := plainly(t, s, "POST", "/"+s.token+"/api/control", "", tt.origin, header)
+		if answer.StatusCode != tt.want {
+			t.Errorf("%s: %s, want %d", tt.name, answer.Status, tt.want)
+		}
+	}
+	if len(done) != 1 || done[0].Do != DoPause {
+		t.Errorf("done: %+v", done)
+	}
+}
+
+func TestAHeaderThatNeverEndsIsCutOff(t *testing.T) {
+	run, _ := newRun(t, 1)
+	s := open(t, run)
+	conn, err := net.Dial("tcp", s.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /%s/ HTTP/1.1\r\nHost: %s\r\n", s.token, s.host)
+	begun := time.Now()
+	if err := conn.SetReadDeadline(begun.Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil || time.Since(begun) > 20*time.Second {
+		t.Errorf("after %v: %v", time.Since(begun), err)
+	}
+	long := "X: " + strings.Repeat("x", 64<<10) + "\r\n"
+	if answer, _ := plainly(t, s, "GET", "/"+s.token+"/", "", "", long); answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a header of 64 kB: %s", answer.Status)
+	}
+}
+
+// evil is what an agent could write to do harm where it is shown.
+const evil = "<img src=x onerror=alert(1)></script>\x1b[31mred\x1b]0;title\x07\x1b]8;;http://evil.example\x1b\\link\u009b5mC1\u202eright to left\x00\x7f\r\nend\ttab"
+
+func TestWhatAgentsWriteIsTextAndNothingElse(t *testing.T) {
+	run, store := newRun(t, 1)
+	raw := world.JSON(map[string]any{"text": evil, evil: []string{evil}})
+	commit(t, store,
+		world.Event{Kind: kindMessage, Agent: "ann", Data: raw, Proc: raw},
+		world.Event{Kind: kindAction, Agent: "ann", Data: world.JSON(map[string]any{"name": evil, "args": evil}), Set: map[string]json.RawMessage{"said/ann" + evil: raw}},
+		world.Action{Agent: "ann", Name: evil}.Refuse(evil),
+		world.Event{Kind: evil, Agent: evil, Del: []string{evil}})
+	run.Transcript = func(string) ([]Entry, error) {
+		return []Entry{{Turn: 1, Kind: "text", Name: evil, Text: evil + "\xff\xfe"}}, nil
+	}
+	run.Observe = func(world.State, string) (world.Observation, error) {
+		return world.Observation{View: raw, Actions: []world.ActionSpec{{Name: evil, Description: evil, Schema: raw}}}, nil
+	}
+	s := open(t, run)
+	whole(t, s)
+	for _, path := range []string{
+		"run", "turns", "state", "diff", "steps", "events", "events?q=title&order=desc", "agents", "agent?name=ann", "transcript?name=ann",
+	} {
+		answer, body := ask(t, s, "api/"+path)
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %s, %s", path, answer.Status, answer.Header.Get("Content-Type"))
+		}
+		if strings.Contains(string(body), "<img") {
+			t.Errorf("%s has HTML in it: %s", path, body)
+		}
+		var v any
+		if err := json.Unmarshal(body, &v); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		harmless(t, path, v)
+	}
+	c := &client{t: t, seq: 0}
+	c.connect(s)
+	commit(t, store, world.Event{Kind: kindMessage, Agent: "ann", Data: world.JSON(map[string]string{"text": evil})})
+	for len(c.seqs) == 0 {
+		m := c.read()
+		for _, text := range m.Events {
+			var v any
+			if err := json.Unmarshal(text, &v); err != nil {
+				t.Fatal(err)
+			}
+			harmless(t, "the socket", v)
+			c.seqs = append(c.seqs, 1)
+		}
+	}
+	if got := clean(evil); got != "<img src=x onerror=alert(1)></script>redlinkC1right to left\nend\ttab" {
+		t.Errorf("cleaned: %q", got)
+	}
+}
+
+// harmless demands that no text in a value, nor a key, has a control character.
+func harmless(t *testing.T, where string, v any) {
+	t.Helper()
+	switch v := v.(type) {
+	case string:
+		if i := strings.IndexFunc(v, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' || r == 0x202e }); i >= 0 {
+			t.Errorf("%s has a control character: %q", where, v)
+		}
+		if strings.Contains(v, "[31m") || strings.Contains(v, "evil.example") {
+			t.Errorf("%s has a part of an escape sequence: %q", where, v)
+		}
+	case []any:
+		for _, e := range v {
+			harmless(t, where, e)
+		}
+	case map[string]any:
+		for key, e := range v {
+			harmless(t, where, key)
+			harmless(t, where, e)
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add(evil)
+	f.Add("\x1b\x1b[[0m\xff")
+	f.Fuzz(func(t *testing.T, text string) {
+		harmlessly := clean(text)
+		for _, r := range harmlessly {
+			if isUnwanted(r) {
+				t.Errorf("%q becomes %q", text, harmlessly)
+			}
+		}
+		if again := clean(harmlessly); again != harmlessly {
+			t.Errorf("%q becomes %q, and that %q", text, harmlessly, again)
+		}
+		if raw := cleanJSON(world.JSON(strings.ToValidUTF8(text, "?"))); !json.Valid(raw) {
+			t.Errorf("%q becomes %q", text, raw)
+		}
+	})
+}
