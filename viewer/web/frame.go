@@ -73,7 +73,7 @@ func (p position) shown(part bool) []world.Event {
 
 // orBefore returns what is shown of a turn. As long as nobody has done anything in the one that is being played, it is what happened in the one before, so
 // that those who watch have the time to read it.
-func (s *Server) orBefore(p position, shown []world.Event) ([]world.Event, error) {
+func (s *exhibit) orBefore(p position, shown []world.Event) ([]world.Event, error) {
 	over := s.live.moment().end != nil
 	if over || p.ended || p.turn == 0 || slices.ContainsFunc(shown, func(ev world.Event) bool { return ev.Agent != "" }) {
 		return shown, nil
