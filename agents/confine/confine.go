@@ -37,6 +37,16 @@
 // hands the listener to the supervisor, whose [Cell.Serve] serves it. So nothing stands between the agent and the proxy, and the agent is known by its
 // network. It may then make sockets of TCP, and with Landlock connect them to that one port. Where agents have no network of their own none
 // of them gets a proxy: Landlock knows ports and no addresses, and has not seen every way to connect.
+//
+// # Limits
+//
+// The keeper looks again and again at what all the agent's processes use together, and at its folders; the longer a look takes the rarer they are.
+// Whoever uses more than [agents.Limits] is ended, and its ending says of what and how much. That is so at each level. The kernel's own limits lie a
+// little above, so that whoever is faster than a look does not get far: of each process everywhere, of an agent's processes where it has a user of its
+// own, and of its memory and processes where it has a control group with controllers.
+//
+// What a look does not see: memory that processes share since one has started the other counts for each of them; the space of a file that is
+// open and has no name any more; the time of processes that came and went between two looks and that nobody waited for, without a control group.
 package confine
 
 import (
@@ -64,7 +74,7 @@ type Cell struct {
 	// has no network. It takes a boundary with [Boundary.WithProxy].
 	Serve func(net.Listener) `json:"-"`
 
-	Limits agents.Limits // of its processes
+	Limits agents.Limits // of what its processes use of the machine together
 }
 
 // The folders of a cell that its agent may write.

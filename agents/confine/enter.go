@@ -14,7 +14,7 @@ import (
 
 // What the kernel allows a process beyond the agent's limits, so that whoever breaks one is seen to.
 const (
-	roomOfMemory    = 1 << 30 // bytes that a process may have asked for and not touched, which Claude Code does
+	roomOfMemory    = 2 << 30 // bytes that a process may have asked for and not touched: Claude Code does not begin with 1.5 GiB in all
 	roomOfProcesses = 8
 	roomOfCPU       = 10 * time.Second
 )

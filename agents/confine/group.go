@@ -62,11 +62,12 @@ func openAt(dir *os.File, name string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// bound makes the kernel keep limits of the group: of memory, and the whole group ends when that is not enough; and of processes.
+// bound makes the kernel keep limits of the group: of memory, and the whole group ends when that is not enough; and of processes. There is some room
+// beyond, for what the kernel needs itself, and so that whoever breaks a limit is seen to.
 func (g *group) bound(l agents.Limits) error {
 	g.limits = l
 	if l.Memory > 0 {
-		if err := errors.Join(g.write("memory.max", l.Memory), g.write("memory.oom.group", 1)); err != nil {
+		if err := errors.Join(g.write("memory.max", l.Memory+l.Memory/16), g.write("memory.oom.group", 1)); err != nil {
 			return err
 		}
 		if err := g.write("memory.swap.max", 0); err != nil && !errors.Is(err, unix.ENOENT) { // a kernel that does not swap has none
@@ -112,7 +113,7 @@ func (g *group) breach() *agents.Breach {
 		return nil
 	}
 	b := &agents.Breach{
-		Resource: agents.Memory, Used: g.limits.Memory, Bound: g.limits.Memory, Unit: "bytes", Detail: "the kernel refused more",
+		Resource: agents.Memory, Used: g.limits.Memory + g.limits.Memory/16, Bound: g.limits.Memory, Unit: "bytes", Detail: "the kernel refused more",
 	}
 	if peak, err := g.number("memory.peak", ""); err == nil { // not of older kernels
 		b.Used = peak

@@ -171,7 +171,7 @@ func TestTheKernelIsToldALimitInItsOwnWords(t *testing.T) {
 	}
 	g.kill()
 	for file, want := range map[string]string{
-		"memory.max": "1073741824", "memory.oom.group": "1", "memory.swap.max": "0", "pids.max": "108", "cgroup.procs": "17", "cgroup.kill": "1",
+		"memory.max": "1140850688", "memory.oom.group": "1", "memory.swap.max": "0", "pids.max": "108", "cgroup.procs": "17", "cgroup.kill": "1",
 	} {
 		if got := says(file); got != want {
 			t.Errorf("%s says %q, want %q", file, got, want)
