@@ -63,7 +63,9 @@ func TestEveryTurnWithAConflictOrAnErrorHasAMark(t *testing.T) {
 		story.turn("hello")
 	}
 	story.end()
-	p := browse(t, view(t, story.dir).url)
+	s := view(t, story.dir)
+	p := browse(t, s.url)
+	p.wait(`!document.querySelector(".track").matches("[aria-busy=true]")`)
 	want := map[string]int{}
 	for _, ev := range logOf(t, story.dir) {
 		if slices.Contains([]string{"message", "refusal", "timeout"}, ev.Kind) {
@@ -105,21 +107,17 @@ func TestEveryTurnWithAConflictOrAnErrorHasAMark(t *testing.T) {
 			t.Errorf("in the lane of errors turn %d is colored: %v", turn, is)
 		}
 	}
-	if got := get[struct {
+	sum := map[string]int{}
+	for _, turn := range get[struct {
 		Turns []struct{ Marks map[string]int }
-	}](t, view(t, story.dir), "api/turns"); len(got.Turns) == 0 {
-		t.Error("no turns")
-	} else {
-		sum := map[string]int{}
-		for _, turn := range got.Turns {
-			for kind, n := range turn.Marks {
-				sum[kind] += n
-			}
+	}](t, s, "api/turns").Turns {
+		for kind, n := range turn.Marks {
+			sum[kind] += n
 		}
-		for kind, n := range want {
-			if sum[kind] != n {
-				t.Errorf("%d marks of %s, and %d events", sum[kind], kind, n)
-			}
+	}
+	for kind, n := range want {
+		if sum[kind] != n {
+			t.Errorf("%d marks of %s, and %d events", sum[kind], kind, n)
 		}
 	}
 	eval[any](p, `(__viewer.select("c"), __viewer.seek(6), __viewer.settled().then(() => null))`)

@@ -25,7 +25,8 @@ export class Charts {
     if (this.loaded === this.app.state.turns) return;
     const { source, run } = this.app;
     const [data, other] = await Promise.all([source.get("metrics", { points }), run.other ? source.get("other/metrics", { points }) : null]);
-    this.loaded = this.app.state.turns;
+    if (data.partial) this.loader.ask();
+    else this.loaded = this.app.state.turns;
     this.cursors = [];
     this.note.textContent = data.series.length ? `${data.series.length} metrics, ${data.turns.length} points each` : "This scenario has no metrics.";
     const formula = (name) => run.metrics.find((m) => m.name === name)?.formula ?? "";

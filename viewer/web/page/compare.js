@@ -1,4 +1,4 @@
-// Another run beside this one, at the same turn: its picture, and the facts in which the two differ.
+// Another run beside this one, at the same turn: its picture on the right half of the stage, and here the facts in which the two differ.
 import { Latest, button, el, put } from "./dom.js";
 import { json } from "./marks.js";
 
@@ -7,13 +7,12 @@ const limit = 2000;
 export function compare(app, root) {
   const name = app.run.other.name ?? app.run.other;
   const head = el("div", { class: "bar" });
-  const canvas = el("canvas", { class: "second", role: "img", "aria-label": `The world of ${name}` });
   const facts = el("div", { class: "fill scroll", tabindex: "0", role: "region", "aria-label": "Facts that differ" });
-  root.append(head, el("div", { class: "beside" }, el("figure", {}, el("figcaption", { text: name }), canvas), facts));
+  root.append(head, facts);
 
   const loader = new Latest(async () => {
     const { turn, drawer, drawerTab } = app.state;
-    if (!drawer || drawerTab !== "compare") return;
+    if (!drawer || drawerTab !== "compare") return app.stage.second && app.stage.beside(null);
     const { source } = app;
     const [parts, one, two, frame] = await Promise.all([
       source.get("parts"), source.get("state", { turn, limit }), source.get("other/state", { turn, limit }).catch(() => ({ facts: {} })),
@@ -28,7 +27,7 @@ export function compare(app, root) {
       el("thead", {}, el("tr", {}, ["path", app.run.name, name].map((n) => el("th", { scope: "col", text: n })))),
       el("tbody", {}, differ.slice(0, 300).map((path) => el("tr", {}, el("th", { scope: "row", text: path }),
         el("td", { text: text(one.facts, path).slice(0, 200) }), el("td", { text: text(two.facts, path).slice(0, 200) }))))));
-    if (frame) app.stage.copy(frame.bytes, canvas);
+    if (app.state.painter && app.state.turn === turn) app.stage.beside(frame?.bytes ?? null, name);
   }, 300);
   app.on("turn turns drawer drawerTab painter", () => loader.ask());
 }

@@ -16,8 +16,14 @@ export function header(app, root) {
   const tokens = el("span", { class: "figure", title: "Tokens of all agents, up to this turn" });
   const cost = el("span", { class: "figure", title: "Dollars of all agents, up to this turn" });
   app.on("turn turns", () => (turn.textContent = `turn ${app.state.turn}/${app.state.turns}`));
-  app.on("tokens", () => (tokens.textContent = `${count(app.state.tokens)} tokens`));
-  app.on("dollars", () => (cost.textContent = dollars(app.state.dollars)));
+  app.on("tokens", () => {
+    tokens.hidden = !app.state.tokens;
+    tokens.textContent = `${count(app.state.tokens)} tokens`;
+  });
+  app.on("dollars", () => {
+    cost.hidden = app.state.dollars === null;
+    cost.textContent = dollars(app.state.dollars);
+  });
 
   const search = el("input", {
     type: "search", id: "search", placeholder: "search the log", "aria-label": "Search the log", title: "Search the log (/)",

@@ -6,20 +6,20 @@ import { Minimap } from "./minimap.js";
 import { loadPainter } from "./painter.js";
 import { handle } from "./pointer.js";
 
-const glide = 160; // milliseconds in which agents move from one turn to the next
-
 export class Stage {
   constructor(app, root) {
-    Object.assign(this, { app, root, painter: null, frame: null, fitted: true, drawn: 0, painted: 0, waiting: [], moving: false });
+    Object.assign(this, { app, root, painter: null, frame: null, fitted: true, drawn: 0, painted: 0, waiting: [] });
     this.frames = new Frames(app);
     this.loader = new Latest(() => this.load());
     this.canvas = el("canvas", { id: "canvas", tabindex: "0", role: "img", "aria-label": "The world" });
+    this.canvas2 = el("canvas", { class: "second", role: "img", "aria-label": "The world of the other run", hidden: true });
+    this.name2 = el("p", { class: "second", hidden: true });
     this.bubbles = el("div", { id: "bubbles" });
     this.message = el("p", { id: "painting", role: "status", text: "loading…" });
     this.tip = el("div", { id: "tip", role: "tooltip", hidden: true });
     this.legend = el("ul", { id: "legend", "aria-label": "Legend" });
     this.minimap = new Minimap(this);
-    root.append(this.canvas, this.bubbles, this.message, this.minimap.canvas, this.legend, this.toolbar(), this.tip);
+    root.append(this.canvas, this.canvas2, this.name2, this.bubbles, this.message, this.minimap.canvas, this.legend, this.toolbar(), this.tip);
     handle(this);
     new ResizeObserver(() => this.resize()).observe(root);
     app.on("turn seq sees overlay lastSeq", () => this.loader.ask());
@@ -74,7 +74,7 @@ export class Stage {
   }
 
   resize() {
-    this.width = this.root.clientWidth;
+    this.width = this.second ? Math.floor(this.root.clientWidth / 2) : this.root.clientWidth;
     this.height = this.root.clientHeight;
     if (!this.painter || !this.width || !this.height) return;
     this.canvas.width = Math.round(this.width * this.ratio);
@@ -93,7 +93,7 @@ export class Stage {
     try {
       const frame = await frames.get(params);
       frame.at = params;
-      await this.show(frame);
+      this.show(frame);
       frames.ahead();
     } catch (err) {
       if (err.status !== undefined || !this.frame) this.app.notice(err);
@@ -101,15 +101,11 @@ export class Stage {
     if (frames.key(frames.wanted()) !== frames.key(params)) this.loader.ask();
   }
 
-  // show paints a frame, gliding to it from the one before where that helps the eye.
-  async show(frame) {
+  // show paints a frame.
+  show(frame) {
     const before = this.frame;
     this.frame = frame;
     if (this.painter) {
-      this.moving = this.glides(before, frame);
-      if (this.moving) await this.move(frame);
-      this.moving = false;
-      if (this.frame !== frame) return;
       this.painter.load(frame.bytes);
       if (!this.begun) this.first();
       else if (this.fitted && box(before) !== box(frame)) this.painter.fit();
@@ -119,31 +115,6 @@ export class Stage {
     this.describe(frame);
     this.app.set({ drawnTurn: frame.at.turn, drawnSeq: frame.at.seq, hash: frame.hash });
     this.dirty();
-  }
-
-  glides(before, frame) {
-    const { playing, speed, followLive } = this.app.state;
-    const now = performance.now();
-    const calm = now - (this.shown ?? 0) > 3 * glide; // where pictures follow fast upon each other, they move by themselves
-    this.shown = now;
-    return calm && this.painter.blend && before && before.at.turn + 1 === frame.at.turn && (followLive || (playing && speed <= 4)) &&
-      !matchMedia("(prefers-reduced-motion: reduce)").matches;
-  }
-
-  move(frame) {
-    const start = performance.now();
-    const { speed, playing } = this.app.state;
-    const time = playing ? glide / Math.max(1, speed / 2) : glide;
-    return new Promise((done) => {
-      const step = (now) => {
-        const part = (now - start) / time;
-        if (part >= 1 || this.frames.key(this.frames.wanted()) !== frame.key) return done();
-        this.painter.blend(frame.bytes, Math.max(0, part));
-        this.dirty();
-        requestAnimationFrame(step);
-      };
-      requestAnimationFrame(step);
-    });
   }
 
   // first sets the camera of the first picture: that of the link, or all of the world.
@@ -180,6 +151,7 @@ export class Stage {
   paint() {
     if (this.painter && this.frame) {
       const start = performance.now();
+      if (this.second) this.paintSecond();
       this.painter.paint();
       this.painted = performance.now() - start;
       this.drawn++;
@@ -255,19 +227,23 @@ export class Stage {
     return this.painter?.pick(x * this.ratio, y * this.ratio) ?? "";
   }
 
-  // copy paints another draw list, all of it, into another canvas.
-  copy(bytes, canvas) {
-    const { painter } = this;
-    if (!painter || !this.frame || this.moving) return;
-    const view = painter.view();
-    painter.load(bytes);
-    painter.fit();
-    painter.paint();
-    Object.assign(canvas, { width: this.canvas.width, height: this.canvas.height });
-    canvas.getContext("2d").drawImage(this.canvas, 0, 0);
-    painter.load(this.frame.bytes);
-    painter.view(view);
+  // beside shows another draw list in the right half of the stage, as seen from the same place; null makes an end of that.
+  beside(bytes, name) {
+    this.second = bytes;
+    this.canvas2.hidden = this.name2.hidden = !bytes;
+    this.name2.textContent = name ?? "";
+    this.resize();
     this.dirty();
+  }
+
+  // paintSecond paints what is beside, which the painter then forgets again.
+  paintSecond() {
+    const { painter, canvas, canvas2 } = this;
+    painter.load(this.second);
+    painter.paint();
+    if (canvas2.width !== canvas.width || canvas2.height !== canvas.height) Object.assign(canvas2, { width: canvas.width, height: canvas.height });
+    canvas2.getContext("2d").drawImage(canvas, 0, 0);
+    painter.load(this.frame.bytes);
   }
 
   // settled is a promise that what is shown is what is wanted.
@@ -279,7 +255,7 @@ export class Stage {
   }
 
   settle() {
-    if (!this.ready || this.due || this.moving || this.frames.key(this.frames.wanted()) !== this.frame?.key) return;
+    if (!this.ready || this.due || this.frames.key(this.frames.wanted()) !== this.frame?.key) return;
     for (const done of this.waiting.splice(0)) done();
   }
 }

@@ -15,7 +15,7 @@ export class Timeline {
     this.tip = el("div", { class: "tip", role: "tooltip", hidden: true });
     this.track = el("div", {
       class: "track", role: "slider", tabindex: "0", "aria-label": "Turn", "aria-valuemin": "0",
-    }, this.canvas, this.head, this.tip);
+    }, this.head, this.canvas, this.tip);
     this.end = el("button", { type: "button", class: "end", on: { click: () => app.player.end() } });
     this.labels = el("div", { class: "lanes", "aria-hidden": "true" }, el("span", { text: "turns" }), lanes.map((l) => el("span", { text: names[l], data: { lane: l } })));
     root.append(el("div", { class: "strip" }, this.labels, this.track, this.end));
@@ -24,6 +24,7 @@ export class Timeline {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     app.on("turns marked agent bookmarks mode scale", () => this.draw());
     app.on("turn turns seq alive", () => this.point());
+    app.on("marked", () => this.track.setAttribute("aria-busy", String(app.index.partial)));
     app.on("agent", () => (this.labels.querySelector("[data-lane=agent]").textContent = app.state.agent || "agent"));
   }
 

@@ -38,7 +38,7 @@ export class Transcript {
   ask() {
     if (this.app.state.tab !== "transcript") return;
     if (this.scope.value === "turn" || this.name !== this.app.state.agent) this.loader.ask();
-    else if (!this.sought || this.sought !== this.app.state.turn) this.draw(true);
+    else if (this.sought !== this.app.state.turn) this.entries.some((e) => e.turn === this.app.state.turn) ? this.draw(true) : this.loader.ask();
   }
 
   again() {
@@ -54,11 +54,23 @@ export class Transcript {
       const at = await this.app.source.get("agent", { name: agent, turn });
       Object.assign(this, { entries: (at.transcript ?? []).map((e) => ({ turn, ...e })), first: 0, next: null });
     } else {
-      Object.assign(this, { entries: [], first: 0, next: 0 });
+      const first = await this.offset(turn);
+      Object.assign(this, { entries: [], first, next: first });
       await this.more();
-      while (this.next !== null && (this.entries.at(-1)?.turn ?? turn) < turn) await this.more();
     }
     this.draw(this.scope.value === "all");
+  }
+
+  // offset finds the first entry of a turn by halves, for the turns of entries never go back.
+  async offset(turn) {
+    const one = (offset) => this.app.source.get("transcript", { name: this.name, offset, limit: 1 });
+    let [low, high] = [0, (await one(0)).total];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if ((await one(middle)).entries[0].turn < turn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   // more fetches the entries that follow, and lets go of the first ones.
