@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	stopGrace  = 2 * time.Second // before each of two signals: what is deaf to the first is gone within 5 s as well
+	stopGrace  = 1500 * time.Millisecond // before each of two signals: what is deaf to the first is gone within 5 s as well
 	writeLimit = 10 * time.Second
 )
 
