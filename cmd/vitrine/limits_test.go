@@ -59,7 +59,7 @@ func (p program) areEndedBeyondTheirLimits(t *testing.T) {
 		resource string
 		bound    int64
 	}{"filler": {1, agents.Disk, 32 << 20}, "bomber": {2, agents.Processes, 60}}
-	for _, ev := range r.events(t, arena.KindError) {
+	for _, ev := range r.events(t, arena.KindCrash) {
 		var proc struct{ Breach *agents.Breach }
 		err, of := json.Unmarshal(ev.Proc, &proc), want[ev.Agent]
 		b := proc.Breach
