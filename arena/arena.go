@@ -6,7 +6,8 @@
 // side, commits go to the other. In [Episode.Run] those are living agents and the world's store; in [Verify] they are the acts
 // that a log recorded and the events that it must hold, so that what is verified is the very code that played.
 //
-// An agent that is late, dead, or does nothing is an event with a declared consequence, and the episode goes on. An act that nobody waits for,
+// An agent that is late, dead, or does nothing is an event with a declared consequence, and the episode goes on. One whose process has crashed, or
+// hangs, is started again if there is a [Restart], and is asked again in a turn that the log decides and not the time. An act that nobody waits for,
 // because it is late, doubled, or of a process that was replaced, is refused, and that is an event too.
 //
 // Agents talk by the action [Say], in games with [Talk]; what they say waits in the facts run/mail until those who are meant have

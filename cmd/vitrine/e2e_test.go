@@ -31,6 +31,7 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("play the fishery, with one request for each action", p.playTheFishery)
 	t.Run("do what scripted agents do", p.doWhatScriptedAgentsDo)
 	t.Run("play on when one of them is killed", p.playOnWhenOneIsKilled)
+	t.Run("go on with their conversations when they are killed again and again", p.goOnWhenTheyAreKilled)
 	t.Run("die with the supervisor, and go on where they were", p.dieWithTheSupervisor)
 	t.Run("talk in private", p.talkInPrivate)
 	t.Run("play while an operator, a designer and a follower are at their world", p.playWhileOthersAreThere)
