@@ -45,6 +45,7 @@ type exporting struct {
 	show     time.Duration
 	agent    string // that is marked, and whose view is shown with sees
 	sees     bool
+	redact   bool
 	painter  soft.Painter
 	img      *image.RGBA
 	camera   draw.Camera
@@ -52,10 +53,12 @@ type exporting struct {
 
 func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	pictures := map[string]*string{
-		"png": flags.String("png", "", "write the picture of turn --from to a `FILE`"),
-		"gif": flags.String("gif", "", "write a film of the turns to a `FILE`"),
-		"mp4": flags.String("mp4", "", "write a film of the turns to a `FILE`, with the program ffmpeg"),
+		"png":  flags.String("png", "", "write the picture of turn --from to a `FILE`"),
+		"gif":  flags.String("gif", "", "write a film of the turns to a `FILE`"),
+		"html": flags.String("html", "", "write the viewer with the run in it to a `FILE` that needs no server"),
+		"mp4":  flags.String("mp4", "", "write a film of the turns to a `FILE`, with the program ffmpeg"),
 	}
+	redact := flags.Bool("redact", false, "leave the conversations of agents out of the HTML")
 	from := flags.Int("from", -1, "the first turn, from 0 (default 0; of a PNG the end)")
 	to := flags.Int("to", -1, "the last `turn`; the number of turns is the end (default the end)")
 	every := flags.Int("every", 1, "a frame is of each `N`th turn")
@@ -64,15 +67,15 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	agent := flags.String("agent", "", "mark an agent of that `NAME`")
 	sees := flags.Bool("sees", false, "dim what that agent does not see")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
-		e := &exporting{from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees}
+		e := &exporting{from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
 		if err := e.open(args[0], *size); err != nil {
 			return nil, err
 		}
-		if *pictures["png"] == "" && *pictures["gif"] == "" && *pictures["mp4"] == "" {
-			return nil, misuse("write --png FILE, --gif FILE or --mp4 FILE", "export: nothing is to be written")
+		if *pictures["png"] == "" && *pictures["gif"] == "" && *pictures["mp4"] == "" && *pictures["html"] == "" {
+			return nil, misuse("write --html FILE, --png FILE, --gif FILE or --mp4 FILE", "export: nothing is to be written")
 		}
 		var all exported
-		for _, kind := range []string{"png", "gif", "mp4"} {
+		for _, kind := range []string{"png", "gif", "mp4", "html"} {
 			if path := *pictures[kind]; path != "" {
 				file, err := e.write(ctx, kind, path)
 				if err != nil {
@@ -144,6 +147,9 @@ func (e *exporting) write(ctx context.Context, kind, path string) (exportedFile,
 	if kind == "png" && e.from < 0 {
 		from = e.to
 	}
+	if kind == "html" {
+		return e.page(ctx, path)
+	}
 	frames := 1
 	if kind != "png" {
 		frames = (e.to-from+e.every-1)/e.every + 1 // the last turn is always one
@@ -187,6 +193,24 @@ func (e *exporting) write(ctx context.Context, kind, path string) (exportedFile,
 		return exportedFile{}, err
 	}
 	return exportedFile{File: path, Turns: []int{from, turn(frames - 1)}, Frames: frames, Bytes: info.Size()}, nil
+}
+
+// page writes the viewer as a file.
+func (e *exporting) page(ctx context.Context, path string) (exportedFile, error) {
+	server, err := web.Open(e.run, nil, 0)
+	if err != nil {
+		return exportedFile{}, err
+	}
+	var file bytes.Buffer
+	from := max(0, e.from)
+	err = errors.Join(server.File(ctx, &file, web.FileOptions{From: from, To: e.to, Redact: e.redact}), server.Close())
+	if tooLarge := (*web.TooLargeError)(nil); errors.As(err, &tooLarge) {
+		err = &failure{code: exitUsage, err: err, hint: "write --from and --to"}
+	}
+	if err == nil {
+		err = writeWhole(path, file.Bytes())
+	}
+	return exportedFile{File: path, Turns: []int{from, e.to}, Frames: e.to - from + 1, Bytes: int64(file.Len())}, err
 }
 
 // writeWhole writes a file beside its place and moves it there.

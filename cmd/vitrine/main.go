@@ -50,7 +50,7 @@ const usage = `usage: vitrine COMMAND [FLAGS] ARGUMENTS
   prices              print what models cost, as a file to change
   show RUN            tell a run turn by turn
   view RUN            show a run in the browser, while it is played or afterwards
-  export RUN          make a picture or a film of a run: --png, --gif, --mp4
+  export RUN          write a run as a page to share, a picture or a film: --html, --png, --gif, --mp4
   ask RUN AGENT TEXT  ask an agent about what it did, in a copy of its conversation
   compare RUN RUN     say where two runs part, and how they differ from there on, turn by turn
   metrics RUN         compute the metrics of a run from its log, with their formulas and sources; --follow: as it goes on

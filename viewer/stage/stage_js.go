@@ -75,9 +75,10 @@ func (s *Stage) attach(args []js.Value) any {
 	return nil
 }
 
-// size takes the width and height of the canvas in pixels.
+// size takes the width and height of the canvas in pixels. A canvas that gets them is empty, even if it had them before.
 func (s *Stage) size(args []js.Value) any {
 	s.Resize(args[0].Int(), args[1].Int())
+	s.stale = true
 	return nil
 }
 
