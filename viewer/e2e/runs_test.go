@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+func TestChartsHaveTheFiguresOfTheMetricsAndFollowTheTurn(t *testing.T) {
+	s := view(t, play(t, "fishery.toml"))
+	p := browse(t, s.url)
+	p.key("g")
+	p.wait(`document.querySelectorAll("[data-metric]").length > 0`)
+	figure := func(turn int, metric string) float64 {
+		eval[any](p, fmt.Sprintf(`(__viewer.seek(%d), new Promise((done) => setTimeout(() => done(null), 20)))`, turn))
+		return eval[float64](p, fmt.Sprintf(`Number(document.querySelector("[data-metric='%s'] figcaption b").textContent)`, metric))
+	}
+	near := func(a, b float64) bool { return a > b-0.001 && a < b+0.001 }
+	plot := get[struct {
+		Turns  []int
+		Series []struct {
+			Name   string
+			Values []*float64
+		}
+	}](t, s, "api/metrics?points=500")
+	for _, series := range plot.Series {
+		for i, want := range series.Values {
+			if got := figure(plot.Turns[i], series.Name); want != nil && !near(got, *want) {
+				t.Errorf("turn %d: %s is %g, not %g", plot.Turns[i], series.Name, got, *want)
+			}
+		}
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(fetch(t, s, "api/metrics.csv"))), "\n")[1:] {
+		cells := strings.Split(line, ",") // scenario, seed, metric, value, unit
+		want, err := strconv.ParseFloat(cells[3], 64)
+		if got := figure(p.state().Turns, cells[2]); err != nil || !near(got, want) {
+			t.Errorf("at the end %s is %g, and in the file %s", cells[2], got, cells[3])
+		}
+	}
+	if n := eval[int](p, `Math.max(...[...document.querySelectorAll(".line")].map((l) => Number(l.dataset.points)))`); n > 500 {
+		t.Errorf("a chart has %d points", n)
+	}
+	eval[any](p, `(__viewer.seek(0), null)`)
+	box := eval[[]float64](p, `(() => { const b = document.querySelector(".plot svg").getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()`)
+	p.do(chromedp.MouseClickXY(box[0], box[1]))
+	if st := p.state(); st.Turn < st.Turns/2-1 || st.Turn > st.Turns/2+1 {
+		t.Errorf("a click in the middle of a chart leads to turn %d of %d", st.Turn, st.Turns)
+	}
+	p.shoot("charts")
+}
+
+func TestTwoRunsAreSeenBesideEachOtherFromWhereTheyPart(t *testing.T) {
+	one, other, same := play(t, "fishery.toml"), play(t, "fishery.toml", "--policy", "greedy"), play(t, "fishery.toml")
+	p := browse(t, view(t, one, "--with", other).url)
+	p.key("v")
+	p.wait(`document.querySelector("#drawerTab-compare-panel").textContent.includes("part in turn 0") && document.querySelector("canvas.second").checkVisibility()`)
+	p.key("ArrowRight")
+	p.wait(`document.querySelector("#drawerTab-compare-panel table")?.textContent.includes("lake/tons")`)
+	if differ := eval[bool](p, `(() => {
+		const pixels = (c) => c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+		const [a, b] = [pixels(document.getElementById("canvas")), pixels(document.querySelector("canvas.second"))];
+		return a.length === b.length && a.some((v, i) => v !== b[i]);
+	})()`); !differ {
+		t.Error("both halves of the stage are the same, or not of one size")
+	}
+	p.shoot("compare")
+	p.key("l")
+	p.wait(`!document.querySelector("canvas.second").checkVisibility()`)
+
+	p = browse(t, view(t, one, "--with", same).url)
+	p.key("v")
+	p.wait(`document.querySelector("#drawerTab-compare-panel").textContent.includes("are the same") && document.querySelector("#drawerTab-compare-panel").textContent.includes("No fact differs")`)
+}
+
+func TestAnOperatorControlsTheRunFromThePageIfItMay(t *testing.T) {
+	story := begin(t, 3)
+	story.turn("hello")
+	p := browse(t, view(t, story.dir, "--control").url)
+	p.click("#drawerTab-control")
+	eval[any](p, `(() => {
+		const form = [...document.querySelectorAll("#drawerTab-control-panel form")].find((f) => f.textContent.includes("tell"));
+		form.querySelector("select").value = "b";
+		form.querySelector("input").value = "be kind";
+		form.requestSubmit();
+		return null;
+	})()`)
+	p.wait(`document.querySelector("#drawerTab-control-panel [role=status]").textContent === "done: tell"`)
+	p.shoot("control")
+	told := 0
+	for _, ev := range logOf(t, story.dir) {
+		if ev.Kind == "operator" && strings.Contains(string(ev.Data), "be kind") {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("the log has %d events of what the operator said", told)
+	}
+	p = browse(t, view(t, story.dir).url)
+	if eval[bool](p, `Boolean(document.querySelector("#drawerTab-control"))`) {
+		t.Error("a page that may not has controls")
+	}
+}
