@@ -13,6 +13,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -187,6 +188,17 @@ func (f *fake) misbehave(in inbound) {
 		case in.Request.Subtype == "act unbidden":
 			f.act("two", 2)
 		}
+	case "swarm": // says what is nothing, calls what there is not, and acts far too often
+		if in.Type == "user" {
+			for n := range 100 {
+				fmt.Printf("{\"type\"\x00%d\n", n)
+				f.say(map[string]any{"type": "control_request", "request_id": fmt.Sprint("q", n), "request": map[string]any{"subtype": "hook"}})
+			}
+			f.mcp("other", map[string]any{"id": 1000, "method": "tools/call", "params": map[string]any{"name": "observe", "arguments": map[string]any{}}})
+			for n := range 500 {
+				f.act(fmt.Sprint("act", n), n+1)
+			}
+		}
 	case "forger": // says that it is somebody else
 		if in.Type == "user" {
 			f.call("forged", 1, map[string]any{
@@ -212,13 +224,18 @@ func startFake(t *testing.T, mode string) *Agent {
 
 func startFakeIn(t *testing.T, dir, mode string, fenced func(world.Action, string)) *Agent {
 	t.Helper()
+	return startFakeWith(t, dir, mode, func(cfg *Config) { cfg.Fenced = fenced })
+}
+
+func startFakeWith(t *testing.T, dir, mode string, configure func(*Config)) *Agent {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := Start(t.Context(), Config{
-		Binary: self, Dir: dir, Model: "fake-" + mode, Log: slog.New(slog.DiscardHandler), Fenced: fenced,
-	})
+	cfg := Config{Binary: self, Dir: dir, Model: "fake-" + mode, Log: slog.New(slog.DiscardHandler)}
+	configure(&cfg)
+	a, err := Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,5 +287,29 @@ func TestStrangeLinesDoNoHarm(t *testing.T) {
 	action, err := a.Act(t.Context(), world.Observation{})
 	if err != nil || string(action.Args) != `{"tons":7}` {
 		t.Errorf("act: %s, %v", action.Args, err)
+	}
+}
+
+func TestAChildThatFloodsTheActToolIsBounded(t *testing.T) {
+	evidence, fenced := new(tamper.Evidence), make(chan string, 10_000)
+	a := startFakeWith(t, t.TempDir(), "swarm", func(cfg *Config) {
+		cfg.Evidence, cfg.Fenced = evidence, func(_ world.Action, reason string) { fenced <- reason }
+	})
+	if action, err := a.Act(t.Context(), world.Observation{Agent: "a"}); err != nil || action.Name != "fish" {
+		t.Fatalf("act: %+v, %v", action, err)
+	}
+	seen := make(map[string]int)
+	for deadline := time.Now().Add(time.Minute); seen[tamper.Acts] < 400 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		for _, s := range evidence.Take(func(string) bool { return true }) {
+			seen[s.What] += s.Times
+		}
+	}
+	if seen[tamper.Acts] < 400 || seen[tamper.Garbage] != 200 || seen[tamper.Tool] != 1 {
+		t.Errorf("seen is %v", seen)
+	}
+	a.mcp.mu.Lock()
+	defer a.mcp.mu.Unlock()
+	if open := len(a.mcp.requests); open > maxOpen {
+		t.Errorf("%d calls are open", open)
 	}
 }

@@ -95,21 +95,33 @@ func (n *Normal) AddKeys(upstream http.RoundTripper) {
 // Request returns the body of a request as it is recorded and compared.
 func (n *Normal) Request(body []byte) []byte {
 	if id := sessionID.FindSubmatch(body); id != nil {
-		body = bytes.ReplaceAll(body, id[1], []byte(aSession))
+		body = replaced(body, string(id[1]), aSession)
 	}
-	body = userID.ReplaceAll(body, []byte(`${1}`+aUser+`"`))
-	body = dateLine.ReplaceAll(body, []byte(`${1}`+aDate))
-	body = versionSum.ReplaceAll(body, []byte(`${1}`))
-	body = contentSum.ReplaceAll(body, []byte(`${1}`+"{sum}"))
+	for _, sum := range []struct {
+		found  *regexp.Regexp
+		become string
+	}{{userID, `${1}` + aUser + `"`}, {dateLine, `${1}` + aDate}, {versionSum, `${1}`}, {contentSum, `${1}` + "{sum}"}} {
+		if sum.found.Match(body) {
+			body = sum.found.ReplaceAll(body, []byte(sum.become))
+		}
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, run := range n.runs {
-		body = bytes.ReplaceAll(body, []byte(run[0]), []byte(run[1]))
+		body = replaced(body, run[0], run[1])
 	}
 	for _, secret := range n.secrets {
-		body = bytes.ReplaceAll(body, []byte(inJSON(secret)), []byte(aSecret))
+		body = replaced(body, inJSON(secret), aSecret)
 	}
 	return body
+}
+
+// replaced returns text with something else for each of what it was, and text itself, which may be long, if there is none.
+func replaced(text []byte, was, becomes string) []byte {
+	if !bytes.Contains(text, []byte(was)) {
+		return text
+	}
+	return bytes.ReplaceAll(text, []byte(was), []byte(becomes))
 }
 
 // path returns the path of a request, with its query, without secrets.

@@ -90,10 +90,13 @@ func bodyOf(req *http.Request) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
 	}
-	body, err := io.ReadAll(req.Body)
+	var read bytes.Buffer
+	read.Grow(int(max(0, req.ContentLength)) + bytes.MinRead)
+	_, err := read.ReadFrom(req.Body)
 	if err = errors.Join(err, req.Body.Close()); err != nil {
 		return nil, fmt.Errorf("read request: %w", err)
 	}
+	body := read.Bytes()
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	return body, nil
 }

@@ -260,7 +260,7 @@ func TestAnEndlessBodyIsRefused(t *testing.T) {
 			t.Errorf("the error is %s", got)
 		}
 	}
-	if sent.Load() > maxRequest+8<<20 {
+	if sent.Load() > maxSmall+8<<20 {
 		t.Errorf("%d bytes were read", sent.Load())
 	}
 }

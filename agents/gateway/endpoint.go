@@ -192,7 +192,7 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	request, leave, err := e.read(w, r)
 	defer leave()
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		e.refuse(w, r, http.StatusRequestEntityTooLarge, "request_too_large", "a request may hold 32 MiB")
+		e.refuse(w, r, http.StatusRequestEntityTooLarge, "request_too_large", "a request may hold 32 MiB, and 1 MiB if it does not say how many")
 		return
 	}
 	if err != nil {
@@ -251,10 +251,19 @@ func (e *Endpoint) forward(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, r)
 }
 
-// read reads a request's body. Whoever has read it calls leave when it is of no use any more.
+// read reads a request's body. Whoever has read it calls leave when it is of no use any more. A large one must say how long it is, so that there
+// is room for it once and no more.
 func (e *Endpoint) read(w http.ResponseWriter, r *http.Request) (request []byte, leave func(), err error) {
 	leave = func() {}
-	body := http.MaxBytesReader(w, r.Body, maxRequest)
+	limit := int64(maxRequest)
+	if r.ContentLength < 0 {
+		limit = maxSmall
+	}
+	if r.ContentLength > limit {
+		_, _ = io.CopyN(io.Discard, r.Body, limit) // an agent that is still writing does not read the refusal
+		return nil, leave, &http.MaxBytesError{Limit: limit}
+	}
+	body := http.MaxBytesReader(w, r.Body, limit)
 	var read bytes.Buffer
 	read.Grow(int(max(0, min(r.ContentLength, maxSmall))) + bytes.MinRead)
 	n, err := read.ReadFrom(io.LimitReader(body, maxSmall))
@@ -266,6 +275,7 @@ func (e *Endpoint) read(w http.ResponseWriter, r *http.Request) (request []byte,
 	case <-r.Context().Done():
 		return nil, leave, context.Cause(r.Context())
 	}
+	read.Grow(int(max(0, r.ContentLength-n)) + bytes.MinRead)
 	_, err = read.ReadFrom(body)
 	return read.Bytes(), func() { <-e.large }, err
 }

@@ -145,7 +145,7 @@ func (d *desk) put(id int64, action world.Action) (reason string) {
 	defer d.mu.Unlock()
 	switch {
 	case id > d.id:
-		return fmt.Sprintf("there is no observation %d yet", id)
+		return fmt.Sprintf("there is no such observation yet: the newest is %d", d.id)
 	case id < d.id:
 		return fmt.Sprintf("too late: the newest observation is %d", d.id)
 	case d.waiting == nil:

@@ -2,6 +2,7 @@ package lines
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/agents/agentstest"
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -191,7 +193,7 @@ func TestWhatIsNoAnswerIsToldAndTheNextOneCounts(t *testing.T) {
 		t.Error(err)
 	}
 	told := p.stderr.LastWords()
-	for _, want := range []string{"this is no answer", `"action" is missing`, "there is no observation 6 yet"} {
+	for _, want := range []string{"this is no answer", `"action" is missing`, "there is no such observation yet: the newest is 1"} {
 		if !strings.Contains(told, want) {
 			t.Errorf("it is not told %q: %s", want, told)
 		}
@@ -296,6 +298,37 @@ func FuzzTake(f *testing.F) {
 		}
 		if answered := len(d.answered) > 0; answered == (reply != nil) {
 			t.Errorf("answered: %v, and the reply is %q", answered, reply)
+		}
+	})
+}
+
+// FuzzSay lets a program say anything, in lines or not. There is an answer at most, and each line is either one or told what is wrong with it.
+func FuzzSay(f *testing.F) {
+	f.Add([]byte("{\"id\":1,\"action\":\"fish\"}\n"), 0)
+	f.Add([]byte("{\"id\":1,\"action\":\"fish\",\"agent\":\"b\"}\n\n{\"id\":1e999999}\n\x00\xff\n"), 200_000)
+	f.Fuzz(func(t *testing.T, said []byte, more int) {
+		said = append(said, bytes.Repeat([]byte("["), max(0, more%(4*maxLine)))...)
+		evidence := new(tamper.Evidence)
+		d := newDesk(nil, evidence)
+		d.lay(observation(0))
+		lines, wrong := 0, 0
+		read(bytes.NewReader(said), func(raw []byte) {
+			if lines++; len(raw) > maxLine {
+				t.Errorf("a line of %d bytes", len(raw))
+			}
+			if reply := d.take(raw); reply != nil {
+				if wrong++; !json.Valid(reply) {
+					t.Errorf("the reply is %q", reply)
+				}
+			}
+		})
+		if answers := len(d.answered); answers > 1 || answers+wrong != lines {
+			t.Errorf("%d lines are %d answers, and %d are wrong", lines, answers, wrong)
+		}
+		for _, seen := range evidence.Take(func(string) bool { return true }) {
+			if seen.Times > lines {
+				t.Errorf("seen is %+v in %d lines", seen, lines)
+			}
 		}
 	})
 }

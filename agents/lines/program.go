@@ -7,8 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
@@ -41,6 +41,7 @@ type Program struct {
 	process *agents.Process
 	stderr  *agents.Stderr
 	writing sync.Mutex
+	deaf    atomic.Bool // it was ended because it does not read
 }
 
 var _ agents.Vital = (*Program)(nil)
@@ -69,7 +70,7 @@ func Start(cfg Config) (*Program, error) {
 	go read(said, func(raw []byte) { // ends with the process's output
 		if reply := p.desk.take(raw); reply != nil {
 			pace.Hear(tamper.CostOfLine, cfg.Evidence, gone)
-			_ = p.write(reply) // one that cannot hear it shows at the next observation
+			p.write(reply)
 		}
 	})
 	return p, nil
@@ -80,16 +81,20 @@ func (p *Program) Act(ctx context.Context, obs world.Observation) (world.Action,
 	if err := ctx.Err(); err != nil {
 		return world.Action{}, err
 	}
-	written := make(chan error, 1)
+	written := make(chan struct{})
 	question := p.desk.lay(obs)
-	go func() { written <- p.write(question) }() // ends after writeLimit at the latest
+	go func() { // ends after writeLimit at the latest
+		defer close(written)
+		p.write(question)
+	}()
 	action, err := p.desk.await(ctx, p.process.Done())
 	if !errors.Is(err, errDead) {
 		return action, err
 	}
 	dead := p.Kill("")
-	if err := <-written; err != nil && !errors.Is(err, os.ErrClosed) && !strings.Contains(err.Error(), "broken pipe") {
-		dead.Reason += "; " + err.Error()
+	<-written
+	if p.deaf.Load() {
+		dead.Reason += "; it does not read"
 	}
 	return world.Action{}, dead
 }
@@ -102,8 +107,8 @@ func (p *Program) Kill(reason string) *agents.DeadError {
 	return p.process.Dead(reason, p.stderr.LastWords)
 }
 
-// write says a line to the program. One that does not read is ended.
-func (p *Program) write(line []byte) error {
+// write says a line to the program. One that does not read is ended; one that is gone shows at the next observation.
+func (p *Program) write(line []byte) {
 	p.writing.Lock()
 	defer p.writing.Unlock()
 	err := p.process.Stdin.SetWriteDeadline(time.Now().Add(writeLimit))
@@ -111,10 +116,9 @@ func (p *Program) write(line []byte) error {
 		_, err = p.process.Stdin.Write(line)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.deaf.Store(true)
 		p.process.Kill()
-		err = fmt.Errorf("it does not read: %w", err)
 	}
-	return err
 }
 
 // PID returns the process id of the program's keeper, whose child it is.

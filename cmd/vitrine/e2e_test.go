@@ -43,6 +43,7 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("play on whatever befalls their model", p.playOnWhateverBefallsTheirModel)
 	t.Run("are seen when they tamper", p.areSeenWhenTheyTamper)
 	t.Run("are ended beyond their limits", p.areEndedBeyondTheirLimits)
+	t.Run("play on whatever one of them says", p.playOnWhateverOneOfThemSays)
 	t.Run("can be twelve", p.canBeTwelve)
 	t.Run("can be a program with the Agent SDK", p.canBeAProgramWithTheAgentSDK)
 }
