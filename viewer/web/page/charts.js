@@ -9,7 +9,7 @@ export class Charts {
   constructor(app, root) {
     Object.assign(this, { app, cursors: [] });
     this.grid = el("div", { class: "charts" });
-    this.link = el("a", { href: "api/metrics.csv", download: `${app.run.name}.csv`, text: "metrics as CSV" });
+    this.link = el("a", { href: "api/metrics.csv", download: `${app.run.name}.csv`, text: "metrics as CSV", hidden: location.protocol === "file:" });
     this.note = el("p", { class: "quiet" });
     root.append(el("div", { class: "bar" }, this.note, el("span", { class: "gap" }), this.link), this.grid);
     this.loader = new Latest(() => this.load(), 1000);

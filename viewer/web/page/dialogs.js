@@ -78,9 +78,10 @@ export function dialogs(app, table) {
     });
     const { turn } = app.state;
     const run = app.run.dir_name ?? app.run.name;
+    const served = location.protocol !== "file:";
     dialog("Share", el("h3", { text: "Link to this moment" }), el("div", { class: "bar" }, link, copy, copied),
-      el("p", { class: "quiet", text: "It holds the turn, the agent, what is in sight, and your bookmarks. It works for as long as this viewer runs, on this machine." }),
-      el("h3", { text: "Picture" }), el("div", { class: "bar" }, button("save as PNG", () => app.screenshot(), { key: "P" }), el("a", { href: "api/metrics.csv", download: `${run}.csv`, text: "metrics as CSV" })),
+      el("p", { class: "quiet", text: "It holds the turn, the agent, what is in sight, and your bookmarks. " + (served ? "It works for as long as this viewer runs, on this machine." : "It works wherever this file is.") }),
+      el("h3", { text: "Picture" }), el("div", { class: "bar" }, button("save as PNG", () => app.screenshot(), { key: "P" }), served && el("a", { href: "api/metrics.csv", download: `${run}.csv`, text: "metrics as CSV" })),
       el("h3", { text: "For others, from the command line" }),
       el("pre", { text: [`vitrine export ${run} --html run.html`, `vitrine export ${run} --png picture.png --from ${turn}`, `vitrine export ${run} --gif film.gif`].join("\n") }));
     link.select();
