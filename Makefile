@@ -1,6 +1,7 @@
 # demo  play the first scenario offline, with five real Claude Code processes
 # test  install what the tests need, then run all of them
 # lint  the checks that need no run
+# release  the program with the painters for browsers in it
 # containers  real agents that attack each other in containers: podman with runc, and gVisor; installs them
 # fuzz  every fuzz target for FUZZTIME
 # kill  the processes that use the store, and supervisors of runs that then go on, KILLS of each; and STARTS runs of eight agents that leave
@@ -14,7 +15,7 @@ KILLS    ?= 2000
 STARTS   ?= 100
 TOOL      = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: demo test lint containers deps fuzz kill proto bench
+.PHONY: demo test lint release containers deps fuzz kill proto bench
 
 demo:
 	$(GO) run ./cmd/vitrine run scenarios/fishery.toml --offline
@@ -23,6 +24,15 @@ test: deps lint
 	$(GO) test -race -shuffle=on -timeout 30m ./...
 	$(GO) test -tags ebiten_desktop -timeout 5m ./viewer/window/display
 	@echo "NOT RUN here: make containers (agents in podman, runc and gVisor), make fuzz, make kill, make bench; and nothing on arm64"
+
+# With the painters for browsers in it, so that it needs no Go where it runs.
+release:
+	for painter in soft/page window; do name=$${painter%/page}; \
+		GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags='-s -w' -buildvcs=false -o viewer/web/dist/$$name.wasm ./viewer/$$painter && \
+		gzip -9nf viewer/web/dist/$$name.wasm || exit 1; done
+	cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" viewer/web/dist/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o vitrine ./cmd/vitrine
+	rm viewer/web/dist/*.wasm.gz viewer/web/dist/wasm_exec.js
 
 containers:
 	@for tool in podman runc runsc debootstrap; do command -v $$tool >/dev/null || { \

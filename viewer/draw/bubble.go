@@ -82,7 +82,7 @@ func (b *Bubble) free(others []Bubble) bool {
 func breakLines(text string) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		for {
 			if n := utf8.RuneCountInString(line); n > 0 && n+1+utf8.RuneCountInString(word) <= lineLetters {
 				line += " " + word

@@ -317,7 +317,8 @@ func (s *Server) assemble(w io.Writer, module, script, data, pictures []byte) er
 	head.WriteString("<script type=\"module\">import { open } from \"page/file.js\"; await open();</script>\n")
 	page := string(index)
 	for _, swap := range [][2]string{
-		{"<link rel=\"stylesheet\" href=\"style.css\">\n", ""}, {"<script type=\"module\" src=\"app.js\"></script>\n", head.String()},
+		{"<link rel=\"stylesheet\" href=\"style.css\">\n", ""},
+		{"<script type=\"module\" src=\"app.js\"></script>\n", head.String()},
 		{"<title>vitrine</title>", "<title>" + html.EscapeString(s.run.About.Name) + " · vitrine</title>"},
 	} {
 		if !strings.Contains(page, swap[0]) {
