@@ -100,7 +100,7 @@ func (s *exhibit) apiRun(*http.Request) (any, error) {
 	now := s.live.moment()
 	run := &runJSON{
 		About: s.run.About, Dir: clean(filepath.Base(s.run.Dir)), Turns: now.st.Turn, Seq: now.st.Seq, State: now.state, End: cleanJSON(orNull(now.end)),
-		Overlays: []string{}, Control: s.run.Control != nil, Controls: []string{},
+		Overlays: overlays, Control: s.run.Control != nil, Controls: []string{},
 	}
 	if run.Control {
 		run.Controls = Controls()

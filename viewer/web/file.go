@@ -295,7 +295,7 @@ func (s *Server) assemble(w io.Writer, module, script, data, pictures []byte) er
 		for _, quote := range []string{`from "./`, `import("./`} {
 			raw = bytes.ReplaceAll(raw, []byte(quote), []byte(strings.TrimSuffix(quote, "./")+"page/"))
 		}
-		modules[name] = address("text/javascript", raw)
+		modules[name] = dataURL("text/javascript", raw)
 		return err
 	})
 	if err != nil {
@@ -307,7 +307,7 @@ func (s *Server) assemble(w io.Writer, module, script, data, pictures []byte) er
 	}
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "<meta http-equiv=\"Content-Security-Policy\" content=%q>\n<style>\n%s</style>\n", filePolicy, style)
-	fmt.Fprintf(&head, "<script type=\"importmap\">%s</script>\n<script src=%q></script>\n", imports, address("text/javascript", script))
+	fmt.Fprintf(&head, "<script type=\"importmap\">%s</script>\n<script src=%q></script>\n", imports, dataURL("text/javascript", script))
 	for _, part := range []struct {
 		id string
 		b  []byte
@@ -330,7 +330,7 @@ func (s *Server) assemble(w io.Writer, module, script, data, pictures []byte) er
 	return err
 }
 
-// address returns an address that holds what is there.
-func address(kind string, b []byte) string {
+// dataURL returns an address that holds what is there.
+func dataURL(kind string, b []byte) string {
 	return "data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(b)
 }

@@ -43,6 +43,10 @@ func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 		failed(w, err)
 		return
 	}
+	if view.Heat, err = s.heat(r.FormValue("overlay"), p.turn, look); err != nil {
+		failed(w, err)
+		return
+	}
 	list := look.Draw(p.st, view)
 	for i := range list.Shapes {
 		list.Shapes[i].Label = clean(list.Shapes[i].Label)
@@ -56,8 +60,7 @@ func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Seq", strconv.FormatInt(p.st.Seq, 10))
 	h.Set("X-Hash", hash)
 	if p.ended {
-		h.Set("Cache-Control", "private, max-age=31536000, immutable")
-		h.Set("ETag", fmt.Sprintf(`"%s"`, hash))
+		h.Set("Cache-Control", "private, max-age=600")
 	}
 	_, _ = w.Write(list.Encode(nil)) // whoever is gone does not need it
 }

@@ -6,7 +6,8 @@
 //
 // # Who may look
 //
-// It listens on the loopback interface. Everything is below a path of 128 random bits, the token. A name other than that of the loopback in Host, which is
+// It listens on the loopback interface. Everything is below a path of 128 random bits, the token, which is the same
+// when the user shows the run again. A name other than that of the loopback in Host, which is
 // how a page of somebody else's would come here, is refused, and so is another Origin where that matters. Nothing can be changed unless the run has
 // a Control. All text of agents leaves it without escape sequences and control characters, and as JSON; the page that it serves runs no script but its own.
 //
@@ -19,11 +20,9 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,6 +133,7 @@ type exhibit struct {
 	index   *index
 	states  states
 	plot    plot
+	heats   heats
 	guessed atomic.Pointer[viewer.Look]
 }
 
@@ -143,9 +143,11 @@ const writeBuffer = 128 << 10
 // readers are how many requests read logs at a time.
 const readers = 2
 
-// Open begins to follow a run, and another one to compare it with unless that is nil, and listens on a port of the loopback interface; 0: any that is free.
+// Open begins to follow a run, and another one to compare it with unless that is nil, and listens on a port of the loopback interface; 0: the one
+// on which the run was shown last, or any that is free.
 func Open(run Run, other *Run, port int) (*Server, error) {
-	s := &Server{token: rand.Text(), sockets: make(chan struct{}, mostSockets), pace: usualPace()}
+	last := lastAddress(run.Dir)
+	s := &Server{token: last.token, sockets: make(chan struct{}, mostSockets), pace: usualPace()}
 	ctx, end := context.WithCancel(context.Background())
 	s.close = end
 	work, reading := new(sync.WaitGroup), make(chan struct{}, readers)
@@ -155,7 +157,7 @@ func Open(run Run, other *Run, port int) (*Server, error) {
 	}
 	var ln net.Listener
 	if err == nil {
-		ln, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		ln, err = last.listen(port)
 	}
 	if err != nil {
 		end()

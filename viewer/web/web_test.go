@@ -225,7 +225,7 @@ func TestFramesBearTheHashOfTheirState(t *testing.T) {
 		if got := answer.Header.Get("X-Hash"); got != hashOf(want.turns[turn]) {
 			t.Errorf("turn %d: hash %s", turn, got)
 		}
-		if immutable := strings.Contains(answer.Header.Get("Cache-Control"), "immutable"); immutable != (turn < 9) {
+		if kept := strings.Contains(answer.Header.Get("Cache-Control"), "max-age"); kept != (turn < 9) {
 			t.Errorf("turn %d: Cache-Control is %q", turn, answer.Header.Get("Cache-Control"))
 		}
 		list, err := draw.Decode(body)
