@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"syscall/js"
 	"time"
 
@@ -15,8 +17,8 @@ type Screen interface {
 	Resize(w, h int)
 	// Show paints all of it, with the selected agent marked, and says whether it could.
 	Show(l *draw.List, c draw.Camera, selected string) bool
-	// Hash returns what the pixels that it has painted last are known by.
-	Hash() string
+	// Pixels returns the picture that it has painted last: four bytes for each pixel, red, green, blue and 255, row by row.
+	Pixels() []byte
 }
 
 // A Stage is what is painted, and where one looks from.
@@ -62,7 +64,8 @@ func (s *Stage) functions() map[string]func(args []js.Value) any {
 		"screenOf": s.screenOf,
 		"bubbles":  s.bubbles,
 		"legend":   s.legend,
-		"hash":     func([]js.Value) any { return s.screen.Hash() },
+		"pixels":   s.pixels,
+		"hash":     s.hash,
 		"stats": func([]js.Value) any {
 			return map[string]any{"drawn": s.drawn, "ms": float64(s.took.Microseconds()) / 1000}
 		},
@@ -95,7 +98,7 @@ func (s *Stage) Resize(w, h int) {
 // load takes an encoded list, and says whether it is one.
 func (s *Stage) load(args []js.Value) any {
 	b := make([]byte, args[0].Get("length").Int())
-	js.CopyBytesToGo(b, args[0])
+	js.CopyBytesToGo(b, js.Global().Get("Uint8Array").New(args[0].Get("buffer"), args[0].Get("byteOffset"), len(b))) // the page's may be of another document
 	l, err := draw.Decode(b)
 	if err != nil {
 		return false
@@ -186,6 +189,20 @@ func (s *Stage) bubbles(args []js.Value) any {
 		})
 	}
 	return out
+}
+
+// pixels returns what was painted last, as a Uint8ClampedArray.
+func (s *Stage) pixels([]js.Value) any {
+	b := s.screen.Pixels()
+	array := js.Global().Get("Uint8ClampedArray").New(len(b))
+	js.CopyBytesToJS(array, b)
+	return array
+}
+
+// hash returns SHA-256 of the pixels, in hexadecimal digits.
+func (s *Stage) hash([]js.Value) any {
+	sum := sha256.Sum256(s.screen.Pixels())
+	return hex.EncodeToString(sum[:])
 }
 
 // legend returns what colors mean, and the title of the list.

@@ -288,7 +288,7 @@ func (s *Server) assemble(w io.Writer, module, script, data, pictures []byte) er
 	}
 	modules := make(map[string]string)
 	err = fs.WalkDir(embedded, "page", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".js") {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".js") || name == "page/window.js" {
 			return err
 		}
 		raw, err := embedded.ReadFile(name)

@@ -12,13 +12,16 @@ import (
 
 // policy lets the page run its own scripts and WebAssembly, and nothing else.
 const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; " +
-	"img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors "
+
+// framedPath is that of the document with the painter in it that has a canvas of its own. Only the page may frame it.
+const framedPath = "window.html"
 
 // guarded lets those requests through to next that come from this machine's browser and know the token, without it in their path.
 func (s *Server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
+		h.Set("Content-Security-Policy", policy+"'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer") // the token is in the address
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -45,6 +48,9 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		if isSame := r.Header.Get("Origin") == "http://"+r.Host; !isSame && (r.Method == http.MethodPost || name == "ws" || r.Header.Get("Origin") != "") {
 			fail(w, http.StatusForbidden, "another page may not ask this", "")
 			return
+		}
+		if name == framedPath {
+			h.Set("Content-Security-Policy", policy+"'self'")
 		}
 		r.URL.Path, r.URL.RawPath = "/"+name, ""
 		next.ServeHTTP(w, r)

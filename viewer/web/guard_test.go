@@ -56,7 +56,7 @@ func TestOnlyThisMachinesBrowserWithTheTokenIsLetIn(t *testing.T) {
 			t.Errorf("%s: %s, want %d", tt.name, answer.Status, tt.want)
 		}
 		h := answer.Header
-		if h.Get("Content-Security-Policy") != policy || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+		if h.Get("Content-Security-Policy") != policy+"'none'" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
 			t.Errorf("%s: headers %v", tt.name, h)
 		}
 		if strings.Contains(body, "root:") || tt.want != 200 && strings.Contains(body, s.token) {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"image"
+	"sync"
 	"syscall/js"
 
 	"github.com/hajimehoshi/ebiten/v2"
@@ -12,63 +12,70 @@ import (
 	"github.com/vitrine-sim/vitrine/viewer/stage"
 )
 
-// A screen is a canvas that Ebitengine has made itself, over all of the page that it is in.
+// A screen is a canvas that Ebitengine has made itself, over all of the document that it is in, which is a frame in the page. It paints on an
+// image whenever the page wants that, and Ebitengine shows the image.
 type screen struct {
 	soft.Painter
 	*surface
-	stage *stage.Stage
+	open    sync.Once         // gives the page the painter
+	changed bool              // it has painted what is not shown yet
+	shown   func(*image.RGBA) // paints on an image what it has painted last; nil: nothing
 }
 
 func main() {
 	s := &screen{surface: newSurface()}
-	s.stage = stage.Open("ebiten", s)
+	s.Resize(1, 1)
 	ebiten.SetScreenClearedEveryFrame(false)
 	if err := ebiten.RunGameWithOptions(s, &ebiten.RunGameOptions{InitUnfocused: true}); err != nil {
 		js.Global().Get("console").Call("error", err.Error())
 	}
 }
 
-// Update is of [ebiten.Game].
-func (s *screen) Update() error { return nil }
+// Update is of [ebiten.Game]. Before it is called first nothing can be painted.
+func (s *screen) Update() error {
+	s.open.Do(func() { stage.Open("ebiten", s) })
+	return nil
+}
 
 // Draw is of [ebiten.Game].
-func (s *screen) Draw(target *ebiten.Image) {
-	s.target = target
-	s.stage.Paint()
+func (s *screen) Draw(on *ebiten.Image) {
+	if s.changed {
+		on.DrawImage(s.target, nil)
+		s.changed = false
+	}
 }
 
 // Layout is of [ebiten.Game].
-func (s *screen) Layout(w, h int) (int, int) {
-	ratio := ebiten.Monitor().DeviceScaleFactor()
-	w, h = int(float64(w)*ratio), int(float64(h)*ratio)
-	s.stage.Resize(w, h)
-	return w, h
+func (s *screen) Layout(int, int) (w, h int) {
+	return s.Size()
 }
 
 // Attach is of [stage.Screen]. Ebitengine has a canvas of its own.
 func (s *screen) Attach(js.Value) {}
 
 // Resize is of [stage.Screen].
-func (s *screen) Resize(int, int) {}
-
-// Show is of [stage.Screen]. Outside of Draw there is nothing to paint on.
-func (s *screen) Show(l *draw.List, c draw.Camera, selected string) bool {
-	if s.target == nil {
-		return false
+func (s *screen) Resize(w, h int) {
+	if s.target != nil {
+		s.target.Deallocate()
 	}
+	s.target = ebiten.NewImage(w, h)
+}
+
+// Show is of [stage.Screen].
+func (s *screen) Show(l *draw.List, c draw.Camera, selected string) bool {
+	s.shown = func(img *image.RGBA) { s.Paint(img, l, c, soft.Options{Selected: selected}) }
 	s.PaintOn(s, l, c, soft.Options{Selected: selected})
 	s.flush()
+	s.changed = true
 	return true
 }
 
-// Hash is of [stage.Screen]: SHA-256 of the pixels.
-func (s *screen) Hash() string {
-	if s.target == nil {
-		return ""
-	}
+// Pixels is of [stage.Screen]. What the graphics card has can be read only between calls from the page; the painter without one paints the same.
+func (s *screen) Pixels() []byte {
 	w, h := s.Size()
-	pixels := make([]byte, 4*w*h)
-	s.target.ReadPixels(pixels)
-	sum := sha256.Sum256(pixels)
-	return hex.EncodeToString(sum[:])
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	if s.shown != nil {
+		s.shown(img)
+	}
+	return img.Pix
 }

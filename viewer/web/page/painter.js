@@ -30,6 +30,7 @@ export async function loadPainter(source, say) {
     await new Promise((done) => setTimeout(done, 1000));
   }
   say("loading the painter…");
+  if (which === "window") return framed(say);
   try {
     await script("wasm/wasm_exec.js");
     const go = new globalThis.Go();
@@ -42,6 +43,25 @@ export async function loadPainter(source, say) {
     return null;
   }
   return globalThis.vitrinePainter;
+}
+
+// framed returns the painter with the graphics card. It makes a canvas over all of the document that it is in, and so has one of its own under the
+// stage's, in a frame.
+async function framed(say) {
+  const frame = Object.assign(document.createElement("iframe"), { src: "window.html", className: "painter", tabIndex: -1, title: "painter" });
+  frame.setAttribute("aria-hidden", "true");
+  document.getElementById("canvas").before(frame);
+  for (let i = 0; i < 1000; i++) {
+    const { vitrinePainter, vitrineFailure } = frame.contentWindow ?? {};
+    if (vitrinePainter) return vitrinePainter;
+    if (vitrineFailure) {
+      say(`No picture: the painter does not start: ${vitrineFailure}. All panels work without it.`);
+      return null;
+    }
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  say("No picture: the painter does not answer. All panels work without it.");
+  return null;
 }
 
 function script(src) {

@@ -5,7 +5,7 @@ export async function picture(stage) {
   const copy = Object.assign(document.createElement("canvas"), { width, height });
   const c = copy.getContext("2d");
   stage.painter.paint();
-  c.drawImage(stage.canvas, 0, 0);
+  c.putImageData(new ImageData(stage.painter.pixels(), width, height), 0, 0);
   const size = stage.ratio * stage.app.state.scale;
   c.font = `${12 * size}px system-ui, sans-serif`;
   c.textBaseline = "middle";

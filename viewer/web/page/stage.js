@@ -242,7 +242,7 @@ export class Stage {
     painter.load(this.second);
     painter.paint();
     if (canvas2.width !== canvas.width || canvas2.height !== canvas.height) Object.assign(canvas2, { width: canvas.width, height: canvas.height });
-    canvas2.getContext("2d").drawImage(canvas, 0, 0);
+    canvas2.getContext("2d").putImageData(new ImageData(painter.pixels(), canvas.width, canvas.height), 0, 0);
     painter.load(this.frame.bytes);
   }
 
