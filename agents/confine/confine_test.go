@@ -3,6 +3,7 @@ package confine
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -307,6 +308,63 @@ func TestNoTwoAgentsHaveOneUser(t *testing.T) {
 	}
 	if err := held.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A folder that becomes a link while it is given away must not lead to what lies elsewhere.
+func TestWhatIsGivenAwayLiesInTheFolder(t *testing.T) {
+	c := cell(t)
+	elsewhere, inside, link := t.TempDir(), filepath.Join(c.Dir, "work", "d"), filepath.Join(c.Dir, "work", "l")
+	secret := filepath.Join(elsewhere, "f")
+	if err := errors.Join(os.Mkdir(inside, 0o700), os.Symlink(elsewhere, link), os.WriteFile(filepath.Join(inside, "f"), nil, 0o600),
+		os.WriteFile(secret, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	done, swapped := make(chan struct{}), make(chan struct{})
+	go func() { // ends with the test
+		defer close(swapped)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = unix.Renameat2(unix.AT_FDCWD, link, unix.AT_FDCWD, inside, unix.RENAME_EXCHANGE)
+			}
+		}
+	}()
+	for i := range 500 {
+		_ = handOver(c, firstUID+i%2) // it may fail
+	}
+	close(done)
+	<-swapped
+	if info, err := os.Lstat(secret); err != nil || owner(info) != os.Getuid() {
+		t.Errorf("it belongs to %d, %v", owner(info), err)
+	}
+}
+
+func TestAnAgentCannotHoldTheUsersOfOthers(t *testing.T) {
+	script := fmt.Sprintf(`exec perl -MSocket -e 'for $type (1..5) { for (%d..%d) {
+		socket($s, AF_UNIX, $type, 0) and bind($s, pack("S a*", AF_UNIX, "\0vitrine/user/$_")) and push @all, $s; undef $s;
+		socketpair($s, $o, AF_UNIX, $type, 0) and bind($s, pack("S a*", AF_UNIX, "\0vitrine/user/$_")) and push @all, $s; undef $s;
+	} } $| = 1; print @all > 0, "\n"; sleep 60'`, firstUID, lastUID)
+	for _, spaces := range []bool{false, true} {
+		c := cell(t)
+		p, err := start{uses{UID: true, Seccomp: true, Spaces: spaces}, c, []string{"/bin/sh", "-c", script}}.start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tries := readLine(t, p.Stdout); tries != "1" {
+			t.Errorf("it tries nothing: %q", tries)
+		}
+		if _, held, err := takeUID(cell(t)); err != nil {
+			t.Error(err)
+		} else if err := held.Close(); err != nil {
+			t.Error(err)
+		}
+		p.Kill()
+		if err := p.Stop(time.Second); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

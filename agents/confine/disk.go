@@ -4,21 +4,24 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	maxDeep   = 100 // folders in each other that are looked into; each is a descriptor meanwhile
-	manyNames = 256 // read at a time, for a folder may have any number
+	maxDeep   = 100  // folders in each other that are looked into; each is a descriptor meanwhile
+	manyNames = 256  // read at a time, for a folder may have any number
+	leastFile = 4096 // bytes that a file counts for at least, for an empty one takes its place in the tables of the disk as well
 )
 
 // A diskTally adds up the files in folders. Whoever owns the folders may change them meanwhile.
 type diskTally struct {
-	most    int64  // it stops beyond so many bytes
-	bytes   int64  // that files take on the disk
-	largest int64  // size of the largest file
-	hidden  string // what keeps something from being counted; empty: nothing
+	most    int64     // it stops beyond so many bytes
+	until   time.Time // and then; zero: whenever it is done
+	bytes   int64     // that files take on the disk
+	largest int64     // size of the largest file
+	hidden  string    // what keeps something from being counted; empty: nothing
 }
 
 // folder adds what is in a folder.
@@ -39,7 +42,7 @@ func (t *diskTally) enter(parent int, name string, deep int) {
 	}
 	dir := os.NewFile(uintptr(fd), name)
 	defer dir.Close()
-	for t.bytes <= t.most {
+	for t.bytes <= t.most && (t.until.IsZero() || time.Now().Before(t.until)) {
 		names, err := dir.Readdirnames(manyNames)
 		for _, name := range names {
 			var s unix.Stat_t
@@ -47,12 +50,13 @@ func (t *diskTally) enter(parent int, name string, deep int) {
 				continue // it is gone
 			}
 			const block = 512 // what the kernel counts in, whatever the disk does
+			takes := max(s.Blocks*block, leastFile)
 			switch s.Mode & unix.S_IFMT {
 			case unix.S_IFDIR:
-				t.bytes += s.Blocks * block
+				t.bytes += takes
 				t.enter(fd, name, deep+1)
 			default:
-				t.bytes += s.Blocks * block / max(1, int64(s.Nlink)) // its other names are counted as well
+				t.bytes += takes / max(1, int64(s.Nlink)) // its other names are counted as well
 				t.largest = max(t.largest, s.Size)
 			}
 		}

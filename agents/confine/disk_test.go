@@ -31,6 +31,12 @@ func TestFilesAreCountedByWhatTheyTake(t *testing.T) {
 		"one with nothing": {func(dir string) error {
 			return errors.Join(os.WriteFile(dir+"/f", nil, 0o600), os.Truncate(dir+"/f", 1<<30))
 		}, 0, 1 << 30},
+		"empty ones, which fill the tables of the disk": {func(dir string) (err error) {
+			for i := range 500 {
+				err = errors.Join(err, os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o600))
+			}
+			return err
+		}, 500 * leastFile, 0},
 		"a link to more": {func(dir string) error { return os.Symlink("/usr", dir+"/l") }, 0, 4},
 	} {
 		dir := t.TempDir()
@@ -58,6 +64,17 @@ func TestFilesBeyondTheLimitAreNotCounted(t *testing.T) {
 	some.folder(dir)
 	if some.bytes <= 4096 || some.bytes >= all.bytes*2/3 {
 		t.Errorf("of %d bytes it counts %d", all.bytes, some.bytes)
+	}
+}
+
+func TestFilesAreNotCountedForEver(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tally := diskTally{most: 1 << 40, until: time.Now()}
+	if tally.folder(dir); tally.bytes != 0 {
+		t.Errorf("it counts %d bytes when the time is up", tally.bytes)
 	}
 }
 
@@ -122,7 +139,7 @@ func BenchmarkLook(b *testing.B) {
 	})
 	b.Run("disk", func(b *testing.B) {
 		for b.Loop() {
-			w.disk()
+			w.disk(time.Time{})
 		}
 	})
 }

@@ -104,13 +104,15 @@ func (g *group) cpu() (time.Duration, bool) {
 	return time.Duration(n) * time.Microsecond, err == nil
 }
 
-// breach says whether the kernel has ended the group because of its memory.
+// breach says whether the kernel has ended the group because of its memory, and not because the machine or a group around it had none left.
 func (g *group) breach() *agents.Breach {
 	if g == nil || g.limits.Memory == 0 {
 		return nil
 	}
-	if kills, err := g.number("memory.events", "oom_kill"); err != nil || kills == 0 {
-		return nil
+	for _, happened := range []string{"oom", "oom_kill"} { // it was at its own limit, and somebody was killed
+		if n, err := g.number("memory.events", happened); err != nil || n == 0 {
+			return nil
+		}
 	}
 	b := &agents.Breach{
 		Resource: agents.Memory, Used: g.limits.Memory + g.limits.Memory/16, Bound: g.limits.Memory, Unit: "bytes", Detail: "the kernel refused more",

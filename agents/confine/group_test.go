@@ -200,11 +200,16 @@ func TestWhatTheKernelSaysOfAGroupIsRead(t *testing.T) {
 	if b := g.breach(); b == nil || *b != want {
 		t.Errorf("%+v, want %+v", b, want)
 	}
-	stat["memory.events"] = "oom_kill 0\n"
-	g, _ = fakeGroup(t, stat)
-	g.limits.Memory = 64 << 20
-	if b := g.breach(); b != nil {
-		t.Errorf("nothing was killed: %v", b)
+	for text, says := range map[string]string{
+		"nothing was killed":                "oom 1\noom_kill 0\n",
+		"it was the machine that was short": "oom 0\noom_kill 3\n",
+	} {
+		stat["memory.events"] = says
+		g, _ = fakeGroup(t, stat)
+		g.limits.Memory = 64 << 20
+		if b := g.breach(); b != nil {
+			t.Errorf("%s: %v", text, b)
+		}
 	}
 	var no *group
 	if _, ok := no.cpu(); ok || no.breach() != nil || no.join(1) != nil || no.remove() != nil {

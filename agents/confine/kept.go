@@ -8,11 +8,15 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vitrine-sim/vitrine/agents"
 )
+
+// lastLook is how long it is looked at most at what an agent has left in its folders.
+const lastLook = time.Second
 
 // A kept is an agent, from its keeper's side.
 type kept struct {
@@ -123,7 +127,8 @@ func (k *kept) attend(terms <-chan os.Signal, ended <-chan struct{}) (r report, 
 			waiting = false
 		}
 	}
-	if r.Breach == nil && ended != nil { // by itself
+	byItself := r.Breach == nil && ended != nil
+	if byItself {
 		r.Breach = k.broken(status)
 	}
 	if err := sweep(k.order.Uses.Spaces, k.group, none); err != nil {
@@ -133,6 +138,9 @@ func (k *kept) attend(terms <-chan os.Signal, ended <-chan struct{}) (r report, 
 		if err := sweepUser(k.order.UID); err != nil {
 			return r, err
 		}
+	}
+	if byItself && r.Breach == nil { // not before all are gone, for it may take a while
+		r.Breach = k.watch.disk(time.Now().Add(lastLook))
 	}
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_CHILDREN, &usage); err != nil {
@@ -152,5 +160,5 @@ func (k *kept) broken(status syscall.WaitStatus) *agents.Breach {
 		used := (l.CPU + roomOfCPU).Milliseconds()
 		return &agents.Breach{Resource: agents.CPU, Used: used, Bound: l.CPU.Milliseconds(), Unit: "ms", Detail: "of one process"}
 	}
-	return cmp.Or(k.group.breach(), k.watch.judge(k.watch.look()), k.watch.disk())
+	return cmp.Or(k.group.breach(), k.watch.judge(k.watch.look()))
 }

@@ -68,6 +68,12 @@ func (f *filter) refuse(call uint32, errno uint32) {
 // low returns the offset of the low half of the argument n, from 0, on the machines that this filter is for.
 func low(n uint32) uint32 { return atArgs + 8*n }
 
+// Types of sockets: their bits among flags, and that of those by which users are held, which no agent gets.
+const (
+	typeBits    = 0xf
+	holdingType = unix.SOCK_SEQPACKET
+)
+
 // calls returns the filter. With tcp there are sockets of it, in IPv4.
 func calls(tcp bool) filter {
 	var f filter
@@ -100,6 +106,8 @@ func calls(tcp bool) filter {
 	f.answer(uint32(unix.EPERM))
 	f.answer(0)
 
+	f.keepType(unix.SYS_SOCKET)
+	f.keepType(unix.SYS_SOCKETPAIR)
 	f.equal(unix.SYS_SOCKETPAIR, 4)
 	f.load(low(0))
 	f.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, unix.AF_UNIX, 1, 0)
@@ -123,14 +131,22 @@ func calls(tcp bool) filter {
 	return f
 }
 
+// keepType lets a call fail that makes sockets by which users are held; of others the number is loaded then.
+func (f *filter) keepType(call uint32) {
+	f.equal(call, 5)
+	f.load(low(1))
+	f.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, typeBits, 0, 0)
+	f.refuse(holdingType, uint32(unix.EPERM))
+	f.load(atNumber)
+}
+
 // letTCP lets a call through that makes a socket of TCP in IPv4; of others the number is loaded then.
 func (f *filter) letTCP() {
-	const kind = 0xf // of the bits of a type; the others are flags
 	f.equal(unix.SYS_SOCKET, 9)
 	f.load(low(0))
 	f.equal(unix.AF_INET, 6)
 	f.load(low(1))
-	f.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, kind, 0, 0)
+	f.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, typeBits, 0, 0)
 	f.equal(unix.SOCK_STREAM, 3)
 	f.load(low(2))
 	f.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, unix.IPPROTO_TCP+1, 1, 0) // 0, which means TCP, or what is below it, which is no stream

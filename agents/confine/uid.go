@@ -42,9 +42,10 @@ func takeUID(cell Cell) (uid int, held *os.File, err error) {
 	return 0, nil, fmt.Errorf("all %d users that agents can run as are taken", lastUID-firstUID+1)
 }
 
-// holdUID holds a user by a name that the kernel lets only one socket have.
+// holdUID holds a user by a name that the kernel lets only one socket of its type have. Agents get no sockets of that type, so none of them can
+// take the users of others.
 func holdUID(uid int) (*os.File, error) {
-	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_UNIX, holdingType|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -124,17 +125,26 @@ func handOver(cell Cell, uid int) error {
 		}
 	}
 	for _, dir := range cell.writable() {
-		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return give(path, uid)
-		})
-		if err != nil {
+		if err := giveAll(dir, uid); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// giveAll makes a folder and all in it the agent's own. Should somebody change it meanwhile, that leads no further than the folder.
+func giveAll(dir string, uid int) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return give(root, path, uid)
+	})
 }
 
 // closeToOthers lets other users pass through the run's folder to that of the cell, and read nothing on the way, now or later.
@@ -158,14 +168,14 @@ func closeToOthers(cell Cell) error {
 }
 
 // give makes a file the agent's own. One that has a second name elsewhere, and was not an agent's, is not given away.
-func give(path string, uid int) error {
-	info, err := os.Lstat(path)
+func give(root *os.Root, path string, uid int) error {
+	info, err := root.Lstat(path)
 	if err != nil || owner(info) == uid {
 		return err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.IsDir() && stat.Nlink > 1 && !isAgents(owner(info)) {
-		return fmt.Errorf("%s is not only there: it has %d names", path, stat.Nlink)
+		return fmt.Errorf("%s is not only there: it has %d names", filepath.Join(root.Name(), path), stat.Nlink)
 	}
-	return os.Lchown(path, uid, uid)
+	return root.Lchown(path, uid, uid)
 }

@@ -74,14 +74,17 @@ func (w *watch) start(found chan<- *agents.Breach) {
 			say(b)
 		}
 	})
-	if w.limits.Disk > 0 || w.limits.FileSize > 0 {
+	if w.boundsFiles() {
 		go repeat(diskOften, diskRarely, func() { // likewise
-			if b := w.disk(); b != nil {
+			if b := w.disk(time.Time{}); b != nil {
 				say(b)
 			}
 		})
 	}
 }
+
+// boundsFiles says whether there is a limit of files.
+func (w *watch) boundsFiles() bool { return w.limits.Disk > 0 || w.limits.FileSize > 0 }
 
 // repeat does something again and again, and more rarely the longer it takes.
 func repeat(often, rarely time.Duration, do func()) {
@@ -176,9 +179,12 @@ func kibibytes(status []byte, name string) int64 {
 	return n << 10
 }
 
-// disk looks at the agent's folders once, and returns the limit that it does not keep to.
-func (w *watch) disk() *agents.Breach {
-	tally := diskTally{most: cmp.Or(w.limits.Disk, 1<<62)}
+// disk looks at the agent's folders once, no longer than until then if that is a time, and returns the limit that it does not keep to.
+func (w *watch) disk(until time.Time) *agents.Breach {
+	if !w.boundsFiles() {
+		return nil
+	}
+	tally := diskTally{most: cmp.Or(w.limits.Disk, 1<<62), until: until}
 	for _, dir := range w.dirs {
 		tally.folder(dir)
 	}
