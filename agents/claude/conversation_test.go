@@ -3,11 +3,14 @@ package claude
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestAConversationIsFoundAmongWhatAnAgentMakesOfItsFolder(t *testing.T) {
@@ -48,6 +51,48 @@ func TestAConversationIsFoundAmongWhatAnAgentMakesOfItsFolder(t *testing.T) {
 	}
 	if err := cutTornLine(dir, filepath.Join(project, "fifo.jsonl")); err == nil {
 		t.Error("a pipe is a conversation")
+	}
+}
+
+// An agent that lives changes its files between any two looks at them.
+func TestNothingElseIsReadForAConversation(t *testing.T) {
+	const own, other = "{\"type\":\"user\"}\n", "{\"type\":\"user\",\"of\":\"another\"}\n"
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	project := filepath.Join(dir, "home", ".claude", "projects", "p")
+	name := func(s string) string { return filepath.Join(project, s) }
+	err := errors.Join(os.MkdirAll(project, 0o700), os.WriteFile(name("c.jsonl"), []byte(own), 0o600), syscall.Mkfifo(name("fifo"), 0o600),
+		os.WriteFile(filepath.Join(elsewhere, "c.jsonl"), []byte(other), 0o600), os.Symlink(filepath.Join(elsewhere, "c.jsonl"), name("link")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, changed := make(chan struct{}), make(chan struct{})
+	go func() { // ends with the test
+		defer close(changed)
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				_ = unix.Renameat2(unix.AT_FDCWD, name("c.jsonl"), unix.AT_FDCWD, name([]string{"fifo", "link"}[i/2%2]), unix.RENAME_EXCHANGE)
+			}
+		}
+	}()
+	read := 0
+	for range 3000 {
+		file, err := OpenTranscript(dir)
+		if err != nil {
+			continue // it was none just then
+		}
+		raw, err := io.ReadAll(file)
+		if err := errors.Join(err, file.Close()); err != nil || string(raw) != own {
+			t.Fatalf("it reads %q, %v", raw, err)
+		}
+		read++
+	}
+	close(done)
+	<-changed
+	if read == 0 {
+		t.Error("it reads nothing")
 	}
 }
 

@@ -42,6 +42,24 @@ func Transcript(dir string) (path string, err error) {
 	return filepath.Join(dir, name), nil
 }
 
+// OpenTranscript opens the newest conversation in the agent's folder dir to be read, or else the one that was kept. The agent may be making of its
+// files what it likes meanwhile. The error is [fs.ErrNotExist] if there is none.
+func OpenTranscript(dir string) (*os.File, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	name, err := newest(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		name, err = TranscriptName, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openRegular(root, name, os.O_RDONLY)
+}
+
 // newest returns the name of the newest conversation in an agent's folder. The agent has made what is there: a link leads no further than its
 // folder, and what is no file is passed over.
 func newest(root *os.Root) (name string, err error) {
@@ -51,11 +69,7 @@ func newest(root *os.Root) (name string, err error) {
 	}
 	times := make(map[string]time.Time)
 	for _, file := range found {
-		info, err := root.Lstat(file)
-		if err != nil {
-			return "", err
-		}
-		if info.Mode().IsRegular() {
+		if info, err := root.Lstat(file); err == nil && info.Mode().IsRegular() {
 			times[file] = info.ModTime()
 		}
 	}
@@ -65,6 +79,9 @@ func newest(root *os.Root) (name string, err error) {
 			break
 		}
 		conversation, err := begun(root, file)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // the agent has done that
+			continue
+		}
 		if err != nil {
 			return "", err
 		}
@@ -104,7 +121,7 @@ func openRegular(root *os.Root, file string, flag int) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no file", file)
+		err = &fs.PathError{Op: "open", Path: file, Err: fs.ErrPermission} // it is no file
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

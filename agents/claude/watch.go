@@ -14,7 +14,7 @@ import (
 const (
 	maxUses   = 64       // tool uses that wait for their results, of which any real reply has less
 	maxDenied = 100      // denials that are counted in what one tool says
-	maxRead   = 64 << 10 // bytes that are read of it
+	maxRead   = 64 << 10 // bytes that are read of it, and of what it is told
 )
 
 // A watch takes note of what an agent tries with its tools, from the lines in which Claude Code tells of them. Claude Code itself denies
@@ -50,17 +50,20 @@ func (w *watch) called(m message) {
 			Command  string `json:"command"`
 		}
 		_ = json.Unmarshal(block.Input, &input) // what has another type is refused by Claude Code
-		use := toolUse{tool: block.Name, command: input.Command}
+		use := toolUse{tool: beginning(block.Name), command: beginning(input.Command)}
 		pattern, _, _ := strings.Cut(input.Pattern, "*")
 		if block.Name != "Glob" || !filepath.IsAbs(pattern) {
 			pattern = ""
 		}
 		if place := cmp.Or(input.File, input.Notebook, input.Path, pattern); place != "" && block.Name != "Bash" {
-			use.place = w.absolute(place)
+			use.place = w.absolute(beginning(place))
 		}
 		w.uses[block.ID] = use
 	}
 }
+
+// beginning returns what is read of a text, without keeping all of it.
+func beginning(text string) string { return strings.Clone(text[:min(len(text), maxRead)]) }
 
 // answered takes note of what came of the tools whose results a message holds.
 func (w *watch) answered(m message) {
@@ -125,6 +128,9 @@ func (w *watch) hiddenIn(command string) string {
 			break
 		}
 		place := rest[i:]
+		if next := strings.Index(place[len(w.hidden):], w.hidden); next >= 0 { // so that each letter is looked at once
+			place = place[:len(w.hidden)+next]
+		}
 		if end := strings.IndexAny(place, " \t\n'\"`;|&<>()$"); end >= 0 {
 			place = place[:end]
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vitrine-sim/vitrine/agents/tamper"
@@ -86,6 +87,22 @@ chmod: changing permissions of '/etc': Read-only file system
 		if got := tried("Bash", map[string]string{"command": command}, "", false); !slices.Equal(got, want) {
 			t.Errorf("%s is %q, want %q", command, got, want)
 		}
+	}
+}
+
+// To look for paths in a command must not take longer the more there are of them in each other: this one would take hours.
+func TestALongCommandIsSoonRead(t *testing.T) {
+	command := strings.Repeat("/run/agents/a", 300_000)
+	if got := tried("Bash", map[string]string{"command": command}, "", false); got != nil {
+		t.Errorf("seen is %q", got)
+	}
+	w := watch{dir: "/run/agents/a", hidden: "/run"}
+	if place := w.hiddenIn(command + "/run/agents/b"); place != "/run/agents/b" {
+		t.Errorf("in it is found %.100q", place)
+	}
+	w.called(message{Content: contentBlock{{Type: "tool_use", ID: "t", Name: "Bash", Input: world.JSON(map[string]string{"command": command})}}})
+	if kept := len(w.uses["t"].command); kept > maxRead {
+		t.Errorf("%d bytes of it are kept", kept)
 	}
 }
 

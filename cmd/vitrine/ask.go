@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -132,14 +133,15 @@ func (r *runner) interviewee(dir, name string) (scenarios.Agent, error) {
 
 // conversationOf returns the transcript of an agent's conversation up to a turn.
 func conversationOf(dir string, agent scenarios.Agent, turn int) ([]byte, error) {
-	path, err := claude.Transcript(arena.AgentDir(dir, agent.Name))
+	file, err := claude.OpenTranscript(arena.AgentDir(dir, agent.Name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, misuse("", "agent %s has no conversation: it never came so far", agent.Name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	raw, err := os.ReadFile(path)
+	defer file.Close()
+	raw, err := io.ReadAll(file)
 	if err != nil || turn == allTurns {
 		return raw, err
 	}

@@ -3,9 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -51,25 +50,24 @@ func (t *transcripts) of(agent string) ([]web.Entry, error) {
 	if !t.agents[agent] {
 		return nil, nil
 	}
-	path, err := claude.Transcript(arena.AgentDir(t.dir, agent))
+	file, err := claude.OpenTranscript(arena.AgentDir(t.dir, agent))
 	if errors.Is(err, fs.ErrNotExist) {
-		path, err = filepath.Join(arena.AgentDir(t.dir, agent), claude.TranscriptName), nil
+		return nil, nil // it never came so far
 	}
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(path)
+	defer file.Close()
+	info, err := file.Stat()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil // it never came so far
 	case err != nil:
 		return nil, err
 	case info.Size() > longestTranscript:
-		return nil, fmt.Errorf("%s has %d MB, more than is read", relative(path), info.Size()>>20)
+		return nil, fmt.Errorf("%s has %d MB, more than is read", relative(file.Name()), info.Size()>>20)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.IndexFunc(t.kept, func(k transcript) bool { return k.path == path }); i >= 0 {
+	if i := slices.IndexFunc(t.kept, func(k transcript) bool { return k.path == file.Name() }); i >= 0 {
 		k := t.kept[i]
 		t.kept = slices.Delete(t.kept, i, i+1)
 		if k.size == info.Size() && k.changed.Equal(info.ModTime()) {
@@ -77,11 +75,11 @@ func (t *transcripts) of(agent string) ([]web.Entry, error) {
 			return k.entries, nil
 		}
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := io.ReadAll(io.LimitReader(file, longestTranscript)) // it may have grown
 	if err != nil {
 		return nil, err
 	}
-	k := transcript{path: path, size: info.Size(), changed: info.ModTime()}
+	k := transcript{path: file.Name(), size: info.Size(), changed: info.ModTime()}
 	for _, p := range claude.Conversation(raw) {
 		k.entries = append(k.entries, web.Entry{Turn: p.Turn, Kind: p.Kind, Name: p.Name, Text: p.Text, Time: p.Time, Error: p.Error})
 	}
