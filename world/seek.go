@@ -18,18 +18,9 @@ func StateAt(dir string, turn int) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("seek turn %d: %w", turn, err)
 	}
-	for events, err := range log.commits(context.Background()) {
-		if err != nil {
+	if st.Turn < turn {
+		if err := log.foldTo(&st, turn); err != nil {
 			return State{}, fmt.Errorf("seek turn %d: %w", turn, err)
-		}
-		for _, ev := range events {
-			if st.Turn >= turn {
-				break
-			}
-			st.fold(ev)
-		}
-		if st.Turn >= turn {
-			break
 		}
 	}
 	if st.Turn != turn {
@@ -46,13 +37,8 @@ func Now(dir string) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("read state: %w", err)
 	}
-	for events, err := range log.commits(context.Background()) {
-		if err != nil {
-			return State{}, fmt.Errorf("read state: %w", err)
-		}
-		for _, ev := range events {
-			st.fold(ev)
-		}
+	if err := log.foldTo(&st, anyTurn); err != nil {
+		return State{}, fmt.Errorf("read state: %w", err)
 	}
 	return st, nil
 }
@@ -80,16 +66,26 @@ func Turn(dir string, turn int) iter.Seq2[Event, error] {
 			yield(Event{}, fmt.Errorf("seek turn %d: %w", turn, err))
 			return
 		}
-		for events, err := range log.commits(context.Background()) {
-			if err != nil {
-				yield(Event{}, fmt.Errorf("seek turn %d: %w", turn, err))
-				return
-			}
-			for _, ev := range events {
-				if ev.Turn > turn || ev.Turn == turn && (!yield(ev, nil) || ev.Kind == KindTurn) {
-					return
+		err := log.skim(log.at.seq, func(commit []Outline, _ error) bool {
+			for _, o := range commit {
+				if o.Turn < turn {
+					continue
+				}
+				if o.Turn > turn {
+					return false
+				}
+				ev, err := o.Event()
+				if err != nil {
+					err = fmt.Errorf("seek turn %d: %w", turn, err)
+				}
+				if !yield(ev, err) || err != nil || ev.Kind == KindTurn {
+					return false
 				}
 			}
+			return true
+		})
+		if err != nil {
+			yield(Event{}, fmt.Errorf("seek turn %d: %w", turn, err))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -19,15 +20,20 @@ type Outline struct {
 	More  bool // the next event belongs to the same commit
 
 	line  []byte
-	world int // bytes of the line in its world part, without the bracket that closes it; 0: that has to be looked for
+	data  []byte
+	bare  bool // it neither sets nor deletes a fact
+	world int  // bytes of the line in its world part, without the bracket that closes it; 0: that has to be looked for
 }
 
 // Line returns the event's line of the log, newline included, to look for text in. Like all of an outline it is valid until the next commit comes.
 func (o Outline) Line() []byte { return o.line }
 
+// Data returns the event's data, as JSON.
+func (o Outline) Data() []byte { return o.data }
+
 // Clone returns an outline that stays valid.
 func (o Outline) Clone() Outline {
-	o.line = bytes.Clone(o.line)
+	o.line, o.data = bytes.Clone(o.line), bytes.Clone(o.data)
 	return o
 }
 
@@ -128,6 +134,27 @@ func (l *Log) skim(after int64, yield func([]Outline, error) bool) error {
 	}
 }
 
+// foldTo folds the events from the place of the log on into st, as long as the turn that is being played comes before that one.
+func (l *Log) foldTo(st *State, turn int) (err error) {
+	skimErr := l.skim(l.at.seq, func(commit []Outline, _ error) bool {
+		events := make([]Event, 0, len(commit))
+		for _, o := range commit {
+			ev := Event{Kind: o.Kind, Seq: o.Seq, Turn: o.Turn} // all of it that matters, if it is bare
+			if !o.bare {
+				if ev, err = o.Event(); err != nil {
+					return false
+				}
+			}
+			if events = append(events, ev); o.Kind == KindTurn && o.Turn+1 >= turn {
+				break
+			}
+		}
+		*st = st.Apply(events...)
+		return st.Turn < turn
+	})
+	return errors.Join(err, skimErr)
+}
+
 // outline returns the outline of a line, if that is whole and the event is the one numbered seq.
 func (l *Log) outline(line []byte, seq int64) (Outline, error) {
 	if !isWhole(line) {
@@ -151,6 +178,7 @@ func outline(line []byte) (Outline, error) {
 	}
 	var ev struct { // what is rare in the log scan does not know
 		Agent, Kind string
+		Data        json.RawMessage
 		More        bool
 		Seq         int64
 		Turn        int
@@ -158,11 +186,12 @@ func outline(line []byte) (Outline, error) {
 	if err := json.Unmarshal(line, &ev); err != nil {
 		return Outline{}, fmt.Errorf("the line is not an event: %w", err)
 	}
-	return Outline{Seq: ev.Seq, Turn: ev.Turn, Kind: ev.Kind, Agent: ev.Agent, More: ev.More, line: line}, nil
+	return Outline{Seq: ev.Seq, Turn: ev.Turn, Kind: ev.Kind, Agent: ev.Agent, More: ev.More, line: line, data: ev.Data}, nil
 }
 
 // scan fills in the outline from a line, and says whether that is of the form that almost all have.
 func (o *Outline) scan(b []byte) bool {
+	o.bare = true
 	i := 0
 	for begin := byte('{'); byteAt(b, i) == begin; begin = ',' {
 		colon, _ := textEnd(b, i+1)
@@ -179,6 +208,10 @@ func (o *Outline) scan(b []byte) bool {
 		switch string(key) {
 		case "agent":
 			ok = decodePlain(value, &o.Agent)
+		case "data":
+			o.data = value
+		case "del", "set":
+			o.bare = false
 		case "kind":
 			ok = decodePlain(value, &o.Kind)
 		case "more":

@@ -34,7 +34,7 @@ func sameSkimmed(t *testing.T, dir string, after int64) {
 			ev, err := o.Event()
 			w := want[0]
 			if err != nil || string(ev.World()) != string(w.World()) || o.Seq != w.Seq || o.Turn != w.Turn || o.Kind != w.Kind || o.Agent != w.Agent ||
-				o.More != w.More || !o.Time().Equal(w.Time) {
+				o.More != w.More || string(o.Data()) != string(w.Data) || !o.Time().Equal(w.Time) {
 				t.Fatalf("after %d: outline %+v of %s at %v, error %v", after, o, w.World(), w.Time, err)
 			}
 			want = want[1:]

@@ -49,7 +49,7 @@ type inspected struct {
 
 // apiAgent tells all of an agent at a position.
 func (s *exhibit) apiAgent(r *http.Request) (any, error) {
-	p, err := s.position(r)
+	p, err := s.position(r, true)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ type lastJSON struct {
 
 // apiAgents tells how all agents stand.
 func (s *exhibit) apiAgents(r *http.Request) (any, error) {
-	p, err := s.position(r)
+	p, err := s.position(r, true)
 	if err != nil {
 		return nil, err
 	}

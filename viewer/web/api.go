@@ -130,7 +130,7 @@ const (
 
 // apiState tells the facts of a state.
 func (s *exhibit) apiState(r *http.Request) (any, error) {
-	p, err := s.position(r)
+	p, err := s.position(r, false)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ type changeJSON struct {
 
 // apiDiff tells what a turn, or the part of it up to an event, has changed, and where agents wanted the same.
 func (s *exhibit) apiDiff(r *http.Request) (any, error) {
-	p, err := s.position(r)
+	p, err := s.position(r, true)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func commits(events []world.Event) [][]world.Event {
 
 // apiSteps tells the commits of a turn in which agents acted.
 func (s *exhibit) apiSteps(r *http.Request) (any, error) {
-	p, err := s.position(r)
+	p, err := s.position(r, true)
 	if err != nil {
 		return nil, err
 	}

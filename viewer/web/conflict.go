@@ -32,26 +32,55 @@ type Claim struct {
 	Args   json.RawMessage `json:"args,omitempty"`
 }
 
-// conflictsIn returns the conflicts of a commit. Only where there is a refusal, or the rules say so, can be one.
+// mostRivals is how many agents can want one thing. Where more do the same, it is not one thing that they want.
+const mostRivals = 32
+
+// conflictsIn returns the conflicts of a commit, and decodes no more of it than it must.
 func conflictsIn(commit []world.Outline) []Conflict {
-	if !slices.ContainsFunc(commit, func(o world.Outline) bool { return o.Kind == world.KindRefusal || o.Kind == kindConflict }) {
+	refused, matter := make(map[string]bool), false
+	for i := range commit {
+		if commit[i].Kind == world.KindRefusal {
+			refused[commit[i].Agent] = true
+		}
+		matter = matter || commit[i].Kind == kindConflict
+	}
+	if len(refused) == 0 && !matter {
 		return nil
 	}
+	wanted := make(map[string]int) // what the refused did, and by how many agents
+	for i := range commit {
+		if o := &commit[i]; o.Kind == kindAction && refused[o.Agent] {
+			wanted[string(o.Data())] = 0
+		}
+	}
+	rivals := make(map[string]string) // what they did, by agent
+	for i := range commit {
+		o := &commit[i]
+		if n, ok := wanted[string(o.Data())]; ok && o.Kind == kindAction {
+			wanted[string(o.Data())] = n + 1
+			rivals[o.Agent] = string(o.Data())
+		}
+	}
 	var events []world.Event
-	for _, o := range commit {
-		if ev, err := o.Event(); err == nil {
-			events = append(events, ev)
+	for i := range commit {
+		o := &commit[i]
+		n := wanted[rivals[o.Agent]]
+		if o.Kind == kindConflict || n > 1 && n <= mostRivals {
+			if ev, err := o.Event(); err == nil {
+				events = append(events, ev)
+			}
 		}
 	}
 	return conflicts(events)
 }
 
 // conflicts returns the conflicts of a commit: those of which the rules say that they are, and acts that several agents did in the same way in one
-// step, and some of them were refused.
+// step, of whom some were refused and others changed a fact that is not their own, which has their name in its path.
 func conflicts(commit []world.Event) []Conflict {
-	var all []Conflict
-	var claims []Claim
-	reasons := make(map[string]string) // of those who were refused
+	var all, groups []Conflict
+	group := make(map[string]int) // by what they did
+	reasons := make(map[string]string)
+	took := make(map[string]bool) // who has changed such a fact
 	for _, ev := range commit {
 		switch ev.Kind {
 		case kindConflict:
@@ -64,43 +93,57 @@ func conflicts(commit []world.Event) []Conflict {
 				Name string
 				Args json.RawMessage
 			}
-			if json.Unmarshal(ev.Data, &data) == nil && data.Name != world.Pass {
-				claims = append(claims, Claim{ev.Agent, data.Name, data.Args})
+			if json.Unmarshal(ev.Data, &data) != nil || data.Name == world.Pass {
+				continue
 			}
+			what := strings.TrimSpace(data.Name + " " + string(data.Args))
+			i, ok := group[what]
+			if !ok {
+				i = len(groups)
+				group[what], groups = i, append(groups, Conflict{What: what})
+			}
+			groups[i].Claims = append(groups[i].Claims, Claim{ev.Agent, data.Name, data.Args})
 		case world.KindRefusal:
 			var data struct{ Reason string }
 			_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason
 			reasons[ev.Agent] = data.Reason
 		}
+		took[ev.Agent] = took[ev.Agent] || changesShared(ev)
 	}
-	for len(claims) > 0 {
-		c := rivals(claims, reasons)
+	for _, c := range groups {
+		if len(c.Claims) > mostRivals {
+			continue
+		}
+		for _, claim := range c.Claims {
+			if reason, refused := reasons[claim.Agent]; refused {
+				c.Losers, c.Reason = append(c.Losers, claim.Agent), reason
+			} else if took[claim.Agent] {
+				c.Winners = append(c.Winners, claim.Agent)
+			}
+		}
 		if len(c.Winners) > 0 && len(c.Losers) > 0 {
 			all = append(all, c)
 		}
-		claims = slices.DeleteFunc(claims, func(other Claim) bool {
-			return slices.ContainsFunc(c.Claims, func(claim Claim) bool { return claim.Agent == other.Agent })
-		})
 	}
 	return all
 }
 
-// rivals returns what the first of some claims and others like it come to.
-func rivals(claims []Claim, reasons map[string]string) Conflict {
-	first := claims[0]
-	c := Conflict{What: strings.TrimSpace(first.Action + " " + string(first.Args))}
-	for _, claim := range claims {
-		if claim.Action != first.Action || string(claim.Args) != string(first.Args) {
-			continue
+// changesShared says whether an event of an agent sets or deletes a fact without its name in the path.
+func changesShared(ev world.Event) bool {
+	own := func(path string) bool {
+		for part := range strings.SplitSeq(path, "/") {
+			if part == ev.Agent {
+				return true
+			}
 		}
-		c.Claims = append(c.Claims, claim)
-		if reason, refused := reasons[claim.Agent]; refused {
-			c.Losers, c.Reason = append(c.Losers, claim.Agent), reason
-		} else {
-			c.Winners = append(c.Winners, claim.Agent)
+		return strings.HasPrefix(path, world.RunFacts)
+	}
+	for path := range ev.Set {
+		if !own(path) {
+			return true
 		}
 	}
-	return c
+	return slices.ContainsFunc(ev.Del, func(path string) bool { return !own(path) })
 }
 
 // clean returns the conflict with clean text.

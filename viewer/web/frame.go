@@ -18,7 +18,7 @@ func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
-	p, err := s.position(r)
+	p, err := s.position(r, true)
 	if err != nil {
 		failed(w, err)
 		return

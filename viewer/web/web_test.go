@@ -71,6 +71,7 @@ func playTurn(t testing.TB, store *world.Store) {
 	first.Set = map[string]json.RawMessage{"at/ann": world.JSON([]int{random.IntN(9), turn})}
 	step := []world.Event{first}
 	if turn%3 == 0 {
+		step[0].Set["cell"] = world.JSON("ann")
 		step = append(step, act("bob", `{"args":{"to":"N"},"name":"move"}`), world.Action{Agent: "bob", Name: "move"}.Refuse("somebody is there"))
 	}
 	commit(t, store, step...)
@@ -307,6 +308,9 @@ func TestConflictsHaveAWinnerALoserAndAReason(t *testing.T) {
 		t.Errorf("conflict: %+v", c)
 	}
 	want := readTruth(t, run.Dir)
+	if got := get[struct{ Conflicts []Conflict }](t, s, "api/diff?turn=2"); len(got.Conflicts) > 0 {
+		t.Errorf("conflicts of a turn without any: %+v", got.Conflicts)
+	}
 	changed := map[string]bool{}
 	for path, raw := range want.turns[4] {
 		changed[path] = string(want.turns[3][path]) != string(raw)
@@ -320,6 +324,41 @@ func TestConflictsHaveAWinnerALoserAndAReason(t *testing.T) {
 	for path, is := range changed {
 		if is {
 			t.Errorf("%s has changed, and is not told", path)
+		}
+	}
+}
+
+func TestConflictsAreOfThoseWhoWantOneThing(t *testing.T) {
+	act := func(agent, args, sets string) world.Event {
+		ev := world.Event{Kind: kindAction, Agent: agent, Data: json.RawMessage(`{"args":` + args + `,"name":"take"}`)}
+		if sets != "" {
+			ev.Set = map[string]json.RawMessage{sets: world.JSON(agent)}
+		}
+		return ev
+	}
+	refused := func(agent string) world.Event { return world.Action{Agent: agent, Name: "take"}.Refuse("gone") }
+	said := Conflict{What: "a cell", Winners: []string{"a"}, Losers: []string{"b"}, Reason: "lots"}
+	tests := map[string]struct {
+		commit []world.Event
+		want   string // winners, losers
+	}{
+		"one thing":                      {[]world.Event{act("a", "1", "thing/1"), act("b", "1", ""), refused("b")}, "[[a] [b]]"},
+		"one thing, the second gets it":  {[]world.Event{act("a", "1", ""), act("b", "1", "thing/1"), refused("a")}, "[[b] [a]]"},
+		"two things":                     {[]world.Event{act("a", "1", "thing/1"), act("b", "2", ""), refused("b")}, "[]"},
+		"a way of their own":             {[]world.Event{act("a", "1", "at/a"), act("b", "1", ""), refused("b")}, "[]"},
+		"enough for all":                 {[]world.Event{act("a", "1", "thing/1"), act("b", "1", "thing/1")}, "[]"},
+		"for nobody":                     {[]world.Event{act("a", "1", ""), act("b", "1", ""), refused("a"), refused("b")}, "[]"},
+		"the rules say so":               {[]world.Event{{Kind: kindConflict, Data: world.JSON(said)}}, "[[a] [b]]"},
+		"the rules say what cannot be":   {[]world.Event{{Kind: kindConflict, Data: json.RawMessage(`[1]`)}}, "[]"},
+		"what two take, and one of each": {[]world.Event{act("a", "1", "x"), act("b", "1", ""), refused("b"), act("c", "2", "y"), act("d", "2", ""), refused("d")}, "[[a] [b] [c] [d]]"},
+	}
+	for name, tt := range tests {
+		sides := [][]string{}
+		for _, c := range conflicts(tt.commit) {
+			sides = append(sides, c.Winners, c.Losers)
+		}
+		if got := fmt.Sprint(sides); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
 	}
 }
