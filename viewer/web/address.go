@@ -27,7 +27,8 @@ func lastAddress(dir string) address {
 	if err != nil {
 		return a
 	}
-	sum := sha256.Sum256([]byte(dir))
+	manifest, _ := os.ReadFile(filepath.Join(dir, "manifest.json")) // another run in the same folder has another address, or browsers take it for the old one
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", dir, manifest))
 	a.path = filepath.Join(cache, "vitrine", "view", hex.EncodeToString(sum[:12]))
 	raw, err := os.ReadFile(a.path)
 	var port int

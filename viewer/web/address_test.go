@@ -59,3 +59,14 @@ func TestNotEveryRunIsRememberedForEver(t *testing.T) {
 		t.Error(len(entries), err)
 	}
 }
+
+func TestAnotherRunInTheSameFolderHasAnotherAddress(t *testing.T) {
+	run, _ := newRun(t, 1)
+	first := open(t, run).token
+	if err := os.WriteFile(filepath.Join(run.Dir, "manifest.json"), []byte(`{"start":"later"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if second := open(t, run).token; second == first {
+		t.Errorf("both have the token %s", first)
+	}
+}
