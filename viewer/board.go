@@ -31,8 +31,9 @@ func (p *picture) board() {
 // seats draws agents that have no place on the board in a row under it, with what they hold.
 func (p *picture) seats(w, h, left float32) {
 	var absent []int
+	placed := p.placed()
 	for i, a := range p.view.Agents {
-		if _, _, _, ok := p.Place(a.Name); !ok && !p.onBoard() {
+		if _, ok := placed[a.Name]; !ok && !p.onBoard() {
 			absent = append(absent, i)
 		}
 	}

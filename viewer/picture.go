@@ -231,12 +231,26 @@ func figure(n float64) string {
 	return fmt.Sprintf("%.3g", n)
 }
 
+// placed returns the shapes of agents that there are so far: of each the one that [draw.List.Place] finds.
+func (p *picture) placed() map[string]draw.Shape {
+	placed := make(map[string]draw.Shape, len(p.view.Agents))
+	for _, s := range p.Shapes {
+		if s.Agent != "" && s.From == 0 {
+			placed[s.Agent] = s
+		}
+	}
+	return placed
+}
+
 // deeds draws arrows from those who did something to those whom they did it to.
 func (p *picture) deeds() {
+	placed := p.placed()
 	for _, a := range p.view.Agents {
-		x, y, _, ok := p.Place(a.Name)
+		from, ok := placed[a.Name]
+		x, y := float64(from.X), float64(from.Y)
 		for _, target := range p.did[a.Name].targets {
-			tx, ty, r, there := p.Place(target)
+			to, there := placed[target]
+			tx, ty, r := float64(to.X), float64(to.Y), float64(max(to.W, to.H))/2
 			far := math.Hypot(tx-x, ty-y)
 			if !ok || !there || far < 1e-6 {
 				continue
