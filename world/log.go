@@ -77,8 +77,11 @@ func parse(line []byte, seq int64) (ev Event, err error) {
 	if !isWhole(line) {
 		return Event{}, errors.New("the line is damaged: its checksum does not match")
 	}
-	if err := json.Unmarshal(line, &ev); err != nil {
-		return Event{}, fmt.Errorf("the line is not an event: %w", err)
+	if !ev.scan(line) {
+		ev = Event{}
+		if err := json.Unmarshal(line, &ev); err != nil {
+			return Event{}, fmt.Errorf("the line is not an event: %w", err)
+		}
 	}
 	if ev.Seq != seq {
 		return Event{}, fmt.Errorf("events are missing or out of order: seq is %d, not %d", ev.Seq, seq)
