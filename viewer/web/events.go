@@ -78,26 +78,24 @@ type found struct {
 	Total  *int        `json:"total"` // events that pass; null: not all were looked at
 
 	limit int
-	total int
 	end   time.Time
 }
 
-// take adds an event that passes. Those that are too many are counted only.
-func (a *found) take(o *world.Outline) error {
-	if a.total++; len(a.Events) < a.limit {
-		ev, err := o.Event()
-		a.Events = append(a.Events, clear(ev))
-		return err
+// take adds an event that passes. If there is no room for it, the next question begins with it, and the answer is full.
+func (a *found) take(o *world.Outline) (full bool, err error) {
+	if len(a.Events) == a.limit {
+		a.Next = &a.Events[a.limit-1].Seq
+		return true, nil
 	}
-	a.goOn(a.Events[a.limit-1].Seq)
-	return nil
+	ev, err := o.Event()
+	a.Events = append(a.Events, clear(ev))
+	return false, err
 }
 
-// goOn makes the next question begin at an event, if it is not known yet where it does.
-func (a *found) goOn(seq int64) {
-	if a.Next == nil {
-		a.Next = &seq
-	}
+// all says that all events were looked at.
+func (a *found) all() {
+	n := len(a.Events)
+	a.Total = &n
 }
 
 // forwards looks from the first event on.
@@ -108,21 +106,22 @@ func (a *found) forwards(dir string, f *filter) error {
 		}
 		last := commit[len(commit)-1]
 		for i := range commit {
-			if f.takes(&commit[i]) {
-				if err := a.take(&commit[i]); err != nil {
-					return err
-				}
+			if !f.takes(&commit[i]) {
+				continue
+			}
+			if full, err := a.take(&commit[i]); full || err != nil {
+				return err
 			}
 		}
 		if last.Seq >= f.before-1 || last.Turn > f.to {
 			break
 		}
 		if time.Now().After(a.end) {
-			a.goOn(last.Seq)
+			a.Next = &last.Seq
 			return nil
 		}
 	}
-	a.Total = &a.total
+	a.all()
 	return nil
 }
 
@@ -145,15 +144,15 @@ func (a *found) backwards(dir string, f *filter) error {
 			}
 		}
 		for i := range slices.Backward(passed) {
-			if err := a.take(&passed[i]); err != nil {
+			if full, err := a.take(&passed[i]); full || err != nil {
 				return err
 			}
 		}
 		if before = after + 1; time.Now().After(a.end) {
-			a.goOn(before)
+			a.Next = &before
 			return nil
 		}
 	}
-	a.Total = &a.total
+	a.all()
 	return nil
 }

@@ -98,7 +98,7 @@ export class Events {
       this.next = got.next ?? null;
       const some = this.next !== null;
       this.total = this.found.length + (some ? 1 : 0);
-      this.sum.textContent = `${this.found.length}${some ? "+" : ""} found${some && got.total == null ? ", looking on…" : ""}`;
+      this.sum.textContent = `${this.found.length}${some ? "+" : ""} found${some && got.events.length < page ? ", looking on…" : ""}`;
       if (got.events.length > 0 || !some) this.list.update(this.total);
     }
   }
