@@ -428,6 +428,9 @@ func TestEventsAreThoseThatAFilterTakes(t *testing.T) {
 				for _, ev := range page.Events {
 					got = append(got, ev.Seq)
 				}
+				if (page.Next == nil) != (page.Total != nil) {
+					t.Errorf("%q %s: a page that goes on at %v has a total of %v", query, order, page.Next, page.Total)
+				}
 				if page.Next == nil {
 					break
 				}
