@@ -4,10 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,6 +25,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/viewer/web"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // A page is what a browser has of a viewer: its address.
@@ -247,6 +252,53 @@ func TestMetricsOfThePageAreThoseOfTheCommandLine(t *testing.T) {
 	defer answer.Body.Close()
 	if got, err := io.ReadAll(answer.Body); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("metrics.csv is %q, error %v, want %q", got, err, want)
+	}
+}
+
+func TestThePageShowsTheStatesThatTheLogGives(t *testing.T) {
+	for _, scenario := range []string{"fishery", "village", "werewolf"} {
+		dir := filepath.Join(t.TempDir(), "run")
+		file := filepath.Join("..", "..", "scenarios", scenario+".toml")
+		if code := vitrine(t.Context(), []string{"run", file, "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+			t.Fatalf("%s: exit code %d", scenario, code)
+		}
+		facts := make(map[string]json.RawMessage)
+		hash := func() string {
+			h := sha256.New()
+			for _, path := range slices.Sorted(maps.Keys(facts)) {
+				fmt.Fprintf(h, "%s %s\n", path, facts[path])
+			}
+			return hex.EncodeToString(h.Sum(nil))
+		}
+		var want []string // by turn
+		for ev, err := range world.Events(dir) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range ev.Del {
+				delete(facts, path)
+			}
+			maps.Copy(facts, ev.Set)
+			if len(want) == 0 && !ev.More || ev.Kind == world.KindTurn {
+				want = append(want, hash())
+			}
+		}
+		want[len(want)-1] = hash() // the end
+		var turns []int
+		for turn := range want {
+			turns = append(turns, turn)
+		}
+		back, random := slices.Clone(turns), slices.Clone(turns)
+		slices.Reverse(back)
+		rand.Shuffle(len(random), func(i, j int) { random[i], random[j] = random[j], random[i] })
+		p, _ := pageOf(t, "view", dir)
+		for _, turn := range slices.Concat(turns, back, random) {
+			var state struct{ Hash string }
+			if p.get(fmt.Sprintf("api/state?limit=0&turn=%d", turn), &state); state.Hash != want[turn] {
+				t.Errorf("%s, turn %d: hash %s, want %s", scenario, turn, state.Hash, want[turn])
+			}
+		}
+		t.Logf("%s: %d turns", scenario, len(turns))
 	}
 }
 

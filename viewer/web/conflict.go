@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -37,14 +38,17 @@ const mostRivals = 32
 
 // conflictsIn returns the conflicts of a commit, and decodes no more of it than it must.
 func conflictsIn(commit []world.Outline) []Conflict {
-	refused, matter := make(map[string]bool), false
+	refused, rulesSay := make(map[string]bool), make(map[string]bool)
 	for i := range commit {
-		if commit[i].Kind == world.KindRefusal {
-			refused[commit[i].Agent] = true
+		o := &commit[i]
+		if o.Kind == world.KindRefusal {
+			refused[o.Agent] = true
 		}
-		matter = matter || commit[i].Kind == kindConflict
+		if o.Kind == kindConflict || bytes.Contains(o.Data(), []byte(`"contested":true`)) {
+			rulesSay[o.Agent] = true
+		}
 	}
-	if len(refused) == 0 && !matter {
+	if len(refused) == 0 && len(rulesSay) == 0 {
 		return nil
 	}
 	wanted := make(map[string]int) // what the refused did, and by how many agents
@@ -65,7 +69,7 @@ func conflictsIn(commit []world.Outline) []Conflict {
 	for i := range commit {
 		o := &commit[i]
 		n := wanted[rivals[o.Agent]]
-		if o.Kind == kindConflict || n > 1 && n <= mostRivals {
+		if rulesSay[o.Agent] || n > 1 && n <= mostRivals {
 			if ev, err := o.Event(); err == nil {
 				events = append(events, ev)
 			}
@@ -74,10 +78,12 @@ func conflictsIn(commit []world.Outline) []Conflict {
 	return conflicts(events)
 }
 
-// conflicts returns the conflicts of a commit: those of which the rules say that they are, and acts that several agents did in the same way in one
-// step, of whom some were refused and others changed a fact that is not their own, which has their name in its path.
+// conflicts returns the conflicts of a commit: those of which the rules say that they are, by an event of their own or by the data of what came of acts;
+// and acts that several agents did in the same way in one step, of whom some were refused and others changed a fact that is not their own, which has
+// their name in its path.
 func conflicts(commit []world.Event) []Conflict {
-	var all, groups []Conflict
+	all := contests(commit)
+	var groups []Conflict
 	group := make(map[string]int) // by what they did
 	reasons := make(map[string]string)
 	took := make(map[string]bool) // who has changed such a fact
@@ -126,6 +132,51 @@ func conflicts(commit []world.Event) []Conflict {
 		}
 	}
 	return all
+}
+
+// contests returns the one conflict of a commit in which events about agents say {"contested":true,"asked":n} and how much each of them has got, if one is.
+func contests(commit []world.Event) []Conflict {
+	c := Conflict{What: "more than there was", Reason: "all together asked for more than there was"}
+	did := make(map[string]Claim)
+	for _, ev := range commit {
+		var data struct {
+			Name      string
+			Args      json.RawMessage
+			Contested bool
+		}
+		if ev.Agent == "" || json.Unmarshal(ev.Data, &data) != nil {
+			continue
+		}
+		if ev.Kind == kindAction {
+			did[ev.Agent] = Claim{ev.Agent, data.Name, data.Args}
+		}
+		if !data.Contested {
+			continue
+		}
+		c.Claims = append(c.Claims, did[ev.Agent])
+		if gotLess(ev.Data) {
+			c.Losers = append(c.Losers, ev.Agent)
+		} else {
+			c.Winners = append(c.Winners, ev.Agent)
+		}
+	}
+	if len(c.Losers) == 0 {
+		return nil
+	}
+	return []Conflict{c}
+}
+
+// gotLess says whether a number of an object is less than the one that it calls asked.
+func gotLess(raw json.RawMessage) bool {
+	var data map[string]any
+	_ = json.Unmarshal(raw, &data) // what is no object has no numbers
+	asked, ok := data["asked"].(float64)
+	for _, v := range data { // order does not matter
+		if got, isNumber := v.(float64); ok && isNumber && got < asked {
+			return true
+		}
+	}
+	return false
 }
 
 // changesShared says whether an event of an agent sets or deletes a fact without its name in the path.

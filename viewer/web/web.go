@@ -16,6 +16,12 @@
 // A position is a turn, or a turn and the number of an event in it. Turn T is the state as T begins, which for the first turn is that after the first
 // commit, and what is shown besides is what happened in T. The number of turns that have ended is a turn as well: the present. With an event, it is the
 // state after that, and what is shown is what came with it.
+//
+// # Conflicts
+//
+// That several agents wanted one thing is told by rules that make an event of the kind "conflict", whose data is a [Conflict], or that say
+// "contested":true and, as numbers, "asked" and what was got in the data of what came of an act. Else it is made out where some of those who did the
+// same in one step were refused, and another one changed a fact that is not its own.
 package web
 
 import (

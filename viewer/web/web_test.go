@@ -342,14 +342,19 @@ func TestConflictsAreOfThoseWhoWantOneThing(t *testing.T) {
 		commit []world.Event
 		want   string // winners, losers
 	}{
-		"one thing":                      {[]world.Event{act("a", "1", "thing/1"), act("b", "1", ""), refused("b")}, "[[a] [b]]"},
-		"one thing, the second gets it":  {[]world.Event{act("a", "1", ""), act("b", "1", "thing/1"), refused("a")}, "[[b] [a]]"},
-		"two things":                     {[]world.Event{act("a", "1", "thing/1"), act("b", "2", ""), refused("b")}, "[]"},
-		"a way of their own":             {[]world.Event{act("a", "1", "at/a"), act("b", "1", ""), refused("b")}, "[]"},
-		"enough for all":                 {[]world.Event{act("a", "1", "thing/1"), act("b", "1", "thing/1")}, "[]"},
-		"for nobody":                     {[]world.Event{act("a", "1", ""), act("b", "1", ""), refused("a"), refused("b")}, "[]"},
-		"the rules say so":               {[]world.Event{{Kind: kindConflict, Data: world.JSON(said)}}, "[[a] [b]]"},
-		"the rules say what cannot be":   {[]world.Event{{Kind: kindConflict, Data: json.RawMessage(`[1]`)}}, "[]"},
+		"one thing":                     {[]world.Event{act("a", "1", "thing/1"), act("b", "1", ""), refused("b")}, "[[a] [b]]"},
+		"one thing, the second gets it": {[]world.Event{act("a", "1", ""), act("b", "1", "thing/1"), refused("a")}, "[[b] [a]]"},
+		"two things":                    {[]world.Event{act("a", "1", "thing/1"), act("b", "2", ""), refused("b")}, "[]"},
+		"a way of their own":            {[]world.Event{act("a", "1", "at/a"), act("b", "1", ""), refused("b")}, "[]"},
+		"enough for all":                {[]world.Event{act("a", "1", "thing/1"), act("b", "1", "thing/1")}, "[]"},
+		"for nobody":                    {[]world.Event{act("a", "1", ""), act("b", "1", ""), refused("a"), refused("b")}, "[]"},
+		"the rules say so":              {[]world.Event{{Kind: kindConflict, Data: world.JSON(said)}}, "[[a] [b]]"},
+		"the rules say what cannot be":  {[]world.Event{{Kind: kindConflict, Data: json.RawMessage(`[1]`)}}, "[]"},
+		"more than there is": {[]world.Event{
+			act("a", "1", ""), act("b", "1", ""),
+			{Kind: "catch", Agent: "a", Data: json.RawMessage(`{"asked":8,"caught":8,"contested":true}`)},
+			{Kind: "catch", Agent: "b", Data: json.RawMessage(`{"asked":9,"caught":2,"contested":true}`)},
+		}, "[[a] [b]]"},
 		"what two take, and one of each": {[]world.Event{act("a", "1", "x"), act("b", "1", ""), refused("b"), act("c", "2", "y"), act("d", "2", ""), refused("d")}, "[[a] [b] [c] [d]]"},
 	}
 	for name, tt := range tests {
