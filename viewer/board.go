@@ -171,13 +171,26 @@ func (p *picture) layer(layer Layer, w, h float32) {
 		return
 	}
 	shared := color(layer.Color, dim)
-	for _, c := range p.cells(layer) {
+	spots := p.cells(layer)
+	crowd, drawn := make(map[[2]float64]int), make(map[[2]float64]int) // pieces of a cell, and those of them that are drawn already
+	for _, c := range spots {
+		if c.piece {
+			crowd[[2]float64{c.x, c.y}]++
+		}
+	}
+	most := p.most()
+	for _, c := range spots {
 		if c.x < 0 || c.y < 0 || c.x >= float64(w) || c.y >= float64(h) {
 			continue
 		}
 		x, y := float32(c.x)+0.5, float32(c.y)+0.5
 		if c.piece {
-			p.piece(layer, c.agent, x, y)
+			cell := [2]float64{c.x, c.y}
+			columns := int(math.Ceil(math.Sqrt(float64(crowd[cell]))))
+			lines := (crowd[cell] + columns - 1) / columns
+			size, n := 1/float32(columns), drawn[cell]
+			drawn[cell]++
+			p.piece(layer, c.agent, x+size*(float32(n%columns)-float32(columns-1)/2), y+size*(float32(n/columns)-float32(lines-1)/2), 0.9*size, most)
 			continue
 		}
 		s := draw.Shape{Form: form(layer.Form, draw.Rect), X: x, Y: y, W: 0.92, H: 0.92, Fill: shared}
@@ -198,17 +211,14 @@ func (p *picture) layer(layer Layer, w, h float32) {
 	}
 }
 
-// piece draws an agent on a cell, and which way it looks.
-func (p *picture) piece(layer Layer, i int, x, y float32) {
-	p.agent(i, x, y, 0.9)
-	name := p.view.Agents[i].Name
-	if towards, ok := p.get(layer.Facing, name).(string); ok && layer.Facing != "" {
+// piece draws an agent of that size on a cell, which way it looks, and what it holds.
+func (p *picture) piece(layer Layer, i int, x, y, size float32, most []float64) {
+	p.agent(i, x, y, size)
+	if towards, ok := p.get(layer.Facing, p.view.Agents[i].Name).(string); ok && layer.Facing != "" {
 		dx, dy := facing(towards)
-		p.add(draw.Shape{Form: draw.Disc, X: x + 0.48*dx, Y: y + 0.48*dy, W: 0.24, H: 0.24, Fill: ink, From: 8})
+		p.add(draw.Shape{Form: draw.Disc, X: x + 0.53*size*dx, Y: y + 0.53*size*dy, W: 0.26 * size, H: 0.26 * size, Fill: ink, From: 8})
 	}
-	if text := p.did[name].text; text != "" {
-		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.62, W: 1, H: 0.26, Label: text, Ink: dim, From: 36})
-	}
+	p.holdings(i, x, y+size/2, size, most)
 }
 
 func facing(towards string) (dx, dy float32) {

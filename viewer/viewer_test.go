@@ -79,6 +79,27 @@ func TestPiecesStandOnTheirCells(t *testing.T) {
 	}
 }
 
+func TestPiecesInOneCellStandBesideEachOtherWithWhatTheyHold(t *testing.T) {
+	st := state(map[string]any{"at/ada": []int{1, 1}, "at/bob": []int{1, 1}, "at/cleo": []int{1, 1}, "gold/ada": 3, "mood/ada": "glad"})
+	look := Look{Kind: Board, Width: "4", Height: "4", Layers: []Layer{{Pieces: "at/{agent}"}}, Bars: []Bar{{Fact: "gold/{agent}"}}, Text: "mood/{agent}"}
+	l := look.Draw(st, View{Agents: Agents([]string{"ada", "bob", "cleo"}, alone)})
+	seen := make(map[[2]float64]string)
+	for _, agent := range []string{"ada", "bob", "cleo"} {
+		x, y, r, ok := l.Place(agent)
+		if other := seen[[2]float64{x, y}]; !ok || other != "" || x-r < 1 || x+r > 2 || y-r < 1 || y+r > 2 {
+			t.Errorf("%s is at %g, %g, as %q", agent, x, y, other)
+		}
+		seen[[2]float64{x, y}] = agent
+	}
+	var labels []string
+	for _, s := range l.Shapes {
+		labels = append(labels, s.Label)
+	}
+	if !slices.Contains(labels, "3") || !slices.Contains(labels, "glad") {
+		t.Errorf("labels %q", labels)
+	}
+}
+
 func TestWhatAnAgentDoesNotSeeIsDimmed(t *testing.T) {
 	st := state(map[string]any{"at/ada": []int{4, 4}, "facing/ada": "E"})
 	look := Look{Kind: Board, Width: "10", Height: "8", Window: Window{At: "at/{agent}", Facing: "facing/{agent}", Ahead: 3, Behind: 1, Aside: 1}}

@@ -147,6 +147,9 @@ func (r *runner) shut(ctx context.Context) {
 	if r.stay && r.window.server != nil && ctx.Err() == nil {
 		r.tell("still to be seen at %s until Ctrl-C", r.window.server.URL())
 		<-ctx.Done()
+	} else if r.window.server != nil && ctx.Err() == nil {
+		r.window.server.Linger()
+		r.tell("to be seen again with %s view %s", self(), relative(r.dir))
 	}
 	r.window.close()
 }

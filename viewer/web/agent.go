@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -81,7 +82,12 @@ func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 	}
 	var turns []int
 	a.Refusals, _ = s.index.sums(name, markRefusal, p.turn, 0)
-	_, turns = s.index.sums(name, markError, p.turn, mostCrashes)
+	_, turns = s.index.sums(name, markCrash, p.turn, mostCrashes)
+	_, failed := s.index.sums(name, markError, p.turn, mostCrashes)
+	turns = slices.Concat(turns, failed)
+	slices.Sort(turns)
+	slices.Reverse(turns)
+	turns = slices.Compact(turns)
 	if _, _, ok := s.index.at(p.turn - 1); !ok && p.turn > 0 {
 		a.Notes = append(a.Notes, "the log is still being read: there may be more refusals and crashes")
 	}
@@ -198,7 +204,7 @@ func (s *exhibit) crashes(agent string, turns []int) ([]crashJSON, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read turn %d: %w", turn, err)
 			}
-			if ev.Kind != marks[markError] || ev.Agent != agent {
+			if ev.Agent != agent || ev.Kind != marks[markError] && ev.Kind != marks[markCrash] {
 				continue
 			}
 			var why struct{ Reason, Detail string }

@@ -238,7 +238,7 @@ func (s *exhibit) apiSteps(r *http.Request) (any, error) {
 
 // isAct says whether an event of a kind is what came of an agent's turn to act.
 func isAct(kind string) bool {
-	return slices.Contains([]string{kindAction, "timeout", "invalid", "error", "budget"}, kind)
+	return slices.Contains([]string{kindAction, "timeout", "invalid", "error", "budget", "crash", "backoff"}, kind)
 }
 
 // seqParam reads the number of an event from a request.

@@ -11,12 +11,13 @@ import (
 )
 
 // marks are the kinds of events that a turn is marked with, and conflicts, which are no kind. Their places here are their numbers in the index.
-var marks = [...]string{"conflict", "error", "timeout", "invalid", "budget", world.KindRefusal, "message", "fenced", world.Operator, "tamper"}
+var marks = [...]string{"conflict", "error", "timeout", "invalid", "budget", world.KindRefusal, "message", "fenced", world.Operator, "tamper", "crash", "backoff"}
 
 const (
 	markConflict = 0
 	markError    = 1
 	markRefusal  = 5
+	markCrash    = 10
 )
 
 // markOf returns the number of the mark of a kind of events; -1: it has none.

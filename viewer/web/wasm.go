@@ -121,7 +121,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 		return "", errors.New("the program does not say which module it is of")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return "", errors.New("it is not compiled in, and there is no go command to build it with")
+		return "", errors.New("it is not in this program, and there is no go command to build it with: build the program with make release")
 	}
 	listed, err := goTool(ctx, "", "list", "-m", "-f", "{{.Path}}\t{{.Dir}}")
 	for line := range strings.Lines(string(listed)) {
@@ -134,7 +134,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	if err == nil && json.Unmarshal(downloaded, &module) == nil && module.Dir != "" {
 		return module.Dir, nil
 	}
-	return "", errors.New("it is not compiled in, and there is no source to build it from here: run vitrine in the folder of its source")
+	return "", errors.New("it is not in this program, and there is no source to build it from here: run vitrine in the folder of its source, or build it with make release")
 }
 
 // goTool runs the go command in a folder, without the network where it is asked for a published version.

@@ -198,6 +198,21 @@ func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading chan
 // URL is where a browser finds the page. Whoever has it may look.
 func (s *Server) URL() string { return "http://" + s.host + "/" + s.token + "/" }
 
+// Linger gives those who look the time to hear that the run is over: a second at most.
+func (s *Server) Linger() {
+	end := time.After(time.Second)
+	for now := s.live.moment(); now.state != stateOver; now = s.live.moment() {
+		select {
+		case <-now.moved:
+		case <-end:
+			return
+		}
+	}
+	if len(s.sockets) > 0 {
+		<-end
+	}
+}
+
 // Close ends it, and all connections.
 func (s *Server) Close() error {
 	s.close()

@@ -82,6 +82,10 @@ class App {
       if (this.moment.camera) this.stage.camera(this.moment.camera);
       this.go(this.moment);
     });
+    addEventListener("vitrine-server", ({ detail: answers }) => {
+      if (!answers) this.set({ socket: "lost" });
+      else if (this.state.socket === "lost" && !this.state.alive) this.set({ socket: "over" });
+    });
     this.on("turn seq agent overlay sees followLive", () => this.moved());
     this.announce();
     this.live = new Live(this);

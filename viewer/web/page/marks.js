@@ -2,6 +2,7 @@
 // first ones are the most important and lie above the others.
 export const marks = {
   crash: { name: "crash", color: "#D55E00", shape: "star", lane: "errors" },
+  backoff: { name: "waits for its restart", color: "#E69F00", shape: "bar", lane: "errors" },
   breach: { name: "breach of a limit", color: "#D55E00", shape: "hexagon", lane: "errors" },
   error: { name: "error", color: "#D55E00", shape: "ex", lane: "errors" },
   timeout: { name: "timeout", color: "#E69F00", shape: "square", lane: "errors" },
@@ -38,8 +39,12 @@ export function summary(event) {
     case "message": return `${data.to?.length ? `to ${data.to.join(", ")}: ` : ""}“${data.text ?? ""}”`;
     case "action": return act(data.name, data.args);
     case "refusal": case "fenced": return [data.action, data.reason].filter(Boolean).join(": ");
-    case "timeout": case "invalid": case "error": case "budget":
-      return [event.proc?.reason, `then ${data.consequence ?? "nothing"} ${act(data.name, data.args)}`.trim()].filter(Boolean).join("; ");
+    case "tamper": {
+      const { sample, times } = event.proc ?? {};
+      return [`${data.what}${times > 1 ? ` (${times} times)` : ""}`, sample].filter(Boolean).join(": ");
+    }
+    case "timeout": case "invalid": case "error": case "budget": case "crash": case "backoff":
+      return [event.proc?.reason, event.proc?.detail, `then ${data.consequence ?? "nothing"} ${act(data.name, data.args)}`.trim()].filter(Boolean).join("; ");
     case "end": return [data.status, data.reason].filter(Boolean).join(": ");
     case "phase": return data.name ?? "";
     default: return event.data == null ? "" : json(event.data);

@@ -1,9 +1,23 @@
 // A Source is where the page has its data from: the server that it came from, whose paths all lie under the page's own. A page that is a file
 // brings a source of its own along, as globalThis.vitrineSource with the same methods.
+
+// ask is fetch, and tells the page whether the server answers.
+async function ask(url, options) {
+  try {
+    const answer = await fetch(url, options);
+    dispatchEvent(new CustomEvent("vitrine-server", { detail: true }));
+    return answer;
+  } catch (err) {
+    if (err.name === "AbortError") throw err;
+    dispatchEvent(new CustomEvent("vitrine-server", { detail: false }));
+    throw new Failure("the server of this page does not answer", "start vitrine view again", 0);
+  }
+}
+
 export class Source {
   // get returns the JSON at a path of the API. Parameters that are null or empty are left out.
   async get(path, params = {}, signal) {
-    const answer = await fetch(address(path, params), { signal });
+    const answer = await ask(address(path, params), { signal });
     const value = await answer.json().catch(() => ({ error: `the server answers ${answer.status}` }));
     if (!answer.ok) throw new Failure(value.error ?? `the server answers ${answer.status}`, value.hint, answer.status);
     return value;
@@ -11,7 +25,7 @@ export class Source {
 
   // frame returns the draw list of a position, and which state it shows.
   async frame(params, path = "frame") {
-    const answer = await fetch(address(path, params));
+    const answer = await ask(address(path, params));
     if (!answer.ok) {
       const { error, hint } = await answer.json().catch(() => ({}));
       throw new Failure(error ?? `no frame: the server answers ${answer.status}`, hint, answer.status);
@@ -23,7 +37,7 @@ export class Source {
 
   // control asks the supervisor to do something, which only a page that may has.
   async control(command) {
-    const answer = await fetch("api/control", {
+    const answer = await ask("api/control", {
       method: "POST", headers: { "Content-Type": "application/json", "X-Vitrine": "1" }, body: JSON.stringify(command),
     });
     const value = await answer.json().catch(() => ({}));
