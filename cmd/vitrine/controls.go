@@ -82,14 +82,10 @@ func (c *controls) tell(ctx context.Context, want web.Command) error {
 	return err
 }
 
-// set gives a fact a value, whether there is one already or not.
+// set gives a fact a value. One that is not there yet must be wanted as a new one.
 func (c *controls) set(ctx context.Context, want web.Command) error {
-	st, err := world.Now(c.dir)
-	if err != nil {
-		return err
-	}
 	what := arena.DoSet
-	if _, exists := st.Fact(want.Path); !exists {
+	if want.New {
 		what = arena.DoAdd
 	}
 	return c.operate(ctx, arena.Command{Do: what, Path: want.Path, Value: want.Value})
@@ -120,6 +116,10 @@ func (c *controls) act(ctx context.Context, want web.Command) error {
 	if len(want.Args) > 0 && string(want.Args) != "null" {
 		answer["args"] = want.Args
 	}
+	st, err := world.Now(c.dir)
+	if err != nil {
+		return err
+	}
 	if _, err := conn.Write(append(world.JSON(answer), '\n')); err != nil {
 		return err
 	}
@@ -128,6 +128,26 @@ func (c *controls) act(ctx context.Context, want web.Command) error {
 	}
 	if next, err := hear(said); err == nil && next.Observation == nil { // else it was taken, or the next one has to be waited for
 		return errors.New(next.Refused)
+	}
+	return c.refusal(ctx, want.Agent, st.Seq)
+}
+
+// refusal returns why the rules have refused what an agent did after an event, as soon as that can be known; nil if they have not, or if others have to act first.
+func (c *controls) refusal(ctx context.Context, agent string, after int64) error {
+	ctx, cancel := context.WithTimeout(ctx, seatPatience)
+	defer cancel()
+	acted := false
+	for ev, err := range world.Follow(ctx, c.dir, after) {
+		if err != nil {
+			return nil // it is not known yet
+		}
+		var refused struct{ Reason string }
+		if ev.Agent == agent && ev.Kind == world.KindRefusal && json.Unmarshal(ev.Data, &refused) == nil {
+			return fmt.Errorf("%s is refused that: %s", agent, refused.Reason)
+		}
+		if acted = acted || ev.Agent == agent; acted && !ev.More {
+			return nil
+		}
 	}
 	return nil
 }

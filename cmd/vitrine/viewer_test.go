@@ -142,17 +142,18 @@ func TestAnOperatorControlsARunFromItsPage(t *testing.T) {
 	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view", "--control")
 	p.until(func(now standing) bool { return now.State == "paused" })
 	for command, want := range map[string]string{
-		`{"do":"tell","agent":"a","text":"be careful"}`: "",
-		`{"do":"tell","text":"all of you"}`:             "",
-		`{"do":"tell","agent":"zoe","text":"x"}`:        "none of a, b, c, d, e",
-		`{"do":"set","path":"lake/tons","value":-1}`:    "the rules do not allow it",
-		`{"do":"set","path":"lake/tons","value":60}`:    "",
-		`{"do":"set","path":"note/x","value":"new"}`:    "",
-		`{"do":"delete","path":"note/none"}`:            "there is no fact",
-		`{"do":"act","agent":"a","name":"fish"}`:        "no such seat",
-		`{"do":"speed","value":-1}`:                     "is no speed",
-		`{"do":"dance"}`:                                "there is no command",
-		`{"dance":1}`:                                   "this is no command",
+		`{"do":"tell","agent":"a","text":"be careful"}`:         "",
+		`{"do":"tell","text":"all of you"}`:                     "",
+		`{"do":"tell","agent":"zoe","text":"x"}`:                "none of a, b, c, d, e",
+		`{"do":"set","path":"lake/tons","value":-1}`:            "the rules do not allow it",
+		`{"do":"set","path":"lake/tons","value":60}`:            "",
+		`{"do":"set","path":"note/x","value":"new","new":true}`: "",
+		`{"do":"set","path":"lake/tuns","value":60}`:            "there is no fact",
+		`{"do":"delete","path":"note/none"}`:                    "there is no fact",
+		`{"do":"act","agent":"a","name":"fish"}`:                "no such seat",
+		`{"do":"speed","value":-1}`:                             "is no speed",
+		`{"do":"dance"}`:                                        "there is no command",
+		`{"dance":1}`:                                           "this is no command",
 	} {
 		if got := p.post(command); (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", command, got, want)
@@ -187,7 +188,7 @@ func TestAnOperatorControlsARunFromItsPage(t *testing.T) {
 func TestAPersonPlaysASeatFromThePage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	scenario := filepath.Join(t.TempDir(), "seats.toml")
-	text := "[rules]\nname = \"fishery\"\nturns = 2\n[[agents]]\nname = \"a\"\nkind = \"scripted\"\n[[agents]]\nname = \"b\"\nkind = \"human\"\n"
+	text := "[rules]\nname = \"fishery\"\nturns = 3\n[[agents]]\nname = \"a\"\nkind = \"scripted\"\n[[agents]]\nname = \"b\"\nkind = \"human\"\n"
 	if err := os.WriteFile(scenario, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +196,11 @@ func TestAPersonPlaysASeatFromThePage(t *testing.T) {
 	if err := appears(filepath.Join(arena.AgentDir(dir, "b"), "seat.sock")); err != nil {
 		t.Fatal(err)
 	}
-	for turn := range 2 {
+	p.until(func(now standing) bool { return now.Turns == 0 })
+	if said := p.post(`{"do":"act","agent":"b","name":"fly"}`); !strings.Contains(said, "is refused that") || !strings.Contains(said, "fly") {
+		t.Errorf("of an act that is refused it says %q", said)
+	}
+	for turn := 1; turn < 3; turn++ {
 		p.until(func(now standing) bool { return now.Turns == turn })
 		if said := p.post(`{"do":"act","agent":"b","name":"fish","args":{"tons":3}}`); said != "" {
 			t.Fatal(said)

@@ -20,6 +20,7 @@ type Command struct {
 	Name  string          `json:"name"`  // of the action
 	Args  json.RawMessage `json:"args"`
 	Turn  bool            `json:"turn"` // step to the end of the turn
+	New   bool            `json:"new"`  // the fact that is set is not there yet
 }
 
 // What an operator can want.

@@ -14,7 +14,8 @@ export function control(app, root) {
       answer.textContent = [err.message, err.hint].filter(Boolean).join(" – ");
     }
   };
-  const agents = (first) => el("select", { "aria-label": "Agent" }, first && el("option", { value: "", text: first }), app.run.agents.map((a) => el("option", { value: a.name, text: a.name })));
+  const agents = (label, first, some = app.run.agents) => el("select", { "aria-label": label },
+    first && el("option", { value: "", text: first }), some.map((a) => el("option", { value: a.name, text: a.name })));
   const form = (name, fields, command) => el("form", {
     class: "bar", on: {
       submit: (event) => {
@@ -34,9 +35,11 @@ export function control(app, root) {
     stop.dataset.sure = stop.dataset.sure ? "" : "yes";
     stop.textContent = stop.dataset.sure ? "really stop it?" : "stop the run";
   }, { class: "danger" });
-  const [to, text] = [agents("everybody"), field("what to tell", { required: true })];
+  const [to, text] = [agents("Agent", "everybody"), field("what to tell", { required: true })];
   const [path, value] = [field("path of a fact", { required: true }), field("value, as JSON")];
-  const [seat, action, args] = [agents(), field("action", { required: true, list: "seat-actions" }), field("arguments, as JSON")];
+  const fresh = el("input", { type: "checkbox" });
+  const seats = app.run.agents.filter((a) => a.kind === "human");
+  const [seat, action, args] = [agents("Seat", "seat", seats), field("action", { required: true, list: "seat-actions" }), field("arguments, as JSON")];
   const actions = el("datalist", { id: "seat-actions" });
   seat.addEventListener("change", async () => {
     const at = await app.source.get("agent", { name: seat.value, turn: app.state.turns }).catch(() => ({}));
@@ -53,9 +56,9 @@ export function control(app, root) {
     section("The run", el("div", { class: "bar" }, ["pause", "continue", "step"].filter(may).map((name) => button(name, () => send({ do: name }))), may("stop") && stop)),
     may("tell") && section("Tell", form("tell", [to, text], () => ({ do: "tell", agent: to.value, text: text.value }))),
     (may("set") || may("delete")) && section("Facts",
-      form("set", [path, value], () => ({ do: "set", path: path.value, value: json(value, "the value") })),
+      form("set", [path, value, el("label", {}, fresh, " a new one")], () => ({ do: "set", path: path.value, value: json(value, "the value"), new: fresh.checked })),
       may("delete") && button("delete that fact", () => path.reportValidity() && send({ do: "delete", path: path.value }))),
-    may("act") && section("Play a seat", form("act", [seat, action, args, actions],
+    may("act") && seats.length > 0 && section("Play a seat", form("act", [seat, action, args, actions],
       () => ({ do: "act", agent: seat.value, name: action.value, args: args.value ? json(args, "the arguments") : {} }))),
     answer));
 }

@@ -33,10 +33,12 @@ export class Frames {
     return frame;
   }
 
-  // ahead fetches what will be wanted next.
+  // ahead fetches what will be wanted next: the faster it plays, the more.
   ahead() {
-    const { turn, seq, turns, playing } = this.app.state;
-    if (playing && seq === null && turn + 1 < turns) this.get(this.wanted(turn + 1)).catch(() => {});
+    const { turn, seq, turns, playing, speed } = this.app.state;
+    if (!playing || seq !== null) return;
+    const last = Math.min(turns - 1, turn + (speed >= 8 ? 4 : 1));
+    for (let next = turn + 1; next <= last; next++) this.get(this.wanted(next)).catch(() => {});
   }
 }
 

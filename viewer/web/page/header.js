@@ -29,7 +29,7 @@ export function header(app, root) {
     type: "search", id: "search", placeholder: "search the log", "aria-label": "Search the log", title: "Search the log (/)",
     on: {
       input: () => app.set({ query: search.value, drawer: true, drawerTab: "events" }),
-      keydown: (event) => event.key === "Enter" && app.command("log"),
+      keydown: (event) => event.key === "Enter" && app.set({ drawer: true, drawerTab: "events" }),
     },
   });
   app.on("query", () => search.value !== app.state.query && (search.value = app.state.query));

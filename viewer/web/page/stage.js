@@ -28,7 +28,11 @@ export class Stage {
       if (app.state.sees) this.loader.ask();
       this.dirty();
     });
-    app.on("bubbles minimap followAgent scale", () => this.dirty());
+    app.on("bubbles minimap scale", () => this.dirty());
+    app.on("followAgent agent", () => {
+      if (app.state.followAgent && app.state.agent) this.centre(app.state.agent);
+      this.dirty();
+    });
   }
 
   toolbar() {
