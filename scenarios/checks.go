@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // contradictions returns a mistake for each value that does not go together with the others.
@@ -18,7 +19,7 @@ func (s *Scenario) contradictions() Errors {
 	}
 	return slices.Concat(
 		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.cramped(), s.thoughtless(),
-		s.unphased(), s.unrotated(), s.unrestarted(), s.undefaulted(), s.unplayed(), s.unlayered())
+		s.unphased(), s.unrotated(), s.unrestarted(), s.undefaulted(), s.unplayed(), s.unlayered(), s.unviewed())
 }
 
 // unlayered returns a mistake for each layer of the look that is not of one kind.
@@ -32,6 +33,33 @@ func (s *Scenario) unlayered() (errs Errors) {
 		}
 		if kinds != 1 {
 			errs = append(errs, s.Error(fmt.Sprintf("look.layers.%d", i), "a layer has one of rows, cells, pieces, things and owners", "write a layer for each of them"))
+		}
+	}
+	return errs
+}
+
+// unviewed returns a mistake for each path of a view that no fact can have.
+func (s *Scenario) unviewed() (errs Errors) {
+	look := func(at string, paths []string) {
+		for i, path := range paths {
+			hint := ""
+			switch rest := strings.ReplaceAll(path, "{name}", ""); {
+			case strings.HasPrefix(path, "/"):
+				hint = "paths of facts begin without a slash"
+			case slices.Contains(strings.Split(path, "/"), ".."), slices.Contains(strings.Split(path, "/"), "."):
+				hint = "it is of facts and not of files"
+			case strings.ContainsAny(rest, "{}"):
+				hint = "only {name} is filled in"
+			default:
+				continue
+			}
+			errs = append(errs, s.Error(fmt.Sprintf("%s.%d", at, i), fmt.Sprintf("%q is no path of a fact", path), hint))
+		}
+	}
+	look("view", s.View)
+	for i, a := range s.Agents {
+		if s.agentNode(i).child("view") != nil {
+			look(fmt.Sprintf("agents.%d.view", i), a.View)
 		}
 	}
 	return errs

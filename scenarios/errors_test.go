@@ -207,6 +207,13 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 				"x.toml:5:40: a layer has one of rows, cells, pieces, things and owners|write a layer for each of them\n" +
 				"x.toml:5:50: look.layers.1.color must match ^#[0-9a-f]{6}$, not be \"red\"|a color like \"#56b4e9\"",
 		},
+		{
+			"rules.name = \"r\"\nview = [\"/lake\", \"a/../b\", \"x/{nmae}\", \"lake/**\"]\n[[agents]]\nname = \"a\"\nview = [\"{name}/{x\"]\n",
+			"x.toml:2:9: \"/lake\" is no path of a fact|paths of facts begin without a slash\n" +
+				"x.toml:2:18: \"a/../b\" is no path of a fact|it is of facts and not of files\n" +
+				"x.toml:2:28: \"x/{nmae}\" is no path of a fact|only {name} is filled in\n" +
+				"x.toml:5:9: \"{name}/{x\" is no path of a fact|only {name} is filled in",
+		},
 		{head + "prices = \"/etc/prices.json\"\n", `x.toml:3:10: prices must be a path below the scenario's folder, not "/etc/prices.json"|write it like "prompts/fisher.md"`},
 		{
 			"rules.name = \"r\"\nprompt = \"You are {role}.\"\n[[agents]]\nname = \"a\"\nrole = \"poor\"\n[[agents]]\nname = \"b\"\ncount = 2\n",
