@@ -259,7 +259,7 @@ func (c *cast) close() error {
 		closing.Go(func() {
 			l := p.life.Load()
 			<-l.ready
-			p.bury(l)
+			_ = p.bury(l) // the player keeps the error
 			errs[i] = p.closing
 		})
 	}

@@ -65,7 +65,9 @@ func (p *player) live(ctx context.Context, slots chan struct{}, fenced Fenced, b
 		defer close(l.ready)
 		start := p.seat.Start
 		if l.again {
-			p.bury(before)
+			if l.err = p.bury(before); l.err != nil {
+				return // nobody is started beside a process that is still there
+			}
 			if restart := p.seat.Restart; restart != nil {
 				start = func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
 					return restart(ctx, fenced, before.crash)
@@ -89,16 +91,18 @@ func (p *player) live(ctx context.Context, slots chan struct{}, fenced Fenced, b
 	return l
 }
 
-// bury closes the agent of a lifetime, which has begun.
-func (p *player) bury(l *lifetime) {
+// bury closes the agent of a lifetime, which has begun. Its error fails the run when that is over.
+func (p *player) bury(l *lifetime) error {
 	if l.err != nil {
-		return // there is no agent, even if there is a pointer to one
+		return nil // there is no agent, even if there is a pointer to one
 	}
 	usage, err := l.agent.Close()
 	p.usage.PeakMemory = max(p.usage.PeakMemory, usage.PeakMemory)
 	if err != nil {
-		p.closing = errors.Join(p.closing, fmt.Errorf("close %s: %w", p.seat.Name, err))
+		err = fmt.Errorf("close %s: %w", p.seat.Name, err)
+		p.closing = errors.Join(p.closing, err)
 	}
+	return err
 }
 
 // end makes a crash the end of the lifetime.

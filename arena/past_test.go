@@ -139,6 +139,8 @@ func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
 	events := c.events()
 	b.Paused = b.random.IntN(2) == 0
 	b.sitAll(seed)
+	branched, begins := context.WithCancel(t.Context())
+	defer begins()
 	for i, name := range five {
 		lives, now := echoes(events, name), b.Seats[i].Start
 		b.Seats[i].Start = func(ctx context.Context, fenced Fenced) (agents.Agent, error) {
@@ -146,14 +148,19 @@ func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
 			live, err := now(ctx, fenced)
 			return does(func(ctx context.Context, obs world.Observation) (world.Action, error) {
 				if obs.Turn < turn {
-					return past.do(ctx, obs)
+					echo, end := context.WithCancel(ctx)
+					defer end()
+					defer context.AfterFunc(branched, end)()
+					if action, err := past.do(echo, obs); err == nil || branched.Err() == nil {
+						return action, err
+					} // in a free game it may still think of what is in the past when the branch begins
 				}
 				return live.Act(ctx, obs)
 			}), err
 		}
 	}
 	entered := -1
-	b.Past.Branched = func(index int) error { entered = index; return nil }
+	b.Past.Branched = func(index int) error { entered = index; begins(); return nil }
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	done := make(chan struct{})

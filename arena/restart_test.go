@@ -176,6 +176,36 @@ func TestWhoDoesNotStartAgainHasCrashedOnceMore(t *testing.T) {
 	})
 }
 
+// A lingerer is an actor that cannot be closed.
+type lingerer struct{ *actor }
+
+func (l lingerer) Close() (agents.Usage, error) {
+	usage, _ := l.actor.Close()
+	return usage, errors.New("it is still there")
+}
+
+func TestNobodyIsStartedBesideWhoIsStillThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.Restart = Restart{Max: 1, Window: 10}
+		next := crashesIn(1)
+		s.anew("b", next)
+		started := 0
+		s.Seats[1].Start = func(context.Context, Fenced) (agents.Agent, error) {
+			started++
+			return lingerer{next()}, nil
+		}
+		out, err := s.Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "close b: it is still there") || started != 1 {
+			t.Errorf("b was started %d times, and the run ends with %v", started, err)
+		}
+		checkStatuses(t, out, map[string]Status{"b": StatusQuarantined})
+		if crashes := of(s.events(), KindCrash, "b"); len(crashes) != 2 || !strings.Contains(reasonOf(t, crashes[1]), "did not start: close b: it is still there") {
+			t.Errorf("the crashes are %s", world.JSON(crashes))
+		}
+	})
+}
+
 func TestInAFreeGameNobodyIsHeldUpByWhoSitsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
