@@ -82,7 +82,7 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 					return nil, err
 				}
 				all.Files = append(all.Files, file)
-				fmt.Fprintf(a.out, "%s: %d frames, turns %d to %d, %d kB\n", path, file.Frames, file.Turns[0], file.Turns[1], file.Bytes/1000)
+				fmt.Fprintf(a.out, "%s: frames: %d, turns %d to %d, %d kB\n", path, file.Frames, file.Turns[0], file.Turns[1], file.Bytes/1000)
 			}
 		}
 		return all, nil

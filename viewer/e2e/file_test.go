@@ -84,6 +84,9 @@ func TestAFileToShareCanLeaveConversationsOut(t *testing.T) {
 	for flag, want := range map[string]bool{"--redact=false": true, "--redact": false} {
 		url, _ := exported(t, dir, flag)
 		p := browse(t, url+"#t=12&a=a")
+		if noted := eval[bool](p, `vitrineSource.run.redacted !== undefined`); noted == want {
+			t.Errorf("%s: it says that conversations are left out: %v", flag, noted)
+		}
 		held := eval[string](p, `vitrineSource.get("transcript", { name: "a" }).then((t) => JSON.stringify(t) + JSON.stringify(vitrineSource.answers))`)
 		if strings.Contains(held, secret) != want {
 			t.Errorf("%s: the conversation is in it: %v", flag, !want)

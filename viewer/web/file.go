@@ -201,11 +201,24 @@ func (f *file) ask(path string, params url.Values) error {
 		}
 	}
 	if path == "run" {
-		f.answers["run"] = raw
-		return nil
+		f.answers["run"], err = f.noted(raw)
+		return err
 	}
 	f.answers[path+"?"+params.Encode()] = raw
 	return nil
+}
+
+// noted adds to what is known of a run that conversations are left out, if they are.
+func (f *file) noted(run json.RawMessage) (json.RawMessage, error) {
+	if !f.redact {
+		return run, nil
+	}
+	var answer map[string]json.RawMessage
+	if err := json.Unmarshal(run, &answer); err != nil {
+		return nil, err
+	}
+	answer["redacted"] = json.RawMessage(`"The conversations of agents were left out of this file."`)
+	return json.Marshal(answer)
 }
 
 // frame takes in a picture.

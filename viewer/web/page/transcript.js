@@ -101,7 +101,7 @@ export class Transcript {
     });
     put(this.body,
       this.scope.value === "all" && this.first > 0 && button("earlier", () => this.earlier(), { class: "more" }), rows,
-      rows.length === 0 && el("p", { class: "quiet", text: q ? "Nothing here has that text." : "No transcript: this agent has said nothing here, or is of a kind that keeps none." }),
+      rows.length === 0 && el("p", { class: "quiet", text: q ? "Nothing here has that text." : this.app.run.redacted ?? "No transcript: this agent has said nothing here, or is of a kind that keeps none." }),
       this.next !== null && button("later", async () => {
         await this.more();
         this.draw();
