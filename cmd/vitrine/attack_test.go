@@ -199,6 +199,8 @@ func listenForAttack(t *testing.T) int {
 			if err != nil {
 				return
 			}
+			_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+			_, _ = conn.Read(make([]byte, 4096)) // to close on what is unread would reset the connection
 			_, _ = conn.Write([]byte("HTTP/1.0 200 OK\r\n\r\n"))
 			_ = conn.Close()
 		}
