@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,9 +137,6 @@ func noFlags(f func(context.Context, *app, []string) (any, error)) func(*flag.Fl
 
 func main() {
 	confine.Main()
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200) // an eighth less work in a turn of scripted agents, for 4 MB
-	}
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
 		ends = append(ends, syscall.SIGHUP)

@@ -34,6 +34,7 @@ func TestAFileShowsWhatTheServerShows(t *testing.T) {
 	const moment = "#t=7&a=c&x=10&y=6&z=40"
 	served, file := browse(t, s.url+moment), browse(t, url+moment)
 	for _, p := range []*page{served, file} {
+		p.wait(`document.querySelector("#inspector").innerText.includes("DID")`)
 		if at := p.state(); at.Turn != 7 || at.Agent != "c" || at.Painter != "soft" {
 			t.Errorf("it shows %+v", at)
 		}
