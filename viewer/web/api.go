@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -62,14 +63,23 @@ func answered(answer func(*http.Request) (any, error)) http.Handler {
 // json answers likewise where that reads the log. Few requests do so at a time.
 func (s *exhibit) json(answer func(*http.Request) (any, error)) http.Handler {
 	return answered(func(r *http.Request) (any, error) {
-		select {
-		case s.reading <- struct{}{}:
-			defer func() { <-s.reading }()
-			return answer(r)
-		case <-r.Context().Done():
-			return nil, r.Context().Err()
+		done, err := s.read(r.Context())
+		if err != nil {
+			return nil, err
 		}
+		defer done()
+		return answer(r)
 	})
+}
+
+// read waits until a request may read the log. When it has, it calls done. The error is that of the context.
+func (s *exhibit) read(ctx context.Context) (done func(), err error) {
+	select {
+	case s.reading <- struct{}{}:
+		return func() { <-s.reading }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // A runJSON is what a run is, and how it stands.

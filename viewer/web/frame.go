@@ -12,12 +12,11 @@ import (
 
 // frame answers with the picture of a position, as an encoded draw list.
 func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
-	select {
-	case s.reading <- struct{}{}:
-		defer func() { <-s.reading }()
-	case <-r.Context().Done():
-		return
+	done, err := s.read(r.Context())
+	if err != nil {
+		return // whoever asked is gone
 	}
+	defer done()
 	p, err := s.position(r, true)
 	if err != nil {
 		failed(w, err)

@@ -123,12 +123,11 @@ func (s *exhibit) metricsCSV(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "the rules are not at hand", "")
 		return
 	}
-	select {
-	case s.reading <- struct{}{}:
-		defer func() { <-s.reading }()
-	case <-r.Context().Done():
-		return
+	done, err := s.read(r.Context())
+	if err != nil {
+		return // whoever asked is gone
 	}
+	defer done()
 	text, err := s.run.MetricsCSV()
 	if err != nil {
 		failed(w, err)
