@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -85,7 +84,7 @@ func (x *wasm) find(ctx context.Context, painter string) (module, script []byte,
 		script, err = dist.ReadFile("dist/" + execFile)
 		return module, script, err
 	}
-	root, err := moduleRoot(ctx)
+	root, err := moduleRoot()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,31 +112,20 @@ func (x *wasm) find(ctx context.Context, painter string) (module, script []byte,
 	return module, script, err
 }
 
-// moduleRoot returns the folder of the source of this program: the module of the working folder if that is it, else, where a published version was
-// installed, that version in the cache of modules.
-func moduleRoot(ctx context.Context) (string, error) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "", errors.New("the program does not say which module it is of")
+// moduleRoot returns the folder of the source that this program was compiled from.
+func moduleRoot() (string, error) {
+	_, file, _, _ := runtime.Caller(0) // without a folder where the program was built with -trimpath
+	root := filepath.Join(filepath.Dir(file), "..", "..")
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil || !filepath.IsAbs(file) {
+		return "", errors.New("it is not in this program, and the source that this was built from is not there to build it: make release builds a program with it")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return "", errors.New("it is not in this program, and there is no go command to build it with: build the program with make release")
+		return "", errors.New("it is not in this program, and there is no go command to build it: make release builds a program with it")
 	}
-	listed, err := goTool(ctx, "", "list", "-m", "-f", "{{.Path}}\t{{.Dir}}")
-	for line := range strings.Lines(string(listed)) {
-		if path, dir, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); err == nil && path == info.Main.Path && dir != "" {
-			return dir, nil
-		}
-	}
-	var module struct{ Dir string }
-	downloaded, err := goTool(ctx, "", "mod", "download", "-json", info.Main.Path+"@"+info.Main.Version)
-	if err == nil && json.Unmarshal(downloaded, &module) == nil && module.Dir != "" {
-		return module.Dir, nil
-	}
-	return "", errors.New("it is not in this program, and there is no source to build it from here: run vitrine in the folder of its source, or build it with make release")
+	return root, nil
 }
 
-// goTool runs the go command in a folder, without the network where it is asked for a published version.
+// goTool runs the go command in a folder.
 func goTool(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	if nice, err := exec.LookPath("nice"); err == nil { // agents come first
@@ -145,10 +133,7 @@ func goTool(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	}
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if args[0] == "mod" {
-		cmd.Env = append(cmd.Env, "GOPROXY=off", "GOFLAGS=-mod=mod")
-	}
-	if slices.Contains([]string{"build", "list"}, args[0]) && dir != "" {
+	if slices.Contains([]string{"build", "list"}, args[0]) {
 		cmd.Env = append(cmd.Env, "GOOS=js", "GOARCH=wasm")
 	}
 	var said bytes.Buffer
@@ -234,11 +219,11 @@ func (s *Server) apiWasm(*http.Request) (any, error) {
 	var why []string
 	for _, painter := range []string{painterSoft, painterWindow} {
 		if text := s.wasm.why[painter]; text != "" {
-			why = append(why, painter+": "+clean(text))
+			why = append(why, clean(text))
 		}
 	}
 	return map[string]any{
-		painterSoft: s.wasm.state[painterSoft], painterWindow: s.wasm.state[painterWindow], "why": strings.Join(why, "\n"),
+		painterSoft: s.wasm.state[painterSoft], painterWindow: s.wasm.state[painterWindow], "why": strings.Join(slices.Compact(why), "\n"),
 		"bytes": map[string]int{painterSoft: len(s.wasm.files["soft.wasm.gz"]), painterWindow: len(s.wasm.files["window.wasm.gz"])},
 	}, nil
 }
