@@ -139,6 +139,14 @@ func TestALongLogScrollsToAnyOfItsEvents(t *testing.T) {
 	}
 }
 
+func TestALinkToATurnShowsTheLogThere(t *testing.T) {
+	s := view(t, play(t, "life.toml"))
+	for range 3 { // the log may come before it is known which events are of which turn, and after it
+		p := browse(t, s.url+"#t=9")
+		p.wait(`document.querySelector("#drawer .event.here") !== null`)
+	}
+}
+
 func TestAConflictNamesWinnerLoserAndReason(t *testing.T) {
 	story := begin(t, 3)
 	for range 4 {

@@ -35,7 +35,7 @@ export class Events {
       this.filter();
     });
     app.on("lastSeq", () => this.growing.ask());
-    app.on("turn seq event", () => this.pursue());
+    app.on("turn seq event marked", () => this.pursue());
   }
 
   get filters() {
