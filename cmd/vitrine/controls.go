@@ -46,7 +46,7 @@ func (c *controls) try(ctx context.Context, want web.Command) error {
 	case web.DoTell:
 		return c.tell(ctx, want)
 	case web.DoSet:
-		return c.set(ctx, want)
+		return c.operate(ctx, setFact(want.Path, want.Value, want.New)) // a new one must be wanted as such
 	case web.DoDelete:
 		return c.operate(ctx, arena.Command{Do: arena.DoDelete, Path: want.Path})
 	case web.DoAct:
@@ -59,7 +59,7 @@ func (c *controls) try(ctx context.Context, want web.Command) error {
 
 func (c *controls) operate(ctx context.Context, command arena.Command) error {
 	_, err := intervene(ctx, c.dir, command)
-	return nearestFact(c.dir, err)
+	return err
 }
 
 // tell tells an agent something, or everybody who still plays.
@@ -80,15 +80,6 @@ func (c *controls) tell(ctx context.Context, want web.Command) error {
 		return nil // the others are out
 	}
 	return err
-}
-
-// set gives a fact a value. One that is not there yet must be wanted as a new one.
-func (c *controls) set(ctx context.Context, want web.Command) error {
-	what := arena.DoSet
-	if want.New {
-		what = arena.DoAdd
-	}
-	return c.operate(ctx, arena.Command{Do: what, Path: want.Path, Value: want.Value})
 }
 
 // act does an action in a seat that is played by hand, and leaves the seat again.

@@ -44,7 +44,7 @@ func intervene(ctx context.Context, dir string, c arena.Command) (*change, error
 	game := s.game()
 	st, err := game.Intervene(ctx, store, c)
 	if err != nil {
-		return nil, err
+		return nil, nearestFact(dir, err)
 	}
 	return &change{Seq: st.Seq, Turn: st.Turn}, nil
 }
@@ -140,15 +140,17 @@ func worldSet(ctx context.Context, a *app, args []string, add bool) (any, error)
 	if !json.Valid([]byte(args[2])) {
 		return nil, misuse(fmt.Sprintf("text is JSON in its quotes: '%s'", world.JSON(args[2])), "%s is not JSON", args[2])
 	}
-	what := arena.DoSet
+	command := func(args []string) arena.Command { return setFact(args[1], json.RawMessage(args[2]), add) }
+	return operate(command, args[1]+" is "+args[2])(nil)(ctx, a, args)
+}
+
+// setFact is the command that gives a fact a value, or adds one that there is not yet.
+func setFact(path string, value json.RawMessage, add bool) arena.Command {
+	c := arena.Command{Do: arena.DoSet, Path: path, Value: value}
 	if add {
-		what = arena.DoAdd
+		c.Do = arena.DoAdd
 	}
-	command := func(args []string) arena.Command {
-		return arena.Command{Do: what, Path: args[1], Value: json.RawMessage(args[2])}
-	}
-	document, err := operate(command, args[1]+" is "+args[2])(nil)(ctx, a, args)
-	return document, nearestFact(args[0], err)
+	return c
 }
 
 // nearestFact adds to the refusal of a path that is none of a fact which one may have been meant.
@@ -171,8 +173,7 @@ func nearestFact(dir string, err error) error {
 // worldDelete makes a fact go.
 func worldDelete(ctx context.Context, a *app, args []string) (any, error) {
 	command := func(args []string) arena.Command { return arena.Command{Do: arena.DoDelete, Path: args[1]} }
-	document, err := operate(command, args[1]+" is gone")(nil)(ctx, a, args)
-	return document, nearestFact(args[0], err)
+	return operate(command, args[1]+" is gone")(nil)(ctx, a, args)
 }
 
 // worldGet prints facts as they are now.
@@ -285,11 +286,8 @@ func (a *app) save(ctx context.Context, dir, path string, value json.RawMessage)
 	if err != nil {
 		return err
 	}
-	what := arena.DoSet
-	if _, exists := st.Fact(path); !exists {
-		what = arena.DoAdd
-	}
-	done, err := intervene(ctx, dir, arena.Command{Do: what, Path: path, Value: value})
+	_, exists := st.Fact(path)
+	done, err := intervene(ctx, dir, setFact(path, value, !exists))
 	if err != nil {
 		a.tell("%s", printable(fmt.Sprintf("%s: %v", path, err)))
 		return err
