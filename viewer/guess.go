@@ -19,13 +19,13 @@ const (
 	guessPools = 2
 )
 
-// Guess returns a look for a world of which nobody has said what it looks like, from a state of it and the names of its agents: what is a
+// Guess returns a look for a world of which nobody has said what it looks like, from a state of it and its agents: what is a
 // cell for an agent, or a list of cells, makes it a board; what is a word for each agent, and the same one for some, or called a place,
 // places; else it is a ring. Numbers of agents are bars, and numbers of nobody pools.
-func Guess(st world.State, agents []string) Look {
+func Guess(st world.State, agents []Agent) Look {
 	g := guesser{agents: make(map[string]bool)}
-	for _, name := range agents {
-		g.agents[name] = true
+	for _, a := range agents {
+		g.agents[a.Name] = true
 	}
 	for _, path := range st.Paths("") {
 		if strings.HasPrefix(path, world.RunFacts) {

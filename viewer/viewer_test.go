@@ -41,7 +41,8 @@ func TestAWorldOfWhichNobodySaysWhatItLooksLikeHasALook(t *testing.T) {
 		"a village": {map[string]any{"at/ada": "cafe", "at/bob": "park"}, Places, 1, "", ""},
 		"nothing":   {map[string]any{"run/seed": 3}, Ring, 0, "", ""},
 	} {
-		look := Guess(state(c.facts), agents)
+		cast := Agents(agents, alone)
+		look := Guess(state(c.facts), cast)
 		var bars, pools []string
 		for _, b := range look.Bars {
 			bars = append(bars, b.Name)
@@ -52,7 +53,7 @@ func TestAWorldOfWhichNobodySaysWhatItLooksLikeHasALook(t *testing.T) {
 		if look.Kind != c.kind || len(look.Layers) != c.layers || strings.Join(bars, " ") != c.bars || strings.Join(pools, " ") != c.pools {
 			t.Errorf("%s: %+v", name, look)
 		}
-		l := look.Draw(state(c.facts), View{Agents: Agents(agents, alone)})
+		l := look.Draw(state(c.facts), View{Agents: cast})
 		for _, agent := range agents {
 			if _, _, _, ok := l.Place(agent); !ok {
 				t.Errorf("%s: %s is not in the picture", name, agent)
@@ -129,7 +130,8 @@ func TestWhatAgentsDoAndSayIsSeen(t *testing.T) {
 		{Kind: "message", Agent: "bob", Data: json.RawMessage(`{"text":"thanks","to":["ada"]}`)},
 		{Kind: "timeout", Agent: "bob"},
 	}
-	l := Guess(st, []string{"ada", "bob"}).Draw(st, View{Agents: Agents([]string{"ada", "bob"}, alone), Turn: turn})
+	cast := Agents([]string{"ada", "bob"}, alone)
+	l := Guess(st, cast).Draw(st, View{Agents: cast, Turn: turn})
 	var labels []string
 	lines := 0
 	for _, s := range l.Shapes {
@@ -231,8 +233,9 @@ func FuzzLook(f *testing.F) {
 			return
 		}
 		st := state(set)
-		for _, lk := range []Look{lk, Guess(st, []string{"a"})} {
-			l := lk.Draw(st, View{Agents: Agents([]string{"a"}, alone), Sees: "a"})
+		cast := Agents([]string{"a"}, alone)
+		for _, lk := range []Look{lk, Guess(st, cast)} {
+			l := lk.Draw(st, View{Agents: cast, Sees: "a"})
 			if _, err := draw.Decode(l.Encode(nil)); err != nil {
 				t.Fatalf("%+v: what it draws cannot be read: %v", lk, err)
 			}

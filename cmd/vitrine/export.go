@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,11 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/vitrine-sim/vitrine/scenarios"
-	"github.com/vitrine-sim/vitrine/viewer"
 	"github.com/vitrine-sim/vitrine/viewer/draw"
 	"github.com/vitrine-sim/vitrine/viewer/film"
 	"github.com/vitrine-sim/vitrine/viewer/soft"
@@ -38,7 +34,8 @@ type exportedFile struct {
 
 // An exporting is what pictures are made of.
 type exporting struct {
-	run      web.Run
+	shown    window
+	about    web.About
 	w, h     int
 	from, to int
 	every    int // of so many turns one is a frame
@@ -68,6 +65,7 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	sees := flags.Bool("sees", false, "dim what that agent does not see")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		e := &exporting{from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
+		defer e.shown.close()
 		if err := e.open(args[0], *size); err != nil {
 			return nil, err
 		}
@@ -91,15 +89,14 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 
 // open finds the run, and out what of it is meant.
 func (e *exporting) open(dir, size string) error {
-	m, _, err := openRun(dir)
+	run, err := e.shown.find(dir)
 	if err != nil {
 		return err
 	}
-	s, noRules := reload(m)
-	defer s.close()
-	if e.run, err = shownRun(dir, m, s, noRules); err != nil {
+	if e.shown.server, err = web.New(run, nil); err != nil {
 		return err
 	}
+	e.about = run.About
 	if n, err := fmt.Sscanf(size, "%dx%d", &e.w, &e.h); n != 2 || err != nil || e.w < 16 || e.h < 16 || e.w > 4096 || e.h > 4096 || e.w%2+e.h%2 > 0 {
 		return misuse("write it like 1280x720; even numbers up to 4096", "--size: %q is no size", size)
 	}
@@ -119,26 +116,11 @@ func (e *exporting) open(dir, size string) error {
 		return misuse("write 20ms to 1m", "--show: a turn cannot be shown for %s", e.show)
 	case e.sees && e.agent == "":
 		return misuse("write --agent NAME as well", "--sees: nobody's view is meant")
-	case e.agent != "" && !slices.ContainsFunc(e.run.About.Agents, func(a web.Agent) bool { return a.Name == e.agent }):
+	case e.agent != "" && !slices.ContainsFunc(e.about.Agents, func(a web.Agent) bool { return a.Name == e.agent }):
 		return misuse("vitrine show lists them", "--agent: there is no agent %q", e.agent)
-	}
-	if e.run.Look == nil {
-		st, err := world.StateAt(dir, min(1, now.Turn))
-		if err != nil {
-			return err
-		}
-		look := viewer.Guess(st, castNames(e.run))
-		e.run.Look = &look
 	}
 	e.img = image.NewRGBA(image.Rect(0, 0, e.w, e.h))
 	return nil
-}
-
-func castNames(run web.Run) (names []string) {
-	for _, a := range run.About.Agents {
-		names = append(names, a.Name)
-	}
-	return names
 }
 
 // write makes a file whole or not at all.
@@ -197,13 +179,9 @@ func (e *exporting) write(ctx context.Context, kind, path string) (exportedFile,
 
 // page writes the viewer as a file.
 func (e *exporting) page(ctx context.Context, path string) (exportedFile, error) {
-	server, err := web.Open(e.run, nil, 0)
-	if err != nil {
-		return exportedFile{}, err
-	}
 	var file bytes.Buffer
 	from := max(0, e.from)
-	err = errors.Join(server.File(ctx, &file, web.FileOptions{From: from, To: e.to, Redact: e.redact}), server.Close())
+	err := e.shown.server.File(ctx, &file, web.FileOptions{From: from, To: e.to, Redact: e.redact})
 	if tooLarge := (*web.TooLargeError)(nil); errors.As(err, &tooLarge) {
 		err = &failure{code: exitUsage, err: err, hint: "write --from and --to"}
 	}
@@ -229,35 +207,11 @@ func writeWhole(path string, b []byte) error {
 
 // list returns the picture of a turn as a list.
 func (e *exporting) list(turn int) (*draw.List, error) {
-	st, err := world.StateAt(e.run.Dir, turn)
-	if err != nil {
-		return nil, err
-	}
-	view := viewer.View{}
-	for ev, err := range world.Turn(e.run.Dir, turn) {
-		if err != nil {
-			return nil, err
-		}
-		view.Turn = append(view.Turn, ev)
-	}
-	if turn == 0 { // which begins with nothing; its first commit makes the world
-		first := slices.IndexFunc(view.Turn, func(ev world.Event) bool { return !ev.More })
-		st = st.Apply(view.Turn[:first+1]...)
-	}
-	for _, a := range e.run.About.Agents {
-		view.Agents = append(view.Agents, a.Agent)
-	}
+	sees := ""
 	if e.sees {
-		view.Sees = e.agent
-		if e.run.Observe != nil {
-			obs, err := e.run.Observe(st, e.agent)
-			if err != nil {
-				return nil, err
-			}
-			view.Seen = string(obs.View)
-		}
+		sees = e.agent
 	}
-	return e.run.Look.Draw(st, view), nil
+	return e.shown.server.Picture(turn, sees)
 }
 
 // picture returns that of a turn. The next call paints over it.
@@ -266,25 +220,10 @@ func (e *exporting) picture(turn int) (*image.RGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	caption := fmt.Sprintf("%s   turn %d of %d", e.run.About.Scenario, turn, e.to)
-	if e.run.About.Offline {
+	caption := fmt.Sprintf("%s   turn %d of %d", e.about.Scenario, turn, e.to)
+	if e.about.Offline {
 		caption += "   offline model"
 	}
 	e.painter.Paint(e.img, l, e.camera, soft.Options{Selected: e.agent, Bubbles: true, Caption: caption})
 	return e.img, nil
-}
-
-// lookOf returns what a scenario says that its world looks like; nil if it says nothing.
-func lookOf(s *scenarios.Scenario) (*viewer.Look, error) {
-	if s.Look.Kind == "" {
-		return nil, nil
-	}
-	raw, err := json.Marshal(s.Look)
-	if err != nil {
-		return nil, err
-	}
-	look := &viewer.Look{}
-	d := json.NewDecoder(strings.NewReader(string(raw)))
-	d.DisallowUnknownFields() // the two have the same fields
-	return look, d.Decode(look)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/vitrine-sim/vitrine/viewer"
+	"github.com/vitrine-sim/vitrine/viewer/draw"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -22,29 +23,63 @@ func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 		failed(w, err)
 		return
 	}
-	view := viewer.View{Agents: s.looks(), Turn: p.shown(r.FormValue("seq") != "")}
-	if view.Turn, err = s.orBefore(p, view.Turn); err != nil {
-		failed(w, err)
-		return
-	}
+	view := viewer.View{Turn: p.shown(r.FormValue("seq") != "")}
 	if view.Sees, err = s.known(r.FormValue("sees")); err != nil {
 		failed(w, err)
 		return
 	}
-	if view.Sees != "" && s.run.Observe != nil {
-		if obs, err := s.run.Observe(p.st, view.Sees); err == nil {
-			view.Seen = string(obs.View)
-		}
-	}
-	hash := viewer.Hash(p.st)
-	look, err := s.look()
+	view.Seen, _ = s.seen(p, view.Sees) // else its window counts
+	list, err := s.picture(p, view, r.FormValue("overlay"))
 	if err != nil {
 		failed(w, err)
 		return
 	}
-	if view.Heat, err = s.heat(r.FormValue("overlay"), p.turn, look); err != nil {
-		failed(w, err)
-		return
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("X-Turn", strconv.Itoa(p.turn))
+	h.Set("X-Seq", strconv.FormatInt(p.st.Seq, 10))
+	h.Set("X-Hash", viewer.Hash(p.st))
+	if p.ended {
+		h.Set("Cache-Control", "private, max-age=600")
+	}
+	_, _ = w.Write(list.Encode(nil)) // whoever is gone does not need it
+}
+
+// Picture returns that of a turn, and in it dimmed what an agent does not see, unless that is empty.
+func (s *Server) Picture(turn int, sees string) (*draw.List, error) {
+	p, err := s.find(turn, 0, true)
+	if err != nil {
+		return nil, err
+	}
+	view := viewer.View{Turn: p.events, Sees: sees}
+	if view.Seen, err = s.seen(p, sees); err != nil {
+		return nil, err
+	}
+	return s.picture(p, view, "")
+}
+
+// seen returns what an agent sees at a position, as JSON; empty for nobody, and where the rules are not at hand.
+func (s *exhibit) seen(p position, agent string) (string, error) {
+	if agent == "" || s.run.Observe == nil {
+		return "", nil
+	}
+	obs, err := s.run.Observe(p.st, agent)
+	return string(obs.View), err
+}
+
+// picture returns that of a position, with an overlay unless that is empty.
+func (s *exhibit) picture(p position, view viewer.View, overlay string) (*draw.List, error) {
+	view.Agents = s.looks()
+	var err error
+	if view.Turn, err = s.orBefore(p, view.Turn); err != nil {
+		return nil, err
+	}
+	look, err := s.look()
+	if err != nil {
+		return nil, err
+	}
+	if view.Heat, err = s.heat(overlay, p.turn, look); err != nil {
+		return nil, err
 	}
 	list := look.Draw(p.st, view)
 	for i := range list.Shapes {
@@ -53,15 +88,7 @@ func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 	for i := range list.Says {
 		list.Says[i].Text = clean(list.Says[i].Text)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("X-Turn", strconv.Itoa(p.turn))
-	h.Set("X-Seq", strconv.FormatInt(p.st.Seq, 10))
-	h.Set("X-Hash", hash)
-	if p.ended {
-		h.Set("Cache-Control", "private, max-age=600")
-	}
-	_, _ = w.Write(list.Encode(nil)) // whoever is gone does not need it
+	return list, nil
 }
 
 // shown returns the events that a picture shows: those of the turn, or of the part of a turn the last commit.
@@ -125,11 +152,7 @@ func (s *exhibit) look() (viewer.Look, error) {
 	if err != nil {
 		return viewer.Look{}, err
 	}
-	var names []string
-	for _, a := range s.run.About.Agents {
-		names = append(names, a.Name)
-	}
-	look := viewer.Guess(st, names)
+	look := viewer.Guess(st, s.looks())
 	if now.Turn > 0 {
 		s.guessed.Store(&look)
 	}

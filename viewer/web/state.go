@@ -21,7 +21,7 @@ type position struct {
 	ended  bool          // the turn has: nothing of this will ever change
 }
 
-// position returns what a request names: by turn, which is the present if it is missing, and seq. Without the events it is found in half the time.
+// position returns what a request names: by turn, which is the present if it is missing, and seq.
 func (s *exhibit) position(r *http.Request, events bool) (position, error) {
 	now := s.live.moment()
 	turn, err := number(r, "turn", now.st.Turn, 0, now.st.Turn)
@@ -32,14 +32,19 @@ func (s *exhibit) position(r *http.Request, events bool) (position, error) {
 	if err != nil {
 		return position{}, err
 	}
-	p := position{turn: turn}
+	return s.find(turn, int64(seq), events)
+}
+
+// find returns the position of a turn and, unless that is 0, of an event in it. Without the events it is found in half the time.
+func (s *exhibit) find(turn int, seq int64, events bool) (position, error) {
+	p, err := position{turn: turn}, error(nil)
 	if p.begin, err = s.states.at(turn); err != nil {
 		return p, err
 	}
 	if p.begin.Seq == 0 {
 		return p, nil // there is no log yet
 	}
-	p.st, p.ended = p.begin, turn < now.st.Turn
+	p.st, p.ended = p.begin, turn < s.live.moment().st.Turn
 	if p.ended && seq == 0 && !events {
 		return p, nil
 	}
@@ -52,7 +57,7 @@ func (s *exhibit) position(r *http.Request, events bool) (position, error) {
 	}
 	switch {
 	case seq > 0:
-		n := slices.IndexFunc(p.events, func(ev world.Event) bool { return ev.Seq == int64(seq) })
+		n := slices.IndexFunc(p.events, func(ev world.Event) bool { return ev.Seq == seq })
 		if n < 0 {
 			return p, missing(fmt.Sprintf("event %d is not one of turn %d", seq, turn), "api/steps?turn= lists them")
 		}

@@ -26,6 +26,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -114,7 +115,7 @@ type Entry struct {
 	Error bool      `json:"error,omitempty"`
 }
 
-// A Server shows a run, and perhaps another one beside it. Make one with [Open].
+// A Server shows a run, and perhaps another one beside it. Make one with [Open] or [New].
 type Server struct {
 	*exhibit
 	other *exhibit // nil: there is none
@@ -149,11 +150,22 @@ const writeBuffer = 128 << 10
 // readers are how many requests read logs at a time.
 const readers = 2
 
-// Open begins to follow a run, and another one to compare it with unless that is nil, and listens on a port of the loopback interface; 0: the one
-// on which the run was shown last, or any that is free.
+// Open shows a run, and another one to compare it with unless that is nil, on a port of the loopback interface; 0: the one on which the run was
+// shown last, or any that is free.
 func Open(run Run, other *Run, port int) (*Server, error) {
-	last := lastAddress(run.Dir)
-	s := &Server{token: last.token, sockets: make(chan struct{}, mostSockets), pace: usualPace()}
+	s, err := New(run, other)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.listen(port); err != nil {
+		return nil, fmt.Errorf("show %s: %w", run.Dir, errors.Join(err, s.Close()))
+	}
+	return s, nil
+}
+
+// New begins to follow a run, and another one unless that is nil, for a server that listens nowhere: for its pictures and files.
+func New(run Run, other *Run) (*Server, error) {
+	s := &Server{sockets: make(chan struct{}, mostSockets), pace: usualPace()}
 	ctx, end := context.WithCancel(context.Background())
 	s.close = end
 	work, reading := new(sync.WaitGroup), make(chan struct{}, readers)
@@ -161,15 +173,27 @@ func Open(run Run, other *Run, port int) (*Server, error) {
 	if s.exhibit, err = newExhibit(ctx, run, work, reading); err == nil && other != nil {
 		s.other, err = newExhibit(ctx, *other, work, reading)
 	}
-	var ln net.Listener
-	if err == nil {
-		ln, err = last.listen(port)
-	}
 	if err != nil {
 		end()
 		return nil, fmt.Errorf("show %s: %w", run.Dir, err)
 	}
-	s.host = ln.Addr().String()
+	for _, x := range []*exhibit{s.exhibit, s.other} {
+		if x != nil {
+			work.Go(func() { x.live.follow(ctx) })
+			work.Go(func() { x.index.build(ctx, x.run.Dir, x.live) })
+		}
+	}
+	return s, nil
+}
+
+// listen lets browsers come to a port.
+func (s *Server) listen(port int) error {
+	last := lastAddress(s.run.Dir)
+	ln, err := last.listen(port)
+	if err != nil {
+		return err
+	}
+	s.token, s.host = last.token, ln.Addr().String()
 	s.http = http.Server{
 		Handler: s.guarded(s.routes()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
@@ -178,14 +202,8 @@ func Open(run Run, other *Run, port int) (*Server, error) {
 			return ctx
 		},
 	}
-	for _, x := range []*exhibit{s.exhibit, s.other} {
-		if x != nil {
-			work.Go(func() { x.live.follow(ctx) })
-			work.Go(func() { x.index.build(ctx, x.run.Dir, x.live) })
-		}
-	}
-	work.Go(func() { _ = s.http.Serve(ln) }) // until Close
-	return s, nil
+	s.work.Go(func() { _ = s.http.Serve(ln) }) // until Close
+	return nil
 }
 
 func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading chan struct{}) (*exhibit, error) {
