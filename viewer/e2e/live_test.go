@@ -1,15 +1,10 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/chromedp/cdproto/cdp"
-	cdppage "github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
 )
 
 func TestWhatHappensInALiveRunIsSeenAtOnce(t *testing.T) {
@@ -53,26 +48,23 @@ func TestWhatHappensInALiveRunIsSeenAtOnce(t *testing.T) {
 func TestAPageWhoseSocketIsKilledComesBackWithoutLossOrDuplicate(t *testing.T) {
 	story := begin(t, 3)
 	p := newTab(t)
-	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: `
-			const Socket = WebSocket;
-			globalThis.told = [];
-			globalThis.WebSocket = class extends Socket {
-				constructor(url) {
-					super(url);
-					globalThis.socket = this;
-					let at = 0; // a message tells, or skips, all events from there up to its own
-					this.addEventListener("message", (m) => {
-						const news = JSON.parse(m.data);
-						if (news.seq === undefined) return;
-						if (news.hello) return void (at = news.seq);
-						if ((news.events?.length ?? 0) + (news.skipped ?? 0) !== news.seq - at) globalThis.told.push(-1);
-						while (at < news.seq) globalThis.told.push(++at);
-					});
-				}
-			};`})
-		return err
-	}))
+	p.before(`
+		const Socket = WebSocket;
+		globalThis.told = [];
+		globalThis.WebSocket = class extends Socket {
+			constructor(url) {
+				super(url);
+				globalThis.socket = this;
+				let at = 0; // a message tells, or skips, all events from there up to its own
+				this.addEventListener("message", (m) => {
+					const news = JSON.parse(m.data);
+					if (news.seq === undefined) return;
+					if (news.hello) return void (at = news.seq);
+					if ((news.events?.length ?? 0) + (news.skipped ?? 0) !== news.seq - at) globalThis.told.push(-1);
+					while (at < news.seq) globalThis.told.push(++at);
+				});
+			}
+		};`)
 	s := view(t, story.dir)
 	p.open(s.url)
 	p.wait(`document.getElementById("badge").textContent === "LIVE"`)

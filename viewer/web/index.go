@@ -17,6 +17,7 @@ const (
 	markConflict = 0
 	markError    = 1
 	markRefusal  = 5
+	markMessage  = 6
 	markCrash    = 10
 )
 

@@ -7,12 +7,23 @@ import (
 // mostTurns is how many turns are told one by one.
 const mostTurns = 2000
 
+// How long a turn is shown, in milliseconds: as it was, without what a wait is longer than longestWait; or as long as reading takes.
+const (
+	longestWait    = 5000
+	readTurn       = 800
+	readMessage    = 2500
+	readMark       = 800
+	longestReading = 15000
+)
+
 // A turnJSON is what the timeline needs to know of a turn, or of several.
 type turnJSON struct {
 	T      int            `json:"t"`
 	Events int64          `json:"events"`
 	Seq    [2]int64       `json:"seq"`
-	MS     int64          `json:"ms"` // between the end of the turn before and its own
+	MS     int64          `json:"ms"`   // between the end of the turn before and its own
+	Cut    int64          `json:"cut"`  // milliseconds of it that are not shown, because waits are so long
+	Read   int64          `json:"read"` // milliseconds that reading it takes
 	Marks  map[string]int `json:"marks"`
 	Agents map[string]int `json:"agents"` // with marks
 }
@@ -65,11 +76,19 @@ func (j *turnJSON) add(t *indexed, before int64, agents []Agent) {
 	j.Events += t.last - t.first + 1
 	j.Seq[1] = t.last
 	j.MS += t.time - before
+	j.Cut += max(0, t.time-before-longestWait)
+	read := int64(readTurn)
 	for kind, n := range t.marks {
 		if n > 0 {
 			j.Marks[marks[kind]] += int(n)
 		}
+		if kind == markMessage {
+			read += readMessage * int64(n)
+		} else {
+			read += readMark * int64(n)
+		}
 	}
+	j.Read += min(read, longestReading)
 	for _, m := range t.who {
 		j.Agents[agents[m.seat()].Name] += m.times()
 	}

@@ -53,20 +53,25 @@ export class TurnIndex {
     return -1;
   }
 
-  // time returns for how long a turn is shown at a speed of 1, in milliseconds, and what of it was left out as a wait.
-  time(entry, mode) {
-    const of = (entry?.t !== undefined && this.bucket > 1 && entry === this.near(entry.t)) ? this.bucket : 1;
-    if (mode === "real time") {
-      const ms = (entry?.ms ?? 1000) / of;
-      return { ms: Math.max(Math.min(ms, longestWait), 1), cut: Math.max(0, ms - longestWait) };
-    }
-    if (mode === "reading") {
-      const marked = entry?.marks ?? {};
-      const events = Object.entries(marked).reduce((n, [kind, k]) => n + (kind === "message" ? 2500 : 800) * k, 0);
-      return { ms: Math.min(800 + events / of, 15000), cut: 0 };
-    }
-    return { ms: 1000, cut: 0 };
+  // shown returns for how many milliseconds the turns of an entry are shown, at a speed of 1 and a pace that looks at what they are.
+  shown(entry, mode) {
+    return mode === "reading" ? entry.read : Math.max(entry.ms - entry.cut, 1);
+  }
+
+  // time returns for how long one turn is shown.
+  async time(turn, mode) {
+    if (mode === "per turn") return 1000;
+    const entry = await this.detail(turn);
+    if (entry) return this.shown(entry, mode);
+    const several = this.near(turn);
+    return several ? this.shown(several, mode) / this.bucket : 1000;
+  }
+
+  // length returns how long a run of so many turns plays, and how much of it is left out as waits.
+  length(turns, mode) {
+    if (mode === "per turn") return { ms: 1000 * turns, cut: 0 };
+    const entries = this.entries.filter((e) => e.t < turns);
+    const sum = (of) => entries.reduce((n, e) => n + of(e), 0);
+    return { ms: sum((e) => this.shown(e, mode)), cut: mode === "real time" ? sum((e) => e.cut) : 0 };
   }
 }
-
-export const longestWait = 5000; // milliseconds; a longer wait is cut to it

@@ -105,8 +105,7 @@ export class Player {
         if (state.turn !== turn) this.seek(turn);
         return state.alive ? app.set({ followLive: true, playing: false }) : app.set({ playing: false });
       }
-      const entry = state.mode === "per turn" ? undefined : await app.index.detail(turn);
-      const due = app.index.time(entry, state.mode).ms / (state.unit === "agent" ? Math.max(1, (await this.commits(turn)).length) : 1);
+      const due = (await app.index.time(turn, state.mode)) / (state.unit === "agent" ? Math.max(1, (await this.commits(turn)).length) : 1);
       if (this.late < due) break;
       this.late -= due;
       if (state.unit === "agent") {

@@ -1,7 +1,6 @@
 // The timeline: a tick for each turn, and lanes of marks for the world, the selected agent, and what went wrong. Where there are more turns than
 // pixels, a pixel stands for several turns and shows the most important mark of them.
 import { duration, el, plural, shapePath } from "./dom.js";
-import { longestWait } from "./index.js";
 import { markOf, ranked } from "./marks.js";
 
 const lanes = ["world", "agent", "errors"];
@@ -77,7 +76,7 @@ export class Timeline {
     const note = app.bookmarks.get(turn);
     this.tip.textContent = [
       bucket > 1 && entry ? `turns ${entry.t}–${entry.t + bucket - 1}` : `turn ${turn}`, entry && plural(entry.events ?? 0, "event"),
-      entry?.ms > 0 && duration(entry.ms) + (entry.ms > longestWait * bucket ? " (a wait)" : ""), ...counts,
+      entry?.ms > 0 && duration(entry.ms), entry?.cut > 0 && `a wait, of which ${duration(entry.cut)} are not played in real time`, ...counts,
       note !== undefined && (note || "bookmark"),
     ].filter(Boolean).join(" · ");
     this.tip.hidden = false;
@@ -143,7 +142,7 @@ export class Timeline {
       const kinds = this.kinds(e, lane);
       const place = wide >= 4 ? e.t : Math.floor(x / 2);
       if (kinds.length > 0) places.set(place, { x: x + wide / 2, kinds: kinds.concat(places.get(place)?.kinds ?? []) });
-      if (lane === "world" && state.mode === "real time" && (e.ms ?? 0) > longestWait * index.bucket) this.cut(c, x, top, row, colors.edge);
+      if (lane === "world" && state.mode === "real time" && e.cut > 0) this.cut(c, x, top, row, colors.edge);
     }
     for (const { x, kinds } of places.values()) {
       const room = Math.max(1, Math.min(row - 4, wide + 2));
@@ -158,8 +157,7 @@ export class Timeline {
   // cut says that a wait before a turn is left out.
   cut(c, x, top, row, color) {
     c.fillStyle = color;
-    c.fillRect(x, top + 3, 1, row - 5);
-    c.fillRect(x + 3, top + 3, 1, row - 5);
+    for (const aside of [0, 4]) c.fillRect(Math.round(x) + aside, top + 1, 2, row - 1);
   }
 
   // kinds are the marks of an entry that belong in a lane.

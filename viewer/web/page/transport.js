@@ -31,15 +31,16 @@ export function transport(app, root) {
     },
   });
   const where = el("span", { class: "where" });
-  const length = el("span", { class: "quiet length" });
+  const length = el("span", { class: "quiet length", title: "From start to end, at this speed and pace" });
   app.on("turn turns seq", () => {
     if (document.activeElement !== turn) turn.value = app.state.turn;
     turn.max = app.state.turns;
     where.textContent = `/ ${app.state.turns}${app.state.seq === null ? "" : ` · event ${app.state.seq}`}`;
   });
-  app.on("mode speed marked", () => {
-    const ms = app.index.entries.reduce((n, e) => n + app.index.time(e, app.state.mode).ms * app.index.bucket, 0) / app.state.speed;
-    length.textContent = app.index.entries.length ? `plays ${duration(ms)}` : "";
+  app.on("mode speed turns marked", () => {
+    const { mode, speed, turns } = app.state;
+    const { ms, cut } = app.index.length(turns, mode);
+    length.textContent = turns > 0 ? `plays in ${duration(ms / speed)}${cut > 0 ? `, without ${duration(cut)} of waits` : ""}` : "";
   });
 
   const flag = button("Bookmark", run("bookmark"), { icon: "flag", key: "K" });
