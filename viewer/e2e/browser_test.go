@@ -70,7 +70,7 @@ func play(t *testing.T, scenario string, flags ...string) string {
 	return dir
 }
 
-func command(t *testing.T, args ...string) *exec.Cmd {
+func command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := vitrine()
 	if err != nil {
@@ -153,19 +153,19 @@ func logOf(t *testing.T, dir string) (events []world.Event) {
 
 // A page is a tab of a browser.
 type page struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 }
 
 // browse opens an address in a new browser, and waits until the viewer shows what it wants to show.
-func browse(t *testing.T, url string, flags ...chromedp.ExecAllocatorOption) *page {
+func browse(t testing.TB, url string, flags ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
 	p := newTab(t, flags...)
 	p.open(url)
 	return p
 }
 
-func newTab(t *testing.T, flags ...chromedp.ExecAllocatorOption) *page {
+func newTab(t testing.TB, flags ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
 	path, err := chromium()
 	if err != nil {
