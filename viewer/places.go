@@ -64,7 +64,7 @@ func (p *picture) site(name string, s *site, size float32, bars []float64) {
 	}
 	p.warm(name, s.x, s.y, size*1.35)
 	p.add(draw.Shape{Form: draw.Hexagon, X: s.x, Y: s.y, W: size, H: size, Fill: floor, Stroke: stroke, Width: 2.5})
-	p.add(draw.Shape{Form: draw.Text, X: s.x, Y: s.y - size*0.36, W: size, H: min(0.5, size*0.2), Label: name, Ink: dim})
+	p.add(draw.Shape{Form: draw.Text, X: s.x, Y: s.y - size*0.3, W: size, H: min(0.5, size*0.2), Label: name, Ink: dim})
 	n := len(s.agents) + len(s.things)
 	columns := max(1, int(math.Ceil(math.Sqrt(float64(n)))))
 	pitch := size * 0.6 / float32(columns)
