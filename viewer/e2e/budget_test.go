@@ -16,7 +16,6 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
-	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/vitrine-sim/vitrine/viewer/web"
@@ -257,14 +256,6 @@ func reporter(b *testing.B) func(unit string, values []float64, percent int) {
 			b.ReportMetric(n, "load")
 		}
 	}
-}
-
-// before runs a script before those of all pages that the tab opens from now on.
-func (p *page) before(script string) {
-	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
-		return err
-	}))
 }
 
 // rest lets the page do what it wants for some milliseconds.
