@@ -147,10 +147,7 @@ func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 			continue
 		}
 		fill := color(bar.Color, color(palette[b%len(palette)], ink))
-		share := float32(0)
-		if most[b] > 0 {
-			share = float32(max(0, min(1, n/most[b])))
-		}
+		share := share(n, most[b])
 		p.add(draw.Shape{Form: draw.Rect, X: x, Y: y, W: width, H: 0.14, Fill: floor, From: 10, Agent: name})
 		p.add(draw.Shape{Form: draw.Rect, X: x - width/2*(1-share), Y: y, W: width * share, H: 0.14, Fill: fill, From: 10, Agent: name})
 		p.add(draw.Shape{Form: draw.Text, X: x + width/2 + 0.3, Y: y, W: 0.5, H: 0.24, Label: figure(n), Ink: ink, From: 30})
@@ -169,6 +166,14 @@ func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 		}
 		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.08, W: width, H: 0.26, Label: text, Ink: letters, From: 24, Agent: name})
 	}
+}
+
+// share returns which part of as much as there can be n is: 0 to 1.
+func share(n, of float64) float32 {
+	if of <= 0 {
+		return 0
+	}
+	return float32(max(0, min(1, n/of)))
 }
 
 // most returns what the bars of agents are measured by.
@@ -201,7 +206,7 @@ func (p *picture) pools(x, y float32) {
 		if !bounded {
 			of = max(n, 1)
 		}
-		share := float32(max(0, min(1, n/of)))
+		share := share(n, of)
 		cx := left + apart*float32(i)
 		label := figure(n)
 		if bounded {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -241,4 +242,53 @@ func FuzzLook(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Whatever facts say, what is drawn can be painted: a list with a number that is none is refused by whoever reads it.
+func TestOddFactsMakeNoPictureThatCannotBePainted(t *testing.T) {
+	agents := []string{"ada", "bob", "cat"}
+	odd := []any{
+		0, -1, 0.5, 1e308, -1e308, 5e-324, nil, true, "", "ada", "\u202ex", []any{}, []any{1e308, -1e308}, []any{-0.5, 1e9}, []any{[]any{0, 1e300}, "x", nil},
+		[]any{"##", "#.#", 3}, []any{map[string]any{"at": []any{1e200, 0}, "owner": "ada"}, map[string]any{"at": "park/x"}}, map[string]any{"x": 1e307, "y": -3}, map[string]any{"park": "ada", "": 7},
+	}
+	full := Look{
+		Width: "w", Height: "h", Places: []Place{{"park", []float64{1, 2}}, {"far", []float64{1e300, 0}}, {"none", nil}}, Links: [][]string{{"park", "far"}, {"a", "park"}},
+		Layers: []Layer{
+			{Rows: "rows"}, {Cells: "cells"}, {Cells: "cells/{agent}", Side: "side", Columns: "columns"}, {Pieces: "at/{agent}", Facing: "facing/{agent}"}, {Things: "things", Owner: "owner"}, {Owners: "owners"},
+		},
+		Bars: []Bar{{Fact: "bar/{agent}", Of: "of"}, {Fact: "bar/{agent}"}}, Pools: []Bar{{Fact: "pool", Of: "of"}, {Fact: "pool"}}, Text: "text/{agent}", Edge: "edge/{agent}", Hidden: "hidden/{agent}",
+		Window: Window{At: "at/{agent}", Facing: "facing/{agent}", Ahead: 3, Aside: 2}, Colors: []Tint{{"#", "#ffffff"}},
+	}
+	paths := []string{"w", "h", "rows", "cells", "side", "columns", "things", "owners", "of", "pool"}
+	for _, name := range agents {
+		for _, path := range []string{"cells/", "at/", "facing/", "bar/", "text/", "edge/", "hidden/"} {
+			paths = append(paths, path+name)
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 300 {
+		facts := make(map[string]any)
+		for _, path := range paths {
+			facts[path] = odd[random.IntN(len(odd))]
+		}
+		st := state(facts)
+		view := View{Agents: Agents(agents, alone), Sees: "ada", Heat: &Heat{Name: "visits", Counts: make(map[string]int)}}
+		for _, kind := range []string{Board, Places, Ring, ""} {
+			look := full
+			if look.Kind = kind; kind == "" {
+				look = Guess(st, agents)
+			}
+			for _, name := range look.Where(st, view.Agents) {
+				view.Heat.Counts[name]++
+			}
+			if l := look.Draw(st, view); !decodes(l) {
+				t.Fatalf("picture %d, of kind %q, cannot be read: facts %v", i, kind, facts)
+			}
+		}
+	}
+}
+
+func decodes(l *draw.List) bool {
+	_, err := draw.Decode(l.Encode(nil))
+	return err == nil
 }

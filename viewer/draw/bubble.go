@@ -83,18 +83,18 @@ func breakLines(text string) []string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {
-		for {
+		for len(lines) <= bubbleLines { // nobody sees what comes behind
 			if n := utf8.RuneCountInString(line); n > 0 && n+1+utf8.RuneCountInString(word) <= lineLetters {
 				line += " " + word
 				break
 			} else if n > 0 {
 				lines, line = append(lines, line), ""
 			}
-			if utf8.RuneCountInString(word) <= lineLetters {
+			head := firstLetters(word)
+			if head == word {
 				line = word
 				break
 			}
-			head := string([]rune(word)[:lineLetters])
 			lines, word = append(lines, head), word[len(head):]
 		}
 		if len(lines) > bubbleLines {
@@ -110,4 +110,15 @@ func breakLines(text string) []string {
 		lines[bubbleLines-1] = string(last[:min(len(last), lineLetters-1)]) + "…"
 	}
 	return lines
+}
+
+// firstLetters returns as much of a word as a line has room for.
+func firstLetters(word string) string {
+	n := 0
+	for i := range word {
+		if n++; n > lineLetters {
+			return word[:i]
+		}
+	}
+	return word
 }

@@ -119,3 +119,16 @@ func TestBubblesNeitherOverlapNorLeaveThePicture(t *testing.T) {
 		}
 	}
 }
+
+func TestOfALongTextNoMoreIsReadThanIsSeen(t *testing.T) {
+	for _, text := range []string{strings.Repeat("x", 1<<20), strings.Repeat("\xff", 1<<20), strings.Repeat("fish ", 1<<18)} {
+		var lines []string
+		runs := testing.AllocsPerRun(1, func() { lines = breakLines(text) })
+		if len(lines) != bubbleLines || !strings.HasSuffix(lines[bubbleLines-1], "…") || runs > 100 {
+			t.Errorf("%.5q…: %d lines, %.0f allocations", text, len(lines), runs)
+		}
+	}
+	if lines := breakLines("ab " + strings.Repeat("ö", lineLetters+1)); len(lines) != 3 || lines[0] != "ab" || lines[2] != "ö" {
+		t.Errorf("%q", lines)
+	}
+}
