@@ -248,8 +248,15 @@ func FuzzLook(f *testing.F) {
 func TestOddFactsMakeNoPictureThatCannotBePainted(t *testing.T) {
 	agents := []string{"ada", "bob", "cat"}
 	odd := []any{
-		0, -1, 0.5, 1e308, -1e308, 5e-324, nil, true, "", "ada", "\u202ex", []any{}, []any{1e308, -1e308}, []any{-0.5, 1e9}, []any{[]any{0, 1e300}, "x", nil},
-		[]any{"##", "#.#", 3}, []any{map[string]any{"at": []any{1e200, 0}, "owner": "ada"}, map[string]any{"at": "park/x"}}, map[string]any{"x": 1e307, "y": -3}, map[string]any{"park": "ada", "": 7},
+		0, -1, 0.5, 1e308, -1e308, 5e-324, nil, true, "", "ada", "\u202ex",
+		[]any{},
+		[]any{1e308, -1e308},
+		[]any{-0.5, 1e9},
+		[]any{[]any{0, 1e300}, "x", nil},
+		[]any{"##", "#.#", 3},
+		[]any{map[string]any{"at": []any{1e200, 0}, "owner": "ada"}, map[string]any{"at": "park/x"}},
+		map[string]any{"x": 1e307, "y": -3},
+		map[string]any{"park": "ada", "": 7},
 	}
 	full := Look{
 		Width: "w", Height: "h", Places: []Place{{"park", []float64{1, 2}}, {"far", []float64{1e300, 0}}, {"none", nil}}, Links: [][]string{{"park", "far"}, {"a", "park"}},
@@ -276,7 +283,7 @@ func TestOddFactsMakeNoPictureThatCannotBePainted(t *testing.T) {
 		for _, kind := range []string{Board, Places, Ring, ""} {
 			look := full
 			if look.Kind = kind; kind == "" {
-				look = Guess(st, agents)
+				look = Guess(st, view.Agents)
 			}
 			for _, name := range look.Where(st, view.Agents) {
 				view.Heat.Counts[name]++

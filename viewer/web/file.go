@@ -44,7 +44,7 @@ func (s *Server) File(ctx context.Context, w io.Writer, o FileOptions) error {
 	if err != nil {
 		return fmt.Errorf("the painter: %w", err)
 	}
-	f := &file{server: s, ctx: ctx, redact: o.Redact, answers: make(map[string]json.RawMessage), frames: make(map[string]frameAt)}
+	f := &file{server: s.routes(), agents: s.run.About.Agents, ctx: ctx, redact: o.Redact, answers: make(map[string]json.RawMessage), frames: make(map[string]frameAt)}
 	if err := f.collect(o); err != nil {
 		return err
 	}
@@ -65,7 +65,8 @@ func (s *Server) File(ctx context.Context, w io.Writer, o FileOptions) error {
 
 // A file is the answers that go into one.
 type file struct {
-	server   *Server
+	server   http.Handler
+	agents   []Agent
 	ctx      context.Context
 	redact   bool
 	answers  map[string]json.RawMessage // by what was asked, see [file.ask]
@@ -128,7 +129,7 @@ func (f *file) lists(o FileOptions) error {
 	if f.redact {
 		return nil
 	}
-	for _, a := range f.server.run.About.Agents {
+	for _, a := range f.agents {
 		entries, err := f.all("transcript", "entries", "offset", url.Values{"name": {a.Name}})
 		if err != nil {
 			return err
@@ -163,12 +164,12 @@ func (f *file) all(path, field, next string, params url.Values) (json.RawMessage
 func (f *file) turn(turn int) error {
 	at := url.Values{"turn": {strconv.Itoa(turn)}}
 	err := errors.Join(f.ask("agents", at), f.ask("steps", at), f.ask("diff", at), f.ask("state", url.Values{"turn": at["turn"], "limit": {"2000"}}), f.frame(at))
-	for _, a := range f.server.run.About.Agents {
+	for _, a := range f.agents {
 		if err != nil {
 			return err
 		}
 		err = f.ask("agent", url.Values{"turn": at["turn"], "name": {a.Name}})
-		if len(f.server.run.About.Agents) <= 20 {
+		if len(f.agents) <= 20 {
 			err = errors.Join(err, f.frame(url.Values{"turn": at["turn"], "sees": {a.Name}}))
 		}
 	}
@@ -252,7 +253,7 @@ func (f *file) request(path string, params url.Values) (*kept, error) {
 		return nil, err
 	}
 	got := &kept{header: make(http.Header), status: http.StatusOK}
-	f.server.routes().ServeHTTP(got, r)
+	f.server.ServeHTTP(got, r)
 	if got.status != http.StatusOK {
 		return nil, fmt.Errorf("%s?%s: %s", path, params.Encode(), strings.TrimSpace(got.body.String()))
 	}

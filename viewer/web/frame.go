@@ -13,23 +13,7 @@ import (
 
 // frame answers with the picture of a position, as an encoded draw list.
 func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
-	done, err := s.read(r.Context())
-	if err != nil {
-		return // whoever asked is gone
-	}
-	defer done()
-	p, err := s.position(r, true)
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	view := viewer.View{Turn: p.shown(r.FormValue("seq") != "")}
-	if view.Sees, err = s.known(r.FormValue("sees")); err != nil {
-		failed(w, err)
-		return
-	}
-	view.Seen, _ = s.seen(p, view.Sees) // else its window counts
-	list, err := s.picture(p, view, r.FormValue("overlay"))
+	p, list, err := s.asked(r)
 	if err != nil {
 		failed(w, err)
 		return
@@ -45,13 +29,32 @@ func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(list.Encode(nil)) // whoever is gone does not need it
 }
 
+// asked returns the position that a request names, and its picture.
+func (s *exhibit) asked(r *http.Request) (p position, list *draw.List, err error) {
+	done, err := s.read(r.Context())
+	if err != nil {
+		return p, nil, err
+	}
+	defer done()
+	if p, err = s.position(r, true); err != nil {
+		return p, nil, err
+	}
+	var view viewer.View
+	if view.Sees, err = s.known(r.FormValue("sees")); err != nil {
+		return p, nil, err
+	}
+	view.Seen, _ = s.seen(p, view.Sees) // else its window counts
+	list, err = s.picture(p, view, r.FormValue("overlay"))
+	return p, list, err
+}
+
 // Picture returns that of a turn, and in it dimmed what an agent does not see, unless that is empty.
 func (s *Server) Picture(turn int, sees string) (*draw.List, error) {
 	p, err := s.find(turn, 0, true)
 	if err != nil {
 		return nil, err
 	}
-	view := viewer.View{Turn: p.events, Sees: sees}
+	view := viewer.View{Sees: sees}
 	if view.Seen, err = s.seen(p, sees); err != nil {
 		return nil, err
 	}
@@ -71,7 +74,7 @@ func (s *exhibit) seen(p position, agent string) (string, error) {
 func (s *exhibit) picture(p position, view viewer.View, overlay string) (*draw.List, error) {
 	view.Agents = s.looks()
 	var err error
-	if view.Turn, err = s.orBefore(p, view.Turn); err != nil {
+	if view.Turn, err = s.orBefore(p); err != nil {
 		return nil, err
 	}
 	look, err := s.look()
@@ -92,18 +95,18 @@ func (s *exhibit) picture(p position, view viewer.View, overlay string) (*draw.L
 }
 
 // shown returns the events that a picture shows: those of the turn, or of the part of a turn the last commit.
-func (p position) shown(part bool) []world.Event {
-	if !part {
+func (p position) shown() []world.Event {
+	if !p.part {
 		return p.events
 	}
 	steps := commits(p.events)
-	return steps[len(steps)-1] // there is one, or the position were none
+	return steps[len(steps)-1]
 }
 
 // orBefore returns what is shown of a turn. As long as nobody has done anything in the one that is being played, it is what happened in the one before, so
 // that those who watch have the time to read it.
-func (s *exhibit) orBefore(p position, shown []world.Event) ([]world.Event, error) {
-	over := s.live.moment().end != nil
+func (s *exhibit) orBefore(p position) ([]world.Event, error) {
+	shown, over := p.shown(), s.live.moment().end != nil
 	if over || p.ended || p.turn == 0 || slices.ContainsFunc(shown, func(ev world.Event) bool { return ev.Agent != "" }) {
 		return shown, nil
 	}

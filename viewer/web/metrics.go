@@ -127,8 +127,8 @@ func (s *exhibit) metricsCSV(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // whoever asked is gone
 	}
-	defer done()
 	text, err := s.run.MetricsCSV()
+	done()
 	if err != nil {
 		failed(w, err)
 		return

@@ -18,6 +18,7 @@ type position struct {
 	begin  world.State   // as the turn begins, which is after the first commit for the first one
 	st     world.State   // as the turn begins, after an event of it, or at present
 	events []world.Event // of the turn, as far as it has come, or up to that event
+	part   bool          // it is up to that event
 	ended  bool          // the turn has: nothing of this will ever change
 }
 
@@ -64,7 +65,7 @@ func (s *exhibit) find(turn int, seq int64, events bool) (position, error) {
 		for n+1 < len(p.events) && p.events[n].More {
 			n++ // nobody ever saw a part of a commit
 		}
-		p.events = p.events[:n+1]
+		p.events, p.part = p.events[:n+1], true
 		p.st = p.after()
 	case !p.ended:
 		p.st = p.after()

@@ -1,0 +1,58 @@
+package web
+
+import (
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+)
+
+// A question has an answer, or a reason why it has none, wherever in the run it is asked and however odd its numbers are.
+func TestQuestionsAtTheEdgesAreAnswered(t *testing.T) {
+	for _, turns := range []int{0, 3} {
+		run, _ := newRun(t, turns)
+		s := open(t, run)
+		whole(t, s)
+		last, least, most := strconv.Itoa(turns), strconv.Itoa(math.MinInt64), strconv.Itoa(math.MaxInt64)
+		for path, want := range map[string]int{
+			"frame": http.StatusOK, "frame?seq=0": http.StatusOK, "frame?turn=" + last + "&seq=0": http.StatusOK, "frame?turn=" + last + "&overlay=visits&sees=ann": http.StatusOK,
+			"frame?turn=-1": http.StatusNotFound, "frame?turn=4": http.StatusNotFound, "frame?seq=" + most: http.StatusNotFound, "frame?turn=x": http.StatusBadRequest,
+			"steps": http.StatusOK, "diff?turn=" + last: http.StatusOK, "agents?turn=" + last: http.StatusOK, "agent?name=ann&turn=" + last: http.StatusOK, "agent": http.StatusBadRequest,
+			"events?limit=0": http.StatusNotFound, "events?limit=-1": http.StatusNotFound, "events?limit=501": http.StatusNotFound, "events?limit=1e9": http.StatusBadRequest,
+			"events?order=desc&before=" + least: http.StatusOK, "events?order=desc&after=" + most: http.StatusOK, "events?after=" + most: http.StatusOK, "events?order=desc&after=" + least: http.StatusOK,
+			"events?from=2&to=1": http.StatusOK, "events?from=2000000000": http.StatusOK, "events?before=0": http.StatusOK,
+			"turns?from=" + last + "&to=0": http.StatusOK, "turns?from=4": http.StatusNotFound, "turns?to=2000000000": http.StatusOK,
+			"state?limit=0": http.StatusOK, "state?prefix=%00&q=%ff": http.StatusOK, "transcript?name=ann&offset=2000000000&limit=500": http.StatusOK, "metrics?points=0": http.StatusNotFound,
+		} {
+			if answer, body := ask(t, s, "api/"+path); answer.StatusCode != want {
+				t.Errorf("of %d turns, %s: %s: %.200s", turns, path, answer.Status, body)
+			}
+		}
+	}
+}
+
+// A stuck client takes nothing of what it is sent until the test ends.
+type stuck struct {
+	*httptest.ResponseRecorder
+	began chan<- bool
+	end   <-chan struct{}
+}
+
+func (c stuck) Write(b []byte) (int, error) {
+	c.began <- true
+	<-c.end
+	return len(b), nil
+}
+
+func TestClientsThatDoNotReadLeaveTheLogToOthers(t *testing.T) {
+	run, _ := newRun(t, 3)
+	run.MetricsCSV = func() ([]byte, error) { return []byte("a,b\n"), nil }
+	s := open(t, run)
+	began := make(chan bool)
+	for _, path := range []string{"frame", "frame?turn=1", "metrics.csv", "metrics.csv", "state", "events"} {
+		go s.routes().ServeHTTP(stuck{httptest.NewRecorder(), began, t.Context().Done()}, httptest.NewRequest(http.MethodGet, "/api/"+path, nil))
+		<-began
+	}
+	ask(t, s, "api/frame")
+}
