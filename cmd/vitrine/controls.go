@@ -18,14 +18,15 @@ import (
 const (
 	seatPatience = 2 * time.Second // for a seat to say that it is its turn, and for it to refuse an action
 	fastest      = 50.0            // turns in a second that a run is slowed down to, at most
+	slowest      = 0.001           // likewise, at least
 )
 
 // controls are what an operator does from the viewer to the run in dir.
 type controls struct {
 	dir string
 
-	mu   sync.Mutex
-	slow context.CancelFunc // ends the slowing down; nil: the run goes as fast as it can
+	mu   sync.Mutex // is held while it is changed how the run goes on
+	slow func()     // ends the slowing down; nil: the run goes as fast as it can
 }
 
 // do does what an operator wants. Of what does not work it says why, and what to do about it.
@@ -37,7 +38,9 @@ func (c *controls) do(ctx context.Context, want web.Command) (string, error) {
 func (c *controls) try(ctx context.Context, want web.Command) error {
 	switch want.Do {
 	case web.DoPause, web.DoContinue, web.DoStep, web.DoStop:
-		c.hurry()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.hasten()
 		what := want.Do // which the arena calls the same
 		if want.Do == web.DoStep && want.Turn {
 			what = arena.DoTurn
@@ -155,21 +158,25 @@ func hear(said *bufio.Reader) (q asked, err error) {
 // speed makes turns follow each other so many a second, by steps of one turn; with 0 the run goes on as fast as it can.
 func (c *controls) speed(ctx context.Context, value json.RawMessage) error {
 	var perSecond float64
-	if err := json.Unmarshal(value, &perSecond); err != nil || perSecond < 0 || perSecond > fastest {
-		return misuse(fmt.Sprintf("a number of turns in a second, up to %v; 0: as fast as it goes", fastest), "%s is no speed", value)
+	if err := json.Unmarshal(value, &perSecond); err != nil || perSecond != 0 && perSecond < slowest || perSecond > fastest {
+		return misuse(fmt.Sprintf("a number of turns in a second, %v to %v; 0: as fast as it goes", slowest, fastest), "%s is no speed", value)
 	}
-	c.hurry()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hasten()
 	if perSecond == 0 {
 		return c.operate(ctx, arena.Command{Do: arena.DoContinue})
 	}
 	if err := c.operate(ctx, arena.Command{Do: arena.DoPause}); err != nil {
 		return err
 	}
-	slow, end := context.WithCancel(context.WithoutCancel(ctx))
-	c.mu.Lock()
-	c.slow = end
-	c.mu.Unlock()
-	go c.pace(slow, time.Duration(float64(time.Second)/perSecond)) // until another command, or the run is over
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	var pacing sync.WaitGroup
+	pacing.Go(func() { c.pace(ctx, time.Duration(float64(time.Second)/perSecond)) }) // until another command, or the run is over
+	c.slow = func() {
+		end()
+		pacing.Wait()
+	}
 	return nil
 }
 
@@ -193,6 +200,11 @@ func (c *controls) pace(ctx context.Context, every time.Duration) {
 func (c *controls) hurry() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.hasten()
+}
+
+// hasten is hurry for those who hold the lock.
+func (c *controls) hasten() {
 	if c.slow != nil {
 		c.slow()
 		c.slow = nil

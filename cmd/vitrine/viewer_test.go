@@ -16,9 +16,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -152,6 +154,7 @@ func TestAnOperatorControlsARunFromItsPage(t *testing.T) {
 		`{"do":"delete","path":"note/none"}`:                    "there is no fact",
 		`{"do":"act","agent":"a","name":"fish"}`:                "no such seat",
 		`{"do":"speed","value":-1}`:                             "is no speed",
+		`{"do":"speed","value":1e-12}`:                          "is no speed",
 		`{"do":"dance"}`:                                        "there is no command",
 		`{"dance":1}`:                                           "this is no command",
 	} {
@@ -182,6 +185,36 @@ func TestAnOperatorControlsARunFromItsPage(t *testing.T) {
 	}
 	if _, err := http.Get(p.url); err == nil {
 		t.Error("the page is still there when the run is over")
+	}
+}
+
+// However many want at once that it goes slowly, it stands still when somebody has paused it.
+func TestAPausedRunStandsStillWhoeverSlowedItDown(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view")
+	p.until(func(now standing) bool { return now.State == "paused" })
+	c := &controls{dir: dir}
+	var slowing sync.WaitGroup
+	for range 8 {
+		slowing.Go(func() {
+			if err := c.try(t.Context(), web.Command{Do: web.DoSpeed, Value: json.RawMessage("0.5")}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	slowing.Wait()
+	if err := c.try(t.Context(), web.Command{Do: web.DoPause}); err != nil {
+		t.Fatal(err)
+	}
+	stacks := make([]byte, 1<<20)
+	if n := bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("controls).pace(")); n > 0 {
+		t.Errorf("%d still let it go on", n)
+	}
+	if err := c.try(t.Context(), web.Command{Do: web.DoContinue}); err != nil {
+		t.Fatal(err)
+	}
+	if code := wait(); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }
 
