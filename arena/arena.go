@@ -122,6 +122,10 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	leave(nil)
 	live.acting.Wait()
 	err = errors.Join(err, live.cast.close())
+	if err == nil && e.Past == nil && end.Status == Interrupted && st.Seq > 0 {
+		err = live.testify(context.WithoutCancel(ctx), append(live.fence.events(st), live.attempts()...))
+		st = e.Store.State()
+	}
 	out := Outcome{End: end, State: st, Time: live.clock.elapsed()}
 	for _, p := range live.cast.players {
 		seat := SeatOutcome{Name: p.seat.Name, Metered: p.used(), Usage: p.usage}

@@ -24,8 +24,7 @@ type livePlayers struct {
 	clock   clock // of the episode
 	fence   fence
 	watched []Seat            // those of whose attempts there can be evidence
-	tried   map[tried]bool    // what the log says that agents were seen to try
-	triedIn int               // in this turn
+	tried   map[tried]bool    // what the log says that agents were seen to try in the turn that has just ended
 	refused map[string]string // why an agent's last action had no effect
 	turn    int               // last one that was announced
 	held    bool              // the log says that the game is held
@@ -40,7 +39,7 @@ func newLivePlayers(e *Episode, ctx context.Context, leave context.CancelCauseFu
 	return &livePlayers{
 		Episode: e, ctx: ctx, leave: leave, cast: newCast(e.Seats, e.Overtime, e.Hung), refused: make(map[string]string), turn: -1,
 		clock: clock{limit: e.Time, up: func() { leave(errOver) }},
-		busy:  make(map[string]bool), arrivals: make(chan act, len(e.Seats)),
+		busy:  make(map[string]bool), arrivals: make(chan act, len(e.Seats)), tried: make(map[tried]bool),
 		watched: slices.DeleteFunc(slices.Clone(e.Seats), func(s Seat) bool { return s.Evidence == nil }),
 	}
 }
@@ -243,16 +242,19 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 	// An interruption must not lose what was decided, so the store is not given the context that it ends.
 	ctx := context.WithoutCancel(p.ctx)
 	begins := p.Store.State().Seq == 0
-	st, err := p.commitAfter(ctx, func(st world.State) ([]world.Event, error) {
-		events, err := decide(st)
-		for i := range events {
-			p.explain(events[i])
-			if events[i].Kind == world.KindTurn {
-				events[i].Proc = world.JSON(p.soFar())
+	var decided []world.Event // it may have to decide twice
+	st, err := p.commitAfter(ctx, func(st world.State) (_ []world.Event, err error) {
+		decided, err = decide(st)
+		for i := range decided {
+			if decided[i].Kind == world.KindTurn {
+				decided[i].Proc = world.JSON(p.soFar())
 			}
 		}
-		return events, err
+		return decided, err
 	})
+	for _, ev := range decided {
+		p.explain(ev)
+	}
 	if err == nil && begins && p.Paused {
 		p.touched = true
 		_, err = p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {

@@ -116,7 +116,7 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 		return st, End{}, err
 	}
 	p.live.fence.events(st) // what was refused again is in the log already
-	p.live.attempts(st, true)
+	p.live.attempts()
 	for agent, thought := range p.thinking {
 		p.live.busy[agent] = true
 		p.live.acting.Go(func() { p.live.arrivals <- <-thought.done }) // there is room for each agent's one act

@@ -53,19 +53,12 @@ func (g *Game) tampered(found world.Event) (world.Event, error) {
 // A tried is an agent and a kind of attempts.
 type tried struct{ agent, what string }
 
-// attempts returns the events of what agents were seen to try: in each turn one for each kind and agent, and what they try of it later in the
-// turn waits for the next one; unless all shall be told, because there is none.
-func (p *livePlayers) attempts(st world.State, all bool) []world.Event {
-	if st.Seq == 0 {
-		return nil // they wait until the episode has begun
-	}
-	if p.tried == nil || p.triedIn != st.Turn {
-		p.tried, p.triedIn = make(map[tried]bool), st.Turn
-	}
+// attempts returns the events of what agents were seen to try since it was called last, one for each kind and agent, but for what the log says
+// already of the turn that has just ended.
+func (p *livePlayers) attempts() []world.Event {
 	var events []world.Event
 	for _, seat := range p.watched {
-		seen := seat.Evidence.Take(func(what string) bool { return all || !p.tried[tried{seat.Name, what}] })
-		for _, a := range seen {
+		for _, a := range seat.Evidence.Take(func(what string) bool { return !p.tried[tried{seat.Name, what}] }) {
 			p.tried[tried{seat.Name, a.What}] = true
 			events = append(events, tamperEvent(seat.Name, a.What, world.JSON(tamperProc{a.Times, a.Sample})))
 		}
@@ -73,10 +66,8 @@ func (p *livePlayers) attempts(st world.State, all bool) []world.Event {
 	return events
 }
 
-// testify commits what agents did besides acting: what of it was refused, and what they were seen to try.
-func (p *livePlayers) testify(ctx context.Context, all bool) error {
-	st := p.Store.State()
-	events := append(p.fence.events(st), p.attempts(st, all)...)
+// testify commits events of what agents did besides acting, if there are any.
+func (p *livePlayers) testify(ctx context.Context, events []world.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -84,24 +75,36 @@ func (p *livePlayers) testify(ctx context.Context, all bool) error {
 	return err
 }
 
-var errEnds = errors.New("the episode ends")
+var errAside = errors.New("there is something to be told before")
 
-// commitAfter commits what decide returns after what agents did besides acting, all of it if the episode ends with that.
+// commitAfter commits what decide returns after what agents did besides acting: what of it was refused, and if it ends the turn or the episode
+// what they were seen to try until then. So an attempt is told in the turn in which it was seen.
 func (p *livePlayers) commitAfter(ctx context.Context, decide func(world.State) ([]world.Event, error)) (world.State, error) {
-	if err := p.testify(ctx, false); err != nil {
+	if err := p.testify(ctx, p.fence.events(p.Store.State())); err != nil {
 		return p.Store.State(), err
 	}
+	var aside []world.Event
 	st, err := p.Store.Commit(ctx, func(st world.State) ([]world.Event, error) {
 		events, err := decide(st)
-		if err == nil && len(events) > 0 && events[len(events)-1].Kind == KindEnd {
-			err = errEnds
+		if err != nil {
+			return nil, err
 		}
-		return events, err
+		ends := slices.ContainsFunc(events, func(ev world.Event) bool { return ev.Kind == KindEnd })
+		if !ends { // else what was told as the last turn ended is told
+			p.tried = make(map[tried]bool)
+		}
+		if ends || slices.ContainsFunc(events, func(ev world.Event) bool { return ev.Kind == world.KindTurn }) {
+			aside = append(p.fence.events(st), p.attempts()...)
+		}
+		if len(aside) > 0 {
+			return nil, errAside
+		}
+		return events, nil
 	})
-	if !errors.Is(err, errEnds) {
+	if !errors.Is(err, errAside) {
 		return st, err
 	}
-	if err := p.testify(ctx, true); err != nil {
+	if err := p.testify(ctx, aside); err != nil {
 		return st, err
 	}
 	return p.Store.Commit(ctx, decide)

@@ -54,12 +54,11 @@ func TestWhatAgentsTryIsAnEventForEachKindAndTurnWithACount(t *testing.T) {
 	const acts = `b {"what":"acts"} `
 	want := []string{
 		"0 " + acts + `{"sample":"number 0","times":1000}`,
-		"1 " + acts + `{"sample":"number 0","times":1000}`,
+		"1 " + acts + `{"sample":"number 0","times":1001}`, // c saw it as well
 		`1 b {"what":"token"} {"sample":"of c","times":1}`,
 		`1 c {"what":"file"} {"sample":"Read /etc/ shadow","times":1}`,
-		"2 " + acts + `{"sample":"again in the same turn","times":1}`,
-		"3 " + acts + `{"sample":"number 0","times":1000}`, // in turn 2, after the log had told of others in it
-		"4 " + acts + `{"sample":"number 0","times":1001}`,
+		"2 " + acts + `{"sample":"number 0","times":1000}`,
+		"3 " + acts + `{"sample":"number 0","times":1001}`, // with those when it was nearly over
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the events are\n%q, want\n%q", got, want)
@@ -106,8 +105,67 @@ func TestWhatIsTriedInATurnThatIsNotPlayedToItsEndIsToldBeforeTheEnd(t *testing.
 	s.verify()
 	events := s.events()
 	tampers, ends := of(events, KindTamper, "b"), of(events, KindEnd, "")
-	if tallies, err := Count(world.Events(s.dir)); err != nil || tallies["b"].Tampers != 5 || len(tampers) != 2 || ends[0].Seq != events[len(events)-1].Seq {
+	if tallies, err := Count(world.Events(s.dir)); err != nil || tallies["b"].Tampers != 5 || len(tampers) != 1 || ends[0].Seq != events[len(events)-1].Seq {
 		t.Errorf("counted %+v from %v, %v", tallies["b"], tampers, err)
+	}
+}
+
+// watchful rules tell when an agent is looked at.
+type watchful struct {
+	world.Rules
+	looks func(st world.State)
+}
+
+func (w watchful) Observe(st world.State, agent string) (world.Observation, error) {
+	w.looks(st)
+	return w.Rules.Observe(st, agent)
+}
+
+func TestWhatIsTriedAfterTheLastTurnIsToldOnlyIfThatTurnDoesNotTellItAlready(t *testing.T) {
+	s := newStage(t)
+	b := new(tamper.Evidence)
+	s.Seats[1].Evidence, s.Turns = b, 2
+	s.sit("b", does(func(context.Context, world.Observation) (world.Action, error) {
+		b.Saw(tamper.Garbage, "while it acts")
+		return ask(5), nil
+	}))
+	rules := s.Rules
+	s.Rules = watchful{rules, func(st world.State) {
+		if st.Turn == 2 {
+			b.Saw(tamper.Garbage, "still")
+			b.Saw(tamper.Shell, "late")
+		}
+	}}
+	s.run()
+	s.Rules = rules
+	s.verify()
+	var got []string
+	for _, ev := range of(s.events(), KindTamper, "b") {
+		got = append(got, fmt.Sprintf("%d %s %s", ev.Turn, ev.Data, ev.Proc))
+	}
+	want := []string{
+		`0 {"what":"garbage"} {"sample":"while it acts","times":1}`,
+		`1 {"what":"garbage"} {"sample":"while it acts","times":1}`,
+		`2 {"what":"shell"} {"sample":"late","times":5}`, // once for each agent that was looked at
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the events are %q, want %q", got, want)
+	}
+}
+
+func TestWhatIsTriedInATurnThatIsInterruptedIsTold(t *testing.T) {
+	s := newStage(t)
+	b := new(tamper.Evidence)
+	s.Seats[1].Evidence = b
+	ctx, interrupt := context.WithCancel(t.Context())
+	s.sit("b", inTurn(1, func(ctx context.Context) (world.Action, error) {
+		b.Saw(tamper.Shell, "no")
+		interrupt()
+		return sleeps(ctx)
+	}))
+	out := s.runIn(ctx)
+	if v := s.verify(); v.Events != out.State.Seq || len(of(s.events(), KindTamper, "b")) != 1 {
+		t.Errorf("%d events, verified %+v", out.State.Seq, v)
 	}
 }
 

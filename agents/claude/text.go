@@ -33,8 +33,8 @@ func observationText(obs world.Observation) string {
 // A Shown is what a Claude Code process of ours gives its model to read, besides what Claude Code adds by itself: a line about itself, the
 // date, and the built-in tools that it was granted.
 type Shown struct {
-	System      string `json:"system"` // system prompt
-	Tool        Tool   `json:"tool"`
+	System      string `json:"system,omitempty"` // system prompt
+	Tool        Tool   `json:"tool,omitzero"`
 	Observation string `json:"observation"` // a message, and later the result of the tool
 }
 

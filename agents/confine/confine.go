@@ -151,6 +151,9 @@ func (b Boundary) Start(cmd *exec.Cmd, cell Cell) (*agents.Process, error) {
 
 // prepare sees to it that the agent can reach what it must, and nothing that it must not.
 func (b Boundary) prepare(o order) error {
+	if real, err := filepath.EvalSymlinks(o.Path); err == nil && real != o.Path && (b.uses.Spaces || b.uses.Landlock) && !o.Cell.mayRead(real) {
+		return fmt.Errorf("%s leads to %s, which the agent may not read: let it read the folder that this needs, such as read = [%q]", o.Path, real, home(real))
+	}
 	if !b.uses.Spaces {
 		for _, path := range o.Cell.Read {
 			if within(o.Cell.Hidden, path) {
@@ -180,6 +183,23 @@ func (b Boundary) prepare(o order) error {
 	}
 	return nil
 }
+
+// mayRead says whether the agent may read a file outside of its folder.
+func (c Cell) mayRead(path string) bool {
+	return slices.ContainsFunc(append(system(), c.Read...), func(dir string) bool { return within(path, dir) })
+}
+
+// home returns the folder that a program is installed in.
+func home(program string) string {
+	dir := filepath.Dir(program)
+	if filepath.Base(dir) == "bin" {
+		return filepath.Dir(dir)
+	}
+	return dir
+}
+
+// IsSystem says whether a file is one of those that every agent may read.
+func IsSystem(path string) bool { return Cell{}.mayRead(path) }
 
 // open says which folder above path keeps other users out.
 func open(path string) error {

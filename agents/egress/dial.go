@@ -18,7 +18,7 @@ import (
 const (
 	malformed = "this is no host with a port"
 	unlisted  = "the host is not among those that the scenario allows"
-	unpublic  = "the name leads to this machine, or into a network that is not public"
+	unpublic  = "the scenario allows the name, but it leads to this machine, or into a network that is not public"
 )
 
 // A refusal is an error that a client is told of as such.
@@ -117,11 +117,12 @@ func (d *Door) reach(ctx context.Context, address string) (*link, error) {
 	if d.sent.Load()+d.received.Load() >= d.bounds.Bytes {
 		return nil, errors.Join(errBytes, d.proxy.note(says, failed, errBytes.Error()))
 	}
-	found, err := d.resolve(ctx, to)
+	found, passed, err := d.resolve(ctx, to)
 	if err != nil {
 		return nil, errors.Join(err, d.proxy.note(says, failed, err.Error()))
 	}
 	if len(found) == 0 {
+		says.Address = passed[0].String()
 		return nil, d.refuse(says, unpublic)
 	}
 	says.Address = found[0].String()
@@ -146,15 +147,15 @@ func (d *Door) refuse(l line, reason string) error {
 		to = net.JoinHostPort(to, strconv.Itoa(int(l.Port)))
 	}
 	if d.proxy.Refused != nil {
-		d.proxy.Refused(d.agent, to, reason)
+		d.proxy.Refused(d.agent, to, l.Address, reason)
 	}
 	return errors.Join(refusal(to+": "+reason), err)
 }
 
-// resolve returns the addresses of a target that may be connected to.
-func (d *Door) resolve(ctx context.Context, to target) ([]netip.Addr, error) {
+// resolve returns the addresses of a target that may be connected to, and those that it passes over. There is one at least.
+func (d *Door) resolve(ctx context.Context, to target) (may, passed []netip.Addr, err error) {
 	if to.name == "" {
-		return []netip.Addr{to.address}, nil // it is on the list
+		return []netip.Addr{to.address}, nil, nil // it is on the list
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupLimit)
 	defer cancel()
@@ -165,20 +166,24 @@ func (d *Door) resolve(ctx context.Context, to target) ([]netip.Addr, error) {
 		}
 	}
 	all, err := lookup(ctx, to.name)
-	if err != nil {
-		return nil, err
+	if err == nil && len(all) == 0 {
+		err = errors.New("the name has no address")
 	}
-	var may []netip.Addr
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, a := range all {
 		ours, err := isOurs(a)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if isPublic(a) && !ours || d.hosts.allow(target{address: a.Unmap(), port: to.port}) {
 			may = append(may, a.Unmap())
+		} else {
+			passed = append(passed, a.Unmap())
 		}
 	}
-	return may, nil
+	return may, passed, nil
 }
 
 // connect connects to the first of these addresses that answers.

@@ -46,9 +46,10 @@ type Proxy struct {
 	Log    io.Writer // gets each line of the log in one Write
 	Bounds Bounds    // of each agent
 
-	// Refused is told of each connection that was refused because of where it led. Any goroutine may call it until the door is closed.
-	// nil: nobody is told.
-	Refused func(agent, host, reason string)
+	// Refused is told of each connection that was refused because of where it led: of one to a host that the agent may reach, the address is the
+	// one that its name leads to and that nobody may connect to; else it is empty. Any goroutine may call it until the door is closed. nil: nobody is
+	// told.
+	Refused func(agent, host, address, reason string)
 
 	// Lookup returns the addresses of a name; nil: as this machine does.
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)

@@ -67,10 +67,10 @@ func open(t *testing.T, bounds Bounds, names map[string]string, hosts ...string)
 	}
 	d := &desk{logged: make(chan struct{}, 10_000)}
 	d.proxy = &Proxy{Log: d, Bounds: bounds}
-	d.proxy.Refused = func(agent, host, reason string) {
+	d.proxy.Refused = func(agent, host, address, reason string) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.told = append(d.told, agent+" "+host+" "+reason)
+		d.told = append(d.told, agent+" "+host+" "+address+" "+reason)
 	}
 	d.proxy.Lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
 		var all []netip.Addr
@@ -160,7 +160,7 @@ func TestAHostThatIsNotOnTheListIsRefusedLoggedAndTold(t *testing.T) {
 		if len(all) != 1 || all[0].What != refused || all[0].Host != "127.0.0.1" || all[0].Reason != unlisted {
 			t.Errorf("the log is %+v", all)
 		}
-		if want := []string{"a 127.0.0.1:" + port + " " + unlisted}; !slices.Equal(d.told, want) || d.Usage().Refused != 1 {
+		if want := []string{"a 127.0.0.1:" + port + "  " + unlisted}; !slices.Equal(d.told, want) || d.Usage().Refused != 1 {
 			t.Errorf("told is %q, and the usage %+v", d.told, d.Usage())
 		}
 	}
@@ -178,10 +178,17 @@ func TestANameLeadsNowhereButToThePublicInternet(t *testing.T) {
 	}
 	names := map[string]string{"inner.example": "127.0.0.1", "mapped.example": "::ffff:127.0.0.1", "own.example": own.String(), "cloud.example": "169.254.169.254 fd00:ec2::254"}
 	d := open(t, Bounds{}, names, "*.example:"+port)
-	for name := range names {
+	for name, leads := range names {
 		status, page, err := d.get(t, "http://"+name+":"+port, nil)
 		if err != nil || status != http.StatusForbidden || !strings.Contains(page, unpublic) {
 			t.Errorf("%s: %d, %q, %v", name, status, page, err)
+		}
+		address := netip.MustParseAddr(strings.Fields(leads)[0]).Unmap().String()
+		if told, want := d.told[len(d.told)-1], "a "+name+":"+port+" "+address+" "+unpublic; told != want {
+			t.Errorf("told is %q, want %q", told, want)
+		}
+		if lines := d.lines(t); lines[len(lines)-1].Address != address {
+			t.Errorf("the log is %+v", lines)
 		}
 	}
 	if got := d.Usage().Refused; got != int64(len(names)) {

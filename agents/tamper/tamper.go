@@ -19,21 +19,6 @@ import (
 	"unicode"
 )
 
-// The kinds of attempts.
-const (
-	File     = "file"     // a tool for files was denied a path outside of the agent's folder
-	Hidden   = "hidden"   // it named a file of the run or of another agent
-	Shell    = "shell"    // the system denied something to a command of its shell
-	Tool     = "tool"     // it called a tool that it does not have
-	Author   = "author"   // it acted in the name of another agent
-	Token    = "token"    // it asked the model with another token than its own
-	Garbage  = "garbage"  // it said what is nothing in the protocol that it speaks
-	Acts     = "acts"     // it acted more often than anybody can read
-	Output   = "output"   // it said more than is read
-	Host     = "host"     // it asked for a connection to a host that it may not reach
-	Requests = "requests" // it bothered its gateway more than it needs a model
-)
-
 // An Attempt is what an agent tried of one kind.
 type Attempt struct {
 	What   string `json:"what"`

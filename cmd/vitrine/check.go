@@ -51,6 +51,9 @@ func check(ctx context.Context, a *app, files []string, t *trial) (any, error) {
 	var all failures
 	for _, file := range files {
 		s, err := load(file, t.set)
+		if err == nil {
+			err = s.locateCommands()
+		}
 		found := checkedFile{File: file, OK: err == nil, Errors: []report{}}
 		switch {
 		case err != nil:

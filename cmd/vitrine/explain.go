@@ -50,9 +50,9 @@ type explainedAgent struct {
 	Name     string         `json:"name"`
 	Kind     string         `json:"kind"`
 	Model    string         `json:"model,omitempty"`
-	Policy   string         `json:"policy"`
-	Tools    []string       `json:"tools"` // built-in
-	Servers  []string       `json:"mcp"`   // MCP servers besides the world's
+	Policy   string         `json:"policy,omitempty"` // that plays it, or in the place of its model when that is offline
+	Tools    []string       `json:"tools"`            // built-in
+	Servers  []string       `json:"mcp"`              // MCP servers besides the world's
 	Workdir  string         `json:"workdir,omitempty"`
 	Env      []string       `json:"env"`   // NAME=value
 	Hosts    []string       `json:"hosts"` // that it may reach
@@ -60,7 +60,7 @@ type explainedAgent struct {
 	Thinking int            `json:"thinking"`
 	Clocks   string         `json:"clocks,omitempty"` // in words; missing: those of all
 	Limits   *agents.Limits `json:"limits,omitempty"` // of its processes; missing: it has none
-	Shown    claude.Shown   `json:"shown"`            // the very text that it gets at first; a program or a person gets the observation
+	Shown    claude.Shown   `json:"shown"`            // the very text that it gets at first; a program or a person gets the observation alone
 }
 
 func explainFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
@@ -113,6 +113,12 @@ func (s *setup) explain(turns int) (*explained, error) {
 		agent := explainedAgent{
 			Name: a.Name, Kind: a.Kind, Policy: a.Policy, Tools: append([]string{}, a.Tools...), Thinking: a.Thinking, Shown: shown,
 			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{}, Hosts: []string{}, View: []string{},
+		}
+		if a.IsProgram() || a.Kind == scenarios.Human { // they have none of it
+			agent.Tools, agent.Thinking, agent.Shown = []string{}, 0, claude.Shown{Observation: string(world.JSON(preview.Seen[i]))}
+			if !a.Gateway {
+				agent.Policy = ""
+			}
 		}
 		if own := s.clocks(a); own != nil {
 			agent.Clocks = clocksText(own)
@@ -168,14 +174,17 @@ func (e *explained) print(a *app, shown int) {
 	}
 	agent := e.Agents[shown]
 	fmt.Fprintf(a.out, "\nWhat %s gets; --agent NAME prints that of another one, and --json that of all.\n\n", agent.Name)
-	fmt.Fprintf(a.out, "system prompt:\n%s\n\n", indent(agent.Shown.System))
-	fmt.Fprintf(a.out, "tool %s: %s\n%s\n\n", agent.Shown.Tool.Name, agent.Shown.Tool.Description, indent(string(agent.Shown.Tool.Schema)))
+	if agent.Shown.System != "" {
+		fmt.Fprintf(a.out, "system prompt:\n%s\n\n", indent(agent.Shown.System))
+		fmt.Fprintf(a.out, "tool %s: %s\n%s\n\n", agent.Shown.Tool.Name, agent.Shown.Tool.Description, indent(string(agent.Shown.Tool.Schema)))
+	}
 	fmt.Fprintf(a.out, "first observation:\n%s\n\n", indent(agent.Shown.Observation))
 	l := e.Limits
 	fmt.Fprintf(a.out, "At most %s and %s in all; %s for an act, and %s of overtime for each agent. When an agent is late: %s; does nothing, or nothing legal: %s; fails this once: %s. When its process crashes: %s.\n",
 		plural(l.Turns, "turn"), l.Time, l.Act, l.Overtime, l.OnTimeout, l.OnInvalid, l.OnError, l.Restart)
 	if slices.ContainsFunc(e.Agents, func(a explainedAgent) bool { return a.Limits != nil }) {
 		fmt.Fprintf(a.out, "The processes of an agent may use at most %s, if nothing else is said above. One that uses more is ended.\n", limitsText(l.Agent, agents.Limits{}))
+		fmt.Fprintln(a.out, "What they try beside the game (files, hosts and tools that are not theirs, names of others, floods) is refused and counts as tampers: show says who tried what, and what to do.")
 	}
 	fmt.Fprintf(a.out, "\nUp to the limit of turns, one request for each act: %s\nAt worst:  %s\n%s\n", e.Likely, e.Worst, estimate)
 	if e.Memory != nil {
@@ -198,7 +207,9 @@ func (a explainedAgent) line(ofAll agents.Limits) string {
 	if a.Model != "" {
 		parts = append(parts, "model "+a.Model)
 	}
-	parts = append(parts, "policy "+a.Policy)
+	if a.Policy != "" {
+		parts = append(parts, "policy "+a.Policy)
+	}
 	if len(a.Tools) > 0 {
 		parts = append(parts, "tools "+strings.Join(a.Tools, ", "))
 	}

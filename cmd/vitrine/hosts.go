@@ -74,7 +74,11 @@ func (r *runner) openDoor(a scenarios.Agent) (serve func(net.Listener), env []st
 			return nil, nil, err
 		}
 		r.hosts.doors = make(map[string]*egress.Door)
-		r.hosts.proxy = &egress.Proxy{Log: r.hosts.log, Refused: func(agent, host, reason string) {
+		r.hosts.proxy = &egress.Proxy{Log: r.hosts.log, Refused: func(agent, host, address, reason string) {
+			if address != "" {
+				r.evidence[agent].Sawf(tamper.Private, "%s is %s: %s", host, address, reason)
+				return
+			}
 			r.evidence[agent].Sawf(tamper.Host, "%s: %s", host, reason)
 		}}
 	}

@@ -8,11 +8,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
 )
@@ -25,6 +27,7 @@ curl -sk -m 20 https://localhost:%[2]d/
 (exec 5<>/dev/tcp/127.0.0.1/%[1]d) && echo REACHED
 curl -s -m 20 -o page -w 'refused %%{http_connect}\n' https://other.example/
 curl -s -m 20 http://other.example/
+curl -s -m 20 http://localhost:1/ | grep -o 'network that is not public'
 curl -s -m 20 http://169.254.169.254/latest/ | grep -o 'not among'
 echo ${HTTPS_PROXY:-no proxy}`
 
@@ -81,7 +84,7 @@ func TestAgentsReachTheHostsOfTheirScenarioAndNoOthers(t *testing.T) {
 	scenario := filepath.Join(dir, "pond.toml")
 	if err := os.WriteFile(scenario, fmt.Appendf(nil, `workdir = "template"
 prompt = "Fish."
-hosts = ["127.0.0.1:%[1]d", "localhost:%[2]d", "127.0.0.1:%[2]d", "[::1]:%[2]d"]
+hosts = ["127.0.0.1:%[1]d", "localhost:1", "localhost:%[2]d", "127.0.0.1:%[2]d", "[::1]:%[2]d"]
 rules = { name = "fishery", turns = 3 }
 [[offline.script]]
 turns = [0]
@@ -110,13 +113,13 @@ hosts = []
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := "a page, TLS false\na page, TLS true\nrefused 403\nvitrine: other.example:80: the host is not among those that the scenario allows\nnot among\nhttp://127.0.0.1:3128\n"
+		want := "a page, TLS false\na page, TLS true\nrefused 403\nvitrine: other.example:80: the host is not among those that the scenario allows\nnetwork that is not public\nnot among\nhttp://127.0.0.1:3128\n"
 		if a.Name == "hermit" {
 			want = "refused 000\nno proxy\n"
 			if a.Hosts != nil || a.Tampers != 0 {
 				t.Errorf("%s has used %+v of the network, %d attempts", a.Name, a.Hosts, a.Tampers)
 			}
-		} else if a.Hosts == nil || a.Hosts.Connections != 5 || a.Hosts.Refused != 3 || a.Hosts.Sent < 500 || a.Hosts.Received < 500 || a.Tampers != 3 {
+		} else if a.Hosts == nil || a.Hosts.Connections != 6 || a.Hosts.Refused != 4 || a.Hosts.Sent < 500 || a.Hosts.Received < 500 || a.Tampers != 4 {
 			t.Errorf("%s has used %+v of the network, %d attempts", a.Name, a.Hosts, a.Tampers)
 		}
 		if string(said) != want {
@@ -124,6 +127,13 @@ hosts = []
 		}
 		if a.Status != arena.StatusDone || a.Actions != 3 {
 			t.Errorf("%s is %s after %d actions", a.Name, a.Status, a.Actions)
+		}
+	}
+	leads := regexp.MustCompile(`^localhost:1 is (127\.0\.0\.1|::1): the scenario allows the name, but `)
+	for i, ev := range r.events(t, arena.KindTamper) {
+		a, err := arena.AttemptOf(ev)
+		if want := []string{tamper.Host, tamper.Private}[i%2]; err != nil || a.What != want || want == tamper.Private && (a.Times != 1 || !leads.MatchString(a.Sample)) {
+			t.Errorf("attempt %d of %s is %+v, %v", i, ev.Agent, a, err)
 		}
 	}
 	raw, err := os.ReadFile(filepath.Join(r.dir, arena.HostsLogName))
@@ -141,7 +151,7 @@ hosts = []
 	slices.Sort(log)
 	want := []string{
 		"coder allowed 127.0.0.1", "coder allowed localhost", "coder ended 127.0.0.1", "coder ended localhost",
-		"coder refused 169.254.169.254", "coder refused other.example", "coder refused other.example",
+		"coder refused 169.254.169.254", "coder refused localhost", "coder refused other.example", "coder refused other.example",
 	}
 	for _, line := range slices.Clone(want) {
 		want = append(want, strings.Replace(line, "coder", "diver", 1))
@@ -149,7 +159,7 @@ hosts = []
 	if !slices.Equal(log, want) {
 		t.Errorf("the log is %q", log)
 	}
-	if m, err := arena.ReadManifest(r.dir); err != nil || len(m.Agents[1].Hosts) != 4 || m.Agents[2].Hosts != nil {
+	if m, err := arena.ReadManifest(r.dir); err != nil || len(m.Agents[1].Hosts) != 5 || m.Agents[2].Hosts != nil {
 		t.Errorf("the manifest says %+v, %v", m.Agents, err)
 	}
 }

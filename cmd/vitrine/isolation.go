@@ -46,7 +46,7 @@ func (r *runner) enclose(ctx context.Context) error {
 		return &failure{code: exitFailed, err: err, hint: self() + " doctor shows each attack"}
 	}
 	r.tell("agents are kept apart at %s", r.boundary)
-	return nil
+	return r.tellBeyond()
 }
 
 // processes returns how many agents are processes.

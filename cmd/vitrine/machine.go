@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/vitrine-sim/vitrine/agents/confine"
+	"github.com/vitrine-sim/vitrine/scenarios"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -54,6 +55,27 @@ func (r *runner) admit() error {
 		return r.Error("agents", msg, fmt.Sprintf("at most %d of them fit; --agents scripted needs none of it", a.Fit))
 	}
 	return err
+}
+
+// tellBeyond says which agents may use more memory than the machine has: that is no mistake of the scenario, which may have been written for
+// another machine, but nothing ends them before this one is full.
+func (r *runner) tellBeyond() error {
+	kib, err := readField("/proc/meminfo", "MemTotal:")
+	if err != nil {
+		return fmt.Errorf("read memory: %w", err)
+	}
+	has := scenarios.Size(kib << 10)
+	var names []string
+	var most scenarios.Size
+	for _, a := range r.Agents {
+		if a.IsProcess() && a.Limits.Memory > has {
+			names, most = append(names, a.Name), max(most, a.Limits.Memory)
+		}
+	}
+	if len(names) > 0 {
+		r.tell("%s may use up to %v of memory each, and this machine has %d MiB: nothing ends them before it is full", strings.Join(names, ", "), most, has>>20)
+	}
+	return nil
 }
 
 // availableMemory returns how many bytes new processes can have, and to whom: what the kernel says is available to the machine, or what is left to

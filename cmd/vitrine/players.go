@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/scenarios"
 )
@@ -113,24 +117,69 @@ func modelled(all []scenarios.Agent) int {
 	return n
 }
 
-// locateCommands makes the paths whole in the commands of programs, and of what agents may read.
-func (r *runner) locateCommands() error {
-	for i := range r.Agents {
-		command, err := located(r.File, r.Agents[i].Command)
-		if err == nil {
-			r.Agents[i].Read, err = located(r.File, r.Agents[i].Read)
+// locateCommands makes the paths whole in the commands of programs, and of what agents may read. What of it is not there is a mistake.
+func (s *setup) locateCommands() (err error) {
+	told := make(map[string]bool) // the members of a group have the same
+	for i := range s.Agents {
+		a, at := &s.Agents[i], fmt.Sprintf("agents.%d.", i)
+		command, wrong := located(s.File, a.Command)
+		read, wrongRead := located(s.File, a.Read)
+		if wrong = errors.Join(wrong, wrongRead); wrong != nil {
+			return wrong
 		}
-		if err != nil {
-			return err
-		}
-		if len(command) > 0 && r.Agents[i].IsProgram() {
-			if _, err := exec.LookPath(command[0]); err != nil {
-				return r.Error(fmt.Sprintf("agents.%d.command", i), err.Error(), commandHint)
+		var mistakes []*scenarios.Error
+		if a.IsProgram() && len(command) > 0 {
+			if _, missing := exec.LookPath(command[0]); missing != nil {
+				mistakes = append(mistakes, s.Error(at+"command", missing.Error(), commandHint))
 			}
+			mistakes = append(mistakes, s.missing(at+"command", a.Command[1:], command[1:])...)
 		}
-		r.Agents[i].Command = command
+		if a.IsProcess() {
+			mistakes = append(mistakes, s.missing(at+"read", a.Read, read)...)
+		}
+		for _, m := range mistakes {
+			if !told[m.Error()] {
+				err = scenarios.Join(err, m)
+			}
+			told[m.Error()] = true
+		}
+		a.Command, a.Read = command, read
 	}
-	return nil
+	return err
+}
+
+// missing returns a mistake for each word of a list that is the path of something beside the scenario which is not there.
+func (s *setup) missing(at string, words, located []string) (mistakes []*scenarios.Error) {
+	for i, path := range located {
+		if _, err := os.Stat(path); path == words[i] || err == nil {
+			continue
+		}
+		hint := "what begins with ./ begins in the scenario's folder"
+		var there []string
+		entries, _ := os.ReadDir(filepath.Dir(path)) // without it there is no hint
+		for _, entry := range entries {
+			there = append(there, entry.Name())
+		}
+		if near := scenarios.Nearest(filepath.Base(path), there); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		mistakes = append(mistakes, s.Error(at, fmt.Sprintf("there is no %s beside the scenario", words[i]), hint))
+	}
+	return mistakes
+}
+
+// aboutScripts says which program of an agent is a script that may only stand for another one, outside of what agents may read; empty: none.
+func (r *runner) aboutScripts() string {
+	for _, a := range r.Agents {
+		if !a.IsProgram() || strings.Contains(a.Command[0], "/") {
+			continue
+		}
+		path, _ := exec.LookPath(a.Command[0]) // it was there
+		if begins, err := os.ReadFile(path); err == nil && bytes.HasPrefix(begins, []byte("#!")) && !confine.IsSystem(path) {
+			return fmt.Sprintf("%s is the script %s here, and what that starts the agent may not be able to read: write the whole path of the program that it stands for, and let the agent read where that is installed, by read", a.Command[0], path)
+		}
+	}
+	return ""
 }
 
 // played returns how many recorded actions were played.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -337,7 +338,7 @@ func (r *runner) verdict(result arena.Result) error {
 	case result.Status == arena.Truncated && result.Reason == arena.BudgetLimit:
 		return &failure{code: exitBudget, err: fmt.Errorf("a budget is spent: %s", firstReason(r.dir)), hint: "budget says how much there is, and limits.on_budget what follows"}
 	case !slices.ContainsFunc(result.Agents, acted):
-		return &failure{code: exitFailed, err: fmt.Errorf("no agent ever acted: %s", firstReason(r.dir)), hint: hint}
+		return &failure{code: exitFailed, err: fmt.Errorf("no agent ever acted: %s", firstReason(r.dir)), hint: cmp.Or(r.aboutScripts(), hint)}
 	case !slices.ContainsFunc(result.Agents, left):
 		return &failure{code: exitFailed, err: fmt.Errorf("every agent is out: %s", firstReason(r.dir)), hint: hint}
 	}
@@ -348,8 +349,8 @@ func (r *runner) verdict(result arena.Result) error {
 func firstReason(dir string) string {
 	for ev, err := range world.Events(dir) {
 		var why struct {
-			Reason   string
-			Troubles []arena.Trouble
+			Reason, Detail string
+			Troubles       []arena.Trouble
 		}
 		raw := ev.Proc
 		if ev.Kind == world.KindRefusal {
@@ -360,6 +361,10 @@ func firstReason(dir string) string {
 		}
 		if len(why.Troubles) > 0 { // which the agent may have misunderstood
 			return fmt.Sprintf("%s: %s (%s)", ev.Agent, why.Troubles[0].What, why.Reason)
+		}
+		lines := strings.Split(strings.TrimSpace(why.Detail), "\n")
+		if last := lines[len(lines)-1]; last != "" {
+			why.Reason += ": " + last
 		}
 		return ev.Agent + ": " + why.Reason
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -79,6 +81,7 @@ func show(a *app, dir string, only int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tampers := make(map[string]bool) // the kinds of them that are told
 	turn, standing := -1, "not over: "+whoPlays(dir)
 	if st, err := world.Now(dir); err == nil && arena.Held(st) {
 		standing = "not over: paused by the operator; " + whoPlays(dir)
@@ -102,6 +105,9 @@ func show(a *app, dir string, only int) (any, error) {
 			fmt.Fprintf(a.out, "\nturn %d\n", turn)
 		}
 		line := tell(ev)
+		if a, err := arena.AttemptOf(ev); err == nil && ev.Kind == arena.KindTamper {
+			tampers[a.What] = true
+		}
 		if ev.Kind == world.KindTurn {
 			used := usedBy(ev)
 			line, before = usedSince(before, used), used
@@ -113,6 +119,7 @@ func show(a *app, dir string, only int) (any, error) {
 			fmt.Fprintf(a.out, "  %s\n", printable(line))
 		}
 	}
+	a.printRemedies(slices.Sorted(maps.Keys(tampers)))
 	if only != allTurns {
 		return doc, nil
 	}
@@ -123,8 +130,12 @@ func show(a *app, dir string, only int) (any, error) {
 	}
 	fmt.Fprintf(a.out, "\n%s\n", standing)
 	if result != nil {
+		width := 8
 		for _, agent := range result.Agents {
-			line := fmt.Sprintf("  %-12s %-8s reward %s", agent.Name, agent.Status, number(agent.Reward))
+			width = max(width, len(agent.Status))
+		}
+		for _, agent := range result.Agents {
+			line := fmt.Sprintf("  %-12s %-*s reward %s", agent.Name, width, agent.Status, number(agent.Reward))
 			if used := printedUse(agent.Metered); used != "" {
 				line += "; " + used
 			}
@@ -135,6 +146,17 @@ func show(a *app, dir string, only int) (any, error) {
 		}
 	}
 	return doc, nil
+}
+
+// printRemedies says what can be done about kinds of attempts that were told.
+func (a *app) printRemedies(kinds []string) {
+	if len(kinds) == 0 {
+		return
+	}
+	fmt.Fprintln(a.out, "\nwhat agents tried beside the game has not changed the world; what to do about it")
+	for _, what := range kinds {
+		fmt.Fprintf(a.out, "  %-12s %s\n", printable(what), cmp.Or(tamper.Means(what).Remedy, "this version does not know it"))
+	}
 }
 
 // whoPlays says who supervises the run in dir.
@@ -179,11 +201,11 @@ func tell(ev world.Event) string {
 		return line
 	case arena.KindTamper:
 		a, _ := arena.AttemptOf(ev) // one that cannot be read says nothing
-		line := agent + "tampers, " + a.What + ": " + a.Sample
+		line := agent + "tampers, " + a.What + ": " + tamper.Means(a.What).Tried
 		if a.Times > 1 {
-			line += fmt.Sprintf(" (%d times)", a.Times)
+			line += fmt.Sprintf(", %d times, first", a.Times)
 		}
-		return line
+		return line + ": " + a.Sample
 	case arena.KindOperator:
 		return agent + commanded(data)
 	case arena.KindHeld:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,5 +85,17 @@ func (p program) areSeenWhenTheyTamper(t *testing.T) {
 	}
 	if lines != len(want) {
 		t.Errorf("show tells of %d attempts, want %d", lines, len(want))
+	}
+	var shown bytes.Buffer
+	if _, err := show(&app{out: &shown}, r.dir, allTurns); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"b            tampers, file: a tool for files was denied a path outside of the agent's folder, 2 times, first: Read /etc/shadow\n",
+		"\n  file         if it should read that, name it in read = [\"PATH\"]; nothing lets it write there\n",
+	} {
+		if !strings.Contains(shown.String(), want) {
+			t.Errorf("show says\n%s\nand not %q", &shown, want)
+		}
 	}
 }
