@@ -71,12 +71,12 @@ func (p *picture) readTurn() {
 		if _, ok := p.index[e.Agent]; !ok {
 			continue
 		}
-		switch e.Kind {
-		case "action":
+		switch {
+		case e.Kind == KindAction:
 			p.did[e.Agent] = p.deed(e.Data)
-		case "timeout", "invalid", "error", "budget":
+		case Failed(e.Kind):
 			p.did[e.Agent] = deed{text: e.Kind, bad: true}
-		case world.KindRefusal:
+		case e.Kind == world.KindRefusal:
 			d := p.did[e.Agent]
 			d.bad = true
 			p.did[e.Agent] = d
@@ -288,7 +288,7 @@ func (p *picture) says() {
 			Text string
 			To   []string
 		}
-		if e.Kind != "message" || json.Unmarshal(e.Data, &message) != nil || message.Text == "" {
+		if e.Kind != KindMessage || json.Unmarshal(e.Data, &message) != nil || message.Text == "" {
 			continue
 		}
 		if len(message.To) > 0 {

@@ -130,8 +130,10 @@ func TestWhatAgentsDoAndSayIsSeen(t *testing.T) {
 		{Kind: "action", Agent: "ada", Data: json.RawMessage(`{"name":"give","args":{"to":"bob","coins":2}}`)},
 		{Kind: "message", Agent: "bob", Data: json.RawMessage(`{"text":"thanks","to":["ada"]}`)},
 		{Kind: "timeout", Agent: "bob"},
+		{Kind: "crash", Agent: "cat"},
+		{Kind: "backoff", Agent: "dan"},
 	}
-	cast := Agents([]string{"ada", "bob"}, alone)
+	cast := Agents([]string{"ada", "bob", "cat", "dan"}, alone)
 	l := Guess(st, cast).Draw(st, View{Agents: cast, Turn: turn})
 	var labels []string
 	lines := 0
@@ -141,8 +143,10 @@ func TestWhatAgentsDoAndSayIsSeen(t *testing.T) {
 			lines++
 		}
 	}
-	if !slices.Contains(labels, "give 2 bob") || !slices.Contains(labels, "timeout") || lines != 3 {
-		t.Errorf("%d lines, labels %q", lines, labels)
+	for _, did := range []string{"give 2 bob", "timeout", "crash", "backoff"} {
+		if !slices.Contains(labels, did) || lines != 3 {
+			t.Errorf("no %q: %d lines, labels %q", did, lines, labels)
+		}
 	}
 	if len(l.Says) != 1 || l.Says[0] != (draw.Say{Agent: "bob", Text: "→ ada: thanks"}) {
 		t.Errorf("said: %+v", l.Says)

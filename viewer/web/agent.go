@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/vitrine-sim/vitrine/viewer"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -68,7 +69,7 @@ func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 	s.inspect(&a, p)
 	for _, ev := range p.events {
 		var data struct{ Text string }
-		if ev.Kind == kindMessage && ev.Agent == name && json.Unmarshal(ev.Data, &data) == nil {
+		if ev.Kind == viewer.KindMessage && ev.Agent == name && json.Unmarshal(ev.Data, &data) == nil {
 			a.Says = append(a.Says, clean(data.Text))
 		}
 	}
@@ -81,9 +82,9 @@ func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 		}
 	}
 	var turns []int
-	a.Refusals, _ = s.index.sums(name, markRefusal, p.turn, 0)
-	_, turns = s.index.sums(name, markCrash, p.turn, mostCrashes)
-	_, failed := s.index.sums(name, markError, p.turn, mostCrashes)
+	a.Refusals, _ = s.index.sums(name, markOf(world.KindRefusal), p.turn, 0)
+	_, turns = s.index.sums(name, markOf(viewer.KindCrash), p.turn, mostCrashes)
+	_, failed := s.index.sums(name, markOf(viewer.KindError), p.turn, mostCrashes)
 	turns = slices.Concat(turns, failed)
 	slices.Sort(turns)
 	slices.Reverse(turns)
@@ -204,7 +205,7 @@ func (s *exhibit) crashes(agent string, turns []int) ([]crashJSON, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read turn %d: %w", turn, err)
 			}
-			if ev.Agent != agent || ev.Kind != marks[markError] && ev.Kind != marks[markCrash] {
+			if ev.Agent != agent || ev.Kind != viewer.KindError && ev.Kind != viewer.KindCrash {
 				continue
 			}
 			var why struct{ Reason, Detail string }

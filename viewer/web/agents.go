@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/vitrine-sim/vitrine/viewer"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -49,7 +50,7 @@ func (s *exhibit) apiAgents(r *http.Request) (any, error) {
 	last := make(map[string]*lastJSON)
 	acted := make(map[string]bool)
 	for _, ev := range p.events {
-		if isAct(ev.Kind) || ev.Kind == kindMessage || ev.Kind == world.KindRefusal {
+		if isAct(ev.Kind) || ev.Kind == viewer.KindMessage || ev.Kind == world.KindRefusal {
 			last[ev.Agent] = &lastJSON{ev.Seq, ev.Kind, s.words(ev)}
 		}
 		acted[ev.Agent] = acted[ev.Agent] || isAct(ev.Kind)

@@ -248,7 +248,7 @@ func (s *exhibit) apiSteps(r *http.Request) (any, error) {
 
 // isAct says whether an event of a kind is what came of an agent's turn to act.
 func isAct(kind string) bool {
-	return slices.Contains([]string{kindAction, "timeout", "invalid", "error", "budget", "crash", "backoff"}, kind)
+	return kind == viewer.KindAction || viewer.Failed(kind)
 }
 
 // seqParam reads the number of an event from a request.

@@ -6,13 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vitrine-sim/vitrine/viewer"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
 // Kinds of events of the log that matter here.
 const (
-	kindAction   = "action"
-	kindMessage  = "message"
 	kindPhase    = "phase"
 	kindConflict = "conflict" // rules say themselves who wanted the same, in the form of a Conflict
 )
@@ -53,14 +52,14 @@ func conflictsIn(commit []world.Outline) []Conflict {
 	}
 	wanted := make(map[string]int) // what the refused did, and by how many agents
 	for i := range commit {
-		if o := &commit[i]; o.Kind == kindAction && refused[o.Agent] {
+		if o := &commit[i]; o.Kind == viewer.KindAction && refused[o.Agent] {
 			wanted[string(o.Data())] = 0
 		}
 	}
 	rivals := make(map[string]string) // what they did, by agent
 	for i := range commit {
 		o := &commit[i]
-		if n, ok := wanted[string(o.Data())]; ok && o.Kind == kindAction {
+		if n, ok := wanted[string(o.Data())]; ok && o.Kind == viewer.KindAction {
 			wanted[string(o.Data())] = n + 1
 			rivals[o.Agent] = string(o.Data())
 		}
@@ -94,7 +93,7 @@ func conflicts(commit []world.Event) []Conflict {
 			if json.Unmarshal(ev.Data, &c) == nil {
 				all = append(all, c)
 			}
-		case kindAction:
+		case viewer.KindAction:
 			var data struct {
 				Name string
 				Args json.RawMessage
@@ -147,7 +146,7 @@ func contests(commit []world.Event) []Conflict {
 		if ev.Agent == "" || json.Unmarshal(ev.Data, &data) != nil {
 			continue
 		}
-		if ev.Kind == kindAction {
+		if ev.Kind == viewer.KindAction {
 			did[ev.Agent] = Claim{ev.Agent, data.Name, data.Args}
 		}
 		if !data.Contested {

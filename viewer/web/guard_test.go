@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/vitrine-sim/vitrine/viewer"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -179,8 +180,8 @@ func TestWhatAgentsWriteIsTextAndNothingElse(t *testing.T) {
 	run, store := newRun(t, 1)
 	raw := world.JSON(map[string]any{"text": evil, evil: []string{evil}})
 	commit(t, store,
-		world.Event{Kind: kindMessage, Agent: "ann", Data: raw, Proc: raw},
-		world.Event{Kind: kindAction, Agent: "ann", Data: world.JSON(map[string]any{"name": evil, "args": evil}), Set: map[string]json.RawMessage{"said/ann" + evil: raw}},
+		world.Event{Kind: viewer.KindMessage, Agent: "ann", Data: raw, Proc: raw},
+		world.Event{Kind: viewer.KindAction, Agent: "ann", Data: world.JSON(map[string]any{"name": evil, "args": evil}), Set: map[string]json.RawMessage{"said/ann" + evil: raw}},
 		world.Action{Agent: "ann", Name: evil}.Refuse(evil),
 		world.Event{Kind: evil, Agent: evil, Del: []string{evil}})
 	run.Transcript = func(string) ([]Entry, error) {
@@ -209,7 +210,7 @@ func TestWhatAgentsWriteIsTextAndNothingElse(t *testing.T) {
 	}
 	c := &client{t: t, seq: 0}
 	c.connect(s)
-	commit(t, store, world.Event{Kind: kindMessage, Agent: "ann", Data: world.JSON(map[string]string{"text": evil})})
+	commit(t, store, world.Event{Kind: viewer.KindMessage, Agent: "ann", Data: world.JSON(map[string]string{"text": evil})})
 	for len(c.seqs) == 0 {
 		m := c.read()
 		for _, text := range m.Events {

@@ -89,12 +89,12 @@ func (s *exhibit) heatOf(overlay string, turn int, look viewer.Look) ([]string, 
 
 // overlayOf returns the overlay that counts a kind of event; empty: none does.
 func overlayOf(kind string) string {
-	switch kind {
-	case "message":
+	switch {
+	case kind == viewer.KindMessage:
 		return "messages"
-	case world.KindRefusal:
+	case kind == world.KindRefusal:
 		return "refusals"
-	case "timeout", "invalid", "error", "crash", "budget":
+	case viewer.Failed(kind):
 		return "failures"
 	}
 	return ""

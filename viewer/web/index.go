@@ -7,28 +7,20 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/vitrine-sim/vitrine/viewer"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// marks are the kinds of events that a turn is marked with, and conflicts, which are no kind. Their places here are their numbers in the index.
-var marks = [...]string{"conflict", "error", "timeout", "invalid", "budget", world.KindRefusal, "message", "fenced", world.Operator, "tamper", "crash", "backoff"}
+// marks are what turns are marked with: conflicts, which are no kind of event, and kinds of events. The place of each is its number in an index.
+var marks = slices.Concat([]string{kindConflict, world.KindRefusal, viewer.KindMessage, "fenced", "tamper", world.Operator}, viewer.Failures())
 
 const (
+	mostMarks    = 16 // there can be
 	markConflict = 0
-	markError    = 1
-	markRefusal  = 5
-	markMessage  = 6
-	markCrash    = 10
 )
 
 // markOf returns the number of the mark of a kind of events; -1: it has none.
-func markOf(kind string) int {
-	i := slices.Index(marks[:], kind)
-	if i == markConflict && kind != kindConflict {
-		return -1
-	}
-	return i
-}
+func markOf(kind string) int { return slices.Index(marks, kind) }
 
 // An index says of each turn what happened there, so that a timeline can be drawn without the log. It takes about 100 bytes for a turn, and four for
 // each agent and mark in it.
@@ -46,7 +38,7 @@ type index struct {
 type indexed struct {
 	first, last int64 // numbers of its events
 	time        int64 // of the last one, in milliseconds since 1970
-	marks       [len(marks)]uint32
+	marks       [mostMarks]uint32
 	who         []mark // once the turn has ended in order, and no agent twice with the same
 }
 

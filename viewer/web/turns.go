@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+
+	"github.com/vitrine-sim/vitrine/viewer"
 )
 
 // mostTurns is how many turns are told one by one.
@@ -78,11 +80,12 @@ func (j *turnJSON) add(t *indexed, before int64, agents []Agent) {
 	j.MS += t.time - before
 	j.Cut += max(0, t.time-before-longestWait)
 	read := int64(readTurn)
-	for kind, n := range t.marks {
+	for i, kind := range marks {
+		n := t.marks[i]
 		if n > 0 {
-			j.Marks[marks[kind]] += int(n)
+			j.Marks[kind] += int(n)
 		}
-		if kind == markMessage {
+		if kind == viewer.KindMessage {
 			read += readMessage * int64(n)
 		} else {
 			read += readMark * int64(n)

@@ -65,7 +65,7 @@ func playTurn(t testing.TB, store *world.Store) {
 	turn := store.State().Turn
 	random := world.NewRand(1, turn, "test")
 	act := func(name string, data string) world.Event {
-		return world.Event{Kind: kindAction, Agent: name, Data: json.RawMessage(data), Proc: json.RawMessage(`{"wall_ms":1.5}`)}
+		return world.Event{Kind: viewer.KindAction, Agent: name, Data: json.RawMessage(data), Proc: json.RawMessage(`{"wall_ms":1.5}`)}
 	}
 	first := act("ann", `{"args":{"to":"N"},"name":"move"}`)
 	first.Set = map[string]json.RawMessage{"at/ann": world.JSON([]int{random.IntN(9), turn})}
@@ -79,7 +79,7 @@ func playTurn(t testing.TB, store *world.Store) {
 		commit(t, store, world.Event{Kind: "timeout", Agent: "bob", Data: json.RawMessage(`{"consequence":"pass"}`)})
 	}
 	if turn%4 == 0 {
-		commit(t, store, world.Event{Kind: kindMessage, Agent: "cat", Data: world.JSON(map[string]string{"text": "turn " + strconv.Itoa(turn)})},
+		commit(t, store, world.Event{Kind: viewer.KindMessage, Agent: "cat", Data: world.JSON(map[string]string{"text": "turn " + strconv.Itoa(turn)})},
 			world.Event{Kind: "drop", Del: []string{"gone/" + strconv.Itoa(turn-4)}, Set: map[string]json.RawMessage{"gone/" + strconv.Itoa(turn): world.JSON(turn)}})
 	}
 	commit(t, store, world.Event{Kind: world.KindTurn, Proc: world.JSON(map[string]Use{"cat": {TokensIn: int64(turn+1) * 10, Requests: int64(turn + 1)}})})
@@ -330,7 +330,7 @@ func TestConflictsHaveAWinnerALoserAndAReason(t *testing.T) {
 
 func TestConflictsAreOfThoseWhoWantOneThing(t *testing.T) {
 	act := func(agent, args, sets string) world.Event {
-		ev := world.Event{Kind: kindAction, Agent: agent, Data: json.RawMessage(`{"args":` + args + `,"name":"take"}`)}
+		ev := world.Event{Kind: viewer.KindAction, Agent: agent, Data: json.RawMessage(`{"args":` + args + `,"name":"take"}`)}
 		if sets != "" {
 			ev.Set = map[string]json.RawMessage{sets: world.JSON(agent)}
 		}
@@ -398,7 +398,7 @@ func TestAnAgentIsToldWithWhatItDidAndUsed(t *testing.T) {
 		t.Errorf("cat in turn 4: says %q, has used %+v", cat.Says, cat.Usage)
 	}
 	agents := get[[]agentJSON](t, s, "api/agents?turn=4")
-	if len(agents) != 3 || agents[2].TokensIn != 50 || *agents[0].Reward == 0 || agents[2].Last == nil || agents[2].Last.Kind != kindMessage {
+	if len(agents) != 3 || agents[2].TokensIn != 50 || *agents[0].Reward == 0 || agents[2].Last == nil || agents[2].Last.Kind != viewer.KindMessage {
 		t.Errorf("agents in turn 4: %+v", agents)
 	}
 }
@@ -418,7 +418,7 @@ func TestEventsAreThoseThatAFilterTakes(t *testing.T) {
 	for query, f := range map[string]func(world.Event) bool{
 		"":                                func(world.Event) bool { return true },
 		"agent=bob":                       func(ev world.Event) bool { return ev.Agent == "bob" },
-		"kind=message":                    func(ev world.Event) bool { return ev.Kind == kindMessage },
+		"kind=message":                    func(ev world.Event) bool { return ev.Kind == viewer.KindMessage },
 		"from=17&to=23":                   func(ev world.Event) bool { return ev.Turn >= 17 && ev.Turn <= 23 },
 		"q=Turn+12":                       func(ev world.Event) bool { return strings.Contains(string(ev.Data), "turn 12") },
 		"after=100&before=300":            func(ev world.Event) bool { return ev.Seq > 100 && ev.Seq < 300 },
