@@ -189,43 +189,31 @@ func outline(line []byte) (Outline, error) {
 	return Outline{Seq: ev.Seq, Turn: ev.Turn, Kind: ev.Kind, Agent: ev.Agent, More: ev.More, line: line, data: ev.Data}, nil
 }
 
-// scan fills in the outline from a line, and says whether that is of the form that almost all have.
-func (o *Outline) scan(b []byte) bool {
+// scan fills in the outline from a line, and says whether that is of the form that almost all have. It reads no further than the turn.
+func (o *Outline) scan(line []byte) (ok bool) {
 	o.bare = true
-	i := 0
-	for begin := byte('{'); byteAt(b, i) == begin; begin = ',' {
-		colon, _ := textEnd(b, i+1)
-		if byteAt(b, colon) != ':' {
-			return false
-		}
-		end := valueEnd(b, colon+1, 0)
-		if end == never {
-			return false
-		}
-		key, value := b[i+2:colon-1], b[colon+1:end]
-		i = end
-		ok, err := true, error(nil)
+	_, _ = eachField(line, func(key []byte, begin, end int) bool {
+		value := line[begin:end]
 		switch string(key) {
 		case "agent":
-			ok = decodePlain(value, &o.Agent)
+			return decodePlain(value, &o.Agent)
 		case "data":
 			o.data = value
 		case "del", "set":
 			o.bare = false
 		case "kind":
-			ok = decodePlain(value, &o.Kind)
+			return decodePlain(value, &o.Kind)
 		case "more":
 			o.More = string(value) == "true"
 		case "seq":
+			var err error
 			o.Seq, err = strconv.ParseInt(string(value), 10, 64)
-		case "turn":
-			o.Turn, err = strconv.Atoi(string(value))
-			o.world = end
 			return err == nil
-		}
-		if !ok || err != nil {
+		case "turn":
+			ok, o.world = decodePlain(value, &o.Turn), end
 			return false
 		}
-	}
-	return false
+		return true
+	})
+	return ok
 }
