@@ -176,14 +176,6 @@ func TestWhoDoesNotStartAgainHasCrashedOnceMore(t *testing.T) {
 	})
 }
 
-// A lingerer is an actor that cannot be closed.
-type lingerer struct{ *actor }
-
-func (l lingerer) Close() (agents.Usage, error) {
-	usage, _ := l.actor.Close()
-	return usage, errors.New("it is still there")
-}
-
 func TestNobodyIsStartedBesideWhoIsStillThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
@@ -193,14 +185,14 @@ func TestNobodyIsStartedBesideWhoIsStillThere(t *testing.T) {
 		started := 0
 		s.Seats[1].Start = func(context.Context, Fenced) (agents.Agent, error) {
 			started++
-			return lingerer{next()}, nil
+			return stubborn{next()}, nil
 		}
 		out, err := s.Run(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "close b: it is still there") || started != 1 {
+		if !errors.Is(err, errStubborn) || started != 1 {
 			t.Errorf("b was started %d times, and the run ends with %v", started, err)
 		}
 		checkStatuses(t, out, map[string]Status{"b": StatusQuarantined})
-		if crashes := of(s.events(), KindCrash, "b"); len(crashes) != 2 || !strings.Contains(reasonOf(t, crashes[1]), "did not start: close b: it is still there") {
+		if crashes := of(s.events(), KindCrash, "b"); len(crashes) != 2 || !strings.Contains(reasonOf(t, crashes[1]), "did not start: close b: still there") {
 			t.Errorf("the crashes are %s", world.JSON(crashes))
 		}
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // calls is what an agent does in its shell to reach a page by HTTP, the same page without the proxy, by TLS, and a host that it may not.
@@ -31,12 +32,20 @@ curl -s -m 20 http://localhost:1/ | grep -o 'network that is not public'
 curl -s -m 20 http://169.254.169.254/latest/ | grep -o 'not among'
 echo ${HTTPS_PROXY:-no proxy}`
 
-// fisher plays the fishery from a shell, when it has done something else.
-const fisher = `
+// writeFisher makes the folder template in dir, with a player.sh that plays the fishery from a shell and does something first, and before each act.
+func writeFisher(t *testing.T, dir, first, each string) {
+	t.Helper()
+	player := first + `
 while read -r line; do
+	` + each + `
 	id=${line#*\"id\":}
 	echo "{\"id\":${id%%,*},\"action\":\"fish\",\"args\":{\"tons\":1}}"
 done`
+	template := filepath.Join(dir, "template")
+	if err := errors.Join(os.Mkdir(template, 0o755), os.WriteFile(filepath.Join(template, "player.sh"), []byte(player), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestAScenarioWithHostsIsRefusedWhereAgentsHaveNoNetworkOfTheirOwn(t *testing.T) {
 	here := confine.Find(t.Context())
@@ -70,17 +79,8 @@ func TestAgentsReachTheHostsOfTheirScenarioAndNoOthers(t *testing.T) {
 	}
 	script := fmt.Sprintf(calls, ports[0], ports[1])
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "template"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	player := "(" + script + ") >said\n" + fisher
-	if err := os.WriteFile(filepath.Join(dir, "template", "player.sh"), []byte(player), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	command, err := json.Marshal("(" + script + ") >said")
-	if err != nil {
-		t.Fatal(err)
-	}
+	script = "(" + script + ") >said"
+	writeFisher(t, dir, script, "")
 	scenario := filepath.Join(dir, "pond.toml")
 	if err := os.WriteFile(scenario, fmt.Appendf(nil, `workdir = "template"
 prompt = "Fish."
@@ -102,7 +102,7 @@ name = "hermit"
 kind = "exec"
 command = ["bash", "player.sh"]
 hosts = []
-`, ports[0], ports[1], command), 0o644); err != nil {
+`, ports[0], ports[1], world.JSON(script)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	r := p.start(t, nil, scenario, "--offline")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,14 +25,6 @@ mv ../facts ../gone && echo MOVED
 ln -sf /etc ../facts/now && echo LINKED
 cat ../../*/world/agents/*/total.json`
 
-// watcher plays the fishery from a shell, and looks before each act.
-const watcher = `
-while read -r line; do
-	(%s) >>said
-	id=${line#*\"id\":}
-	echo "{\"id\":${id%%%%,*},\"action\":\"fish\",\"args\":{\"tons\":10}}"
-done`
-
 // seen returns the state that agents saw in a turn in which all act at once.
 func (r *run) seen(t *testing.T, turn int) world.State {
 	t.Helper()
@@ -54,16 +45,8 @@ func (r *run) seen(t *testing.T, turn int) world.State {
 func TestAgentsReadTheFactsThatTheirScenarioShows(t *testing.T) {
 	p := build(t)
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "template"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "template", "player.sh"), fmt.Appendf(nil, watcher, looks), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	command, err := json.Marshal("(" + looks + ") >>said")
-	if err != nil {
-		t.Fatal(err)
-	}
+	script := "(" + looks + ") >>said"
+	writeFisher(t, dir, "", script)
 	scenario := filepath.Join(dir, "pond.toml")
 	if err := os.WriteFile(scenario, fmt.Appendf(nil, `workdir = "template"
 prompt = "Fish."
@@ -88,7 +71,7 @@ name = "c"
 kind = "exec"
 command = ["bash", "player.sh"]
 view = []
-`, command), 0o644); err != nil {
+`, world.JSON(script)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	r := p.start(t, nil, scenario, "--offline")

@@ -65,6 +65,7 @@ func newDisplay(t *testing.T) *display {
 	}
 	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", screenW, screenH), "-nolisten", "tcp")
 	cmd.ExtraFiles = []*os.File{write}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // if the test is killed
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
