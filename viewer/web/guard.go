@@ -27,6 +27,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		h.Set("Connection", "close") // of strangers
 		if !isLoopback(r.Host) {
 			fail(w, http.StatusForbidden, "this server answers to the loopback interface only", "open the address that vitrine printed")
 			return
@@ -37,6 +38,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			fail(w, http.StatusNotFound, "there is nothing here", "open the whole address that vitrine printed")
 			return
 		}
+		h.Del("Connection")
 		if !below {
 			http.Redirect(w, r, "/"+s.token+"/", http.StatusMovedPermanently)
 			return

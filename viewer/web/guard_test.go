@@ -268,3 +268,62 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+func TestThereAreOnlySoManyConnectionsAtATime(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	const most = 3
+	l := limited{ln, make(chan struct{}, most)}
+	accepted := make(chan net.Conn, 2*most)
+	go func() { // until the listener is closed
+		defer close(accepted)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	for range 2 * most {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	open := 0
+	for range 2 * most {
+		if open++; open > most {
+			t.Fatal("there are more")
+		}
+		conn := <-accepted
+		if open < most {
+			continue
+		}
+		if len(accepted) > 0 {
+			t.Fatal("one more was let in while there was no room")
+		}
+		conn.Close()
+		conn.Close() // which makes no more room
+		open--
+	}
+}
+
+func TestStrangersHoldNoConnection(t *testing.T) {
+	run, _ := newRun(t, 1)
+	s := open(t, run)
+	for path, isKept := range map[string]bool{s.URL(): true, "http://" + s.host + "/": false, "http://" + s.host + "/" + strings.Repeat("A", len(s.token)) + "/api/run": false} {
+		answer, err := http.Get(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.Close == isKept {
+			t.Errorf("%s: the connection is closed: %t", path, answer.Close)
+		}
+	}
+}

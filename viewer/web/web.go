@@ -28,7 +28,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -144,9 +143,6 @@ type exhibit struct {
 	guessed atomic.Pointer[viewer.Look]
 }
 
-// writeBuffer is how many bytes the kernel keeps for a client that does not read, at least.
-const writeBuffer = 128 << 10
-
 // readers are how many requests read logs at a time.
 const readers = 2
 
@@ -197,10 +193,6 @@ func (s *Server) listen(port int) error {
 	s.http = http.Server{
 		Handler: s.guarded(s.routes()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			_ = c.(*net.TCPConn).SetWriteBuffer(writeBuffer) // else it has another one
-			return ctx
-		},
 	}
 	s.work.Go(func() { _ = s.http.Serve(ln) }) // until Close
 	return nil
