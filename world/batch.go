@@ -59,25 +59,39 @@ func (b *batch) add(events []Event, now time.Time) error {
 	return nil
 }
 
-// flush writes the batch that is open, if there is one, shows it to everybody, and lets those go who wait for it.
+// flush writes the batch that is open, if there is one, shows it to everybody, and lets those go who wait for it. It gives the queue back:
+// where a keyframe is due, when that is written, for which nobody waits but the next batch.
 func (s *Store) flush() {
 	b := s.open
 	if b == nil {
+		<-s.queue
 		return
 	}
 	s.open, s.lines, s.world = nil, b.lines, b.world
-	defer close(b.done)
-	defer b.lock.Unlock()
-	if b.events == 0 {
-		return
+	if b.events > 0 {
+		b.err = s.show(b)
 	}
+	close(b.done)
+	rest := func() {
+		s.last = s.last.keep(s.dir, s.state, s.at)
+		b.lock.Unlock()
+		<-s.queue
+	}
+	if s.at.size < s.last.due() {
+		rest()
+	} else {
+		go rest() // ends soon, and Close waits for it
+	}
+}
+
+// show writes a batch and shows it to everybody, or neither.
+func (s *Store) show(b *batch) error {
 	if err := s.write(b.lines); err != nil {
-		b.err = fmt.Errorf("commit: %w", err)
-		return
+		return fmt.Errorf("commit: %w", err)
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.at.move(b.events, b.lines, b.world)
 	s.state = b.state
-	s.mu.Unlock()
-	s.last = s.last.keep(s.dir, s.state, s.at)
+	return nil
 }

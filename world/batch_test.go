@@ -190,15 +190,21 @@ func TestBatchThatTheDiskDoesNotTakeIsNobodys(t *testing.T) {
 	})
 }
 
-func TestStoreIsClosedBehindTheBatchThatIsOpen(t *testing.T) {
+func TestStoreIsClosedBehindTheBatchThatIsOpenAndItsKeyframe(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t, dir)
-		first, second := newCall(t, "first", give("a")), newCall(t, "second", give("b"))
+		first := newCall(t, "first", func(State) ([]Event, error) {
+			return []Event{{Kind: "a", Set: facts("a", strings.Repeat("x", 8<<20))}}, nil // whose keyframe takes a while to write
+		})
+		second := newCall(t, "second", give("b"))
 		together(t, s, func() {
 			go func() { // ends at once when its turn comes, between the two
 				if err := s.Close(); err != nil {
 					t.Error(err)
+				}
+				if got := lastKeyframe(t, dir).state.Seq; got != 1 {
+					t.Errorf("the last keyframe is at %d", got)
 				}
 			}()
 			synctest.Wait()

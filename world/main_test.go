@@ -65,7 +65,7 @@ func play(role string, args []string) error {
 		}
 		set := map[string]json.RawMessage{"x": JSON(strings.Repeat("x", size))}
 		_, err = s.Commit(context.Background(), func(State) ([]Event, error) { return []Event{{Kind: "x", Set: set}}, nil })
-		return err
+		return errors.Join(err, s.Close())
 	case "hold": // DIR: takes the lease, starts a child that echoes, and waits for its input to end
 		if _, err := Acquire(args[0]); err != nil {
 			return err

@@ -124,7 +124,6 @@ func (s *Store) join(b *batch, leads bool, decide func(State) ([]Event, error)) 
 		defer func() {
 			s.queue <- struct{}{}
 			s.flush()
-			<-s.queue
 		}()
 	}
 	defer func() { <-s.queue }()
@@ -213,8 +212,9 @@ func (s *Store) Hash() string {
 // Close closes the log when no commit is under way any more. Commits after it are refused.
 func (s *Store) Close() error {
 	s.queue <- struct{}{}
-	defer func() { <-s.queue }()
-	s.flush()
 	s.broken = fmt.Errorf("commit: %w", os.ErrClosed)
+	s.flush()
+	s.queue <- struct{}{}
+	defer func() { <-s.queue }()
 	return s.file.Close()
 }
