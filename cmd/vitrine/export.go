@@ -63,8 +63,10 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	show := flags.Duration("show", 250*time.Millisecond, "how long each turn is shown")
 	agent := flags.String("agent", "", "mark an agent of that `NAME`")
 	sees := flags.Bool("sees", false, "dim what that agent does not see")
+	var shown window
+	shown.trustFlag(flags)
 	return func(ctx context.Context, a *app, args []string) (any, error) {
-		e := &exporting{from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
+		e := &exporting{shown: shown, from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
 		defer e.shown.close()
 		if err := e.open(args[0], *size); err != nil {
 			return nil, err

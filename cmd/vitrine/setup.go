@@ -62,6 +62,18 @@ func reparse(m arena.Manifest) (*scenarios.Scenario, error) {
 	return s, err
 }
 
+// rulesProgram returns the program that has the rules of a run, in any of its branches; nil: none has. Nothing is started.
+func rulesProgram(m arena.Manifest) []string {
+	for i := range len(m.Branches) + 1 {
+		until := m
+		until.Branches = m.Branches[:i]
+		if s, _ := reparse(until); s != nil && s.Rules.InPlugin() { // with mistakes in it there are no rules
+			return s.Rules.Plugin
+		}
+	}
+	return nil
+}
+
 // games returns the games that a run is played by, one after another: in a branch first those of what it is a branch of, and last that of s, which is
 // reloaded from the run's manifest. They can be played until s is closed.
 func (s *setup) games(m arena.Manifest) ([]arena.Game, error) {

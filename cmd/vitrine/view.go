@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/vitrine-sim/vitrine/viewer/web"
 )
@@ -18,6 +19,7 @@ type viewing struct {
 type window struct {
 	port    int
 	control bool
+	trusted bool   // a program that has the rules is started: whoever made the run may choose what that is
 	with    string // the folder of a run to compare it with; empty: none
 
 	setups   []*setup
@@ -29,8 +31,14 @@ func viewFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, 
 	w := &window{}
 	flags.IntVar(&w.port, "port", 0, "listen on port `N` of the loopback interface (default any that is free)")
 	flags.BoolVar(&w.control, "control", false, "let whoever looks pause the run, tell agents something, set facts and play seats")
+	w.trustFlag(flags)
 	flags.StringVar(&w.with, "with", "", "compare it with another `RUN`")
 	return func(ctx context.Context, a *app, args []string) (any, error) { return w.view(ctx, a, args[0]) }
+}
+
+// trustFlag adds the flag by which the rules of a run are started that are a program.
+func (w *window) trustFlag(flags *flag.FlagSet) {
+	flags.BoolVar(&w.trusted, "trust", false, "start the program that has the rules of the run, if it is one; its manifest names it, so only of a run of your own")
 }
 
 // view shows a run to browsers until it is interrupted.
@@ -82,6 +90,9 @@ func (w *window) find(dir string) (web.Run, error) {
 	if err != nil {
 		return web.Run{}, err
 	}
+	if program := rulesProgram(m); program != nil && !w.trusted && !w.control {
+		return shownRun(dir, m, nil, fmt.Errorf("they are a program, %q, which a viewer starts only with --trust", strings.Join(program, " ")))
+	}
 	s, noRules := reload(m)
 	w.setups = append(w.setups, s)
 	return shownRun(dir, m, s, noRules)
@@ -106,7 +117,7 @@ func (r *runner) lookFlags(flags *flag.FlagSet) {
 		if s != "true" && s != "stay" {
 			return errors.New("write --view or --view=stay")
 		}
-		r.window, r.stay = &window{}, s == "stay"
+		r.window, r.stay = &window{trusted: true}, s == "stay"
 		return nil
 	})
 	flags.BoolVar(&r.control, "control", false, "with --view: let whoever looks pause the run, tell agents something, set facts and play seats")

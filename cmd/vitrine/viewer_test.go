@@ -218,6 +218,44 @@ func TestAPausedRunStandsStillWhoeverSlowedItDown(t *testing.T) {
 	}
 }
 
+// A run's manifest names the program that has its rules, and whoever sends somebody a run can have written there what they like.
+func TestOfARunThatSomebodySentNoProgramIsStarted(t *testing.T) {
+	folder := t.TempDir()
+	dir, proof := filepath.Join(folder, "run"), filepath.Join(folder, "proof")
+	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Fatal("exit code", code)
+	}
+	path := filepath.Join(dir, "manifest.json")
+	raw, err := os.ReadFile(path)
+	var manifest map[string]any
+	if err != nil || json.Unmarshal(raw, &manifest) != nil {
+		t.Fatal("no manifest:", err)
+	}
+	program := []string{"/bin/sh", "-c", "touch " + proof}
+	manifest["set"], manifest["rules_plugin"] = []string{"rules.plugin=" + string(world.JSON(program))}, program
+	if err := os.WriteFile(path, world.JSON(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := pageOf(t, "view", dir)
+	var about struct{ Notes []string }
+	if p.get("api/run", &about); !strings.Contains(strings.Join(about.Notes, "\n"), "touch") || !strings.Contains(strings.Join(about.Notes, "\n"), "--trust") {
+		t.Errorf("it says %q", about.Notes)
+	}
+	export := []string{"export", dir, "--png", filepath.Join(folder, "a.png")}
+	if code := vitrine(t.Context(), export, io.Discard, os.Stderr); code != 0 {
+		t.Errorf("export: exit code %d", code)
+	}
+	if _, err := os.Stat(proof); err == nil {
+		t.Fatal("it was started")
+	}
+	if code := vitrine(t.Context(), append(export, "--trust"), io.Discard, os.Stderr); code != 0 {
+		t.Errorf("export --trust: exit code %d", code)
+	}
+	if _, err := os.Stat(proof); err != nil {
+		t.Error("it is not started where it shall be:", err)
+	}
+}
+
 func TestAPersonPlaysASeatFromThePage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	scenario := filepath.Join(t.TempDir(), "seats.toml")
