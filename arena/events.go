@@ -35,7 +35,7 @@ const (
 	KindHeld     = "held"     // the game stands still, for an operator wants it to
 	KindResume   = "resume"   // the game goes on in this state: an operator intervened while nobody played it
 	KindBranch   = "branch"   // the game goes on by other settings, see [Past]; data: {"seed": n}
-	KindFenced   = "fenced"   // an agent acted when nobody had asked it; data: {"action": name, "reason": text, "times": n}
+	KindFenced   = "fenced"   // an agent acted when nobody had asked it, or asked its model in another's name; data: {"action": name, "reason": text, "times": n}
 	// KindTamper tells what an agent was seen to try beside the game; data: {"what": kind}, a kind of package tamper, and in the
 	// process facts how often and how: {"times": n, "sample": text}.
 	KindTamper = "tamper"

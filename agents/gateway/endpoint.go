@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -76,6 +77,7 @@ type Endpoint struct {
 	places chan struct{} // has one element for each request that is held in memory
 	large  chan struct{} // and one for the large one among them
 
+	fenced   atomic.Pointer[func(action, reason string)] // nil: nobody is told
 	evidence *tamper.Evidence
 	pace     tamper.Pace  // of what is nothing but trouble
 	refused  atomic.Int64 // requests
@@ -165,12 +167,18 @@ func (e *Endpoint) proves(h http.Header) bool {
 func (e *Endpoint) report(h http.Header) {
 	for _, token := range proofs(h) {
 		if owner, known := e.gateway.tokens.Load(token); known {
-			e.gateway.Evidence[owner.(string)].Sawf(tamper.Token, "its token was used on the socket of %s", e.name)
+			if fenced := e.fenced.Load(); fenced != nil {
+				(*fenced)("a request to its model", fmt.Sprintf("it came with the token of %s", owner))
+			}
 			return
 		}
 	}
 	e.evidence.Saw(tamper.Token, notItsToken)
 }
+
+// Fence makes fenced be told of each request with the token of another agent, which is refused: what was asked and why not. It is an act of whoever
+// has the socket, and not of whose token it is, from whom it may have been taken. Any goroutine may call fenced until Close has returned.
+func (e *Endpoint) Fence(fenced func(action, reason string)) { e.fenced.Store(&fenced) }
 
 // proofs returns what a request proves itself with.
 func proofs(h http.Header) [2]string {

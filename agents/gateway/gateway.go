@@ -52,7 +52,7 @@ type Gateway struct {
 	InFlight int               // requests of all agents that may be upstream at once; 0: no limit
 	Idle     time.Duration     // an answer is cut when a chunk of it takes so long to come or to be taken; 0: 2 minutes
 	Total    time.Duration     // an answer that takes longer is cut; 0: 15 minutes
-	Patience time.Duration     // how long a request is sent again that was turned away (429, 529); 0: 2 minutes; less: it is not
+	Patience time.Duration     // how long a request is sent again that was turned away (429, 529), and all are kept back for that; 0: 2 minutes; less: it is not sent again
 	Log      *slog.Logger      // what was refused, cut, or failed; nil: nowhere
 
 	Prices  *Prices           // what models cost; nil: nothing
@@ -61,8 +61,7 @@ type Gateway struct {
 	// Recorded says whether Upstream gives answers of a recording: they count, but nothing is refused for want of a budget. nil: never.
 	Recorded func() bool
 
-	// Evidence takes note of what agents try, by their names. A request for the model that did not come with the token of the agent whose
-	// socket it came to is a deed of the agent whose token it has, or, if it has nobody's, of the one whose socket it is.
+	// Evidence takes note of what agents try, by their names. Of a request for the model that came with the token of another agent, see [Endpoint.Fence].
 	Evidence map[string]*tamper.Evidence
 
 	share  share

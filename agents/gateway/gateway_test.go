@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -252,29 +253,30 @@ func TestOnlyTheMessagesAPIIsOpenAndOnlyWithTheToken(t *testing.T) {
 
 func every(string) bool { return true }
 
-func TestATokenOnTheSocketOfAnotherAgentIsToldOfItsOwner(t *testing.T) {
+func TestATokenOfAnotherAgentIsFencedOffTheSocketThatItCameTo(t *testing.T) {
 	evidence := map[string]*tamper.Evidence{"a": new(tamper.Evidence), "b": new(tamper.Evidence)}
 	g := &Gateway{
 		Upstream: roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("it went upstream") }),
 		Evidence: evidence,
 	}
-	_, client := open(t, g, "a")
-	dir := t.TempDir()
-	b, err := g.Open("b", filepath.Join(dir, "b.sock"), "token-of-b")
+	a, client := open(t, g, "a")
+	b, err := g.Open("b", filepath.Join(t.TempDir(), "b.sock"), "token-of-b")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	for _, test := range []struct {
-		header string
-		value  string
-		want   [2]string
-	}{
-		{"Authorization", "Bearer token-of-b", [2]string{"b", "its token was used on the socket of a"}},
-		{"X-Api-Key", "token-of-b", [2]string{"b", "its token was used on the socket of a"}},
-		{"X-Api-Key", "token-of-c", [2]string{"a", notItsToken}},
-		{"X-Other", "token-of-b", [2]string{"a", notItsToken}},
+	var told []string
+	for agent, e := range map[string]*Endpoint{"a": a, "b": b} {
+		e.Fence(func(action, reason string) { told = append(told, agent+": "+action+": "+reason) })
+	}
+	const fenced = "a: a request to its model: it came with the token of b"
+	for _, test := range []struct{ header, value, fenced string }{
+		{"Authorization", "Bearer token-of-b", fenced},
+		{"X-Api-Key", "token-of-b", fenced},
+		{"X-Api-Key", "token-of-c", ""},
+		{"X-Other", "token-of-b", ""},
 	} {
+		told = nil
 		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://gateway/v1/messages", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
@@ -284,14 +286,16 @@ func TestATokenOnTheSocketOfAnotherAgentIsToldOfItsOwner(t *testing.T) {
 		if got := errorType(t, read(t, resp, err)); got != "permission_error" {
 			t.Errorf("%v: %s", test, got)
 		}
-		seen := [2][]tamper.Attempt{evidence["a"].Take(every), evidence["b"].Take(every)}
-		who, other := 0, 1
-		if test.want[0] == "b" {
-			who, other = 1, 0
+		seen := evidence["a"].Take(every)
+		if test.fenced != "" && (len(seen) != 0 || !slices.Equal(told, []string{test.fenced})) {
+			t.Errorf("%v: %q is told, and seen %+v", test, told, seen)
 		}
-		if len(seen[who]) != 1 || seen[who][0] != (tamper.Attempt{What: tamper.Token, Times: 1, Sample: test.want[1]}) || len(seen[other]) != 0 {
-			t.Errorf("%v: they were seen to try %+v", test, seen)
+		if test.fenced == "" && (len(told) != 0 || len(seen) != 1 || seen[0] != (tamper.Attempt{What: tamper.Token, Times: 1, Sample: notItsToken})) {
+			t.Errorf("%v: %q is told, and seen %+v", test, told, seen)
 		}
+	}
+	if seen := evidence["b"].Take(every); len(seen) != 0 || b.Usage() != (Usage{}) || a.Usage() != (Usage{}) {
+		t.Errorf("b was seen to try %+v, and they have used %+v and %+v", seen, a.Usage(), b.Usage())
 	}
 }
 

@@ -179,7 +179,11 @@ func (l *limited) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // visitor returns what sends a request of an agent upstream and reads the answer.
 func visitor(t *testing.T, g *Gateway, agent string) func() (*http.Response, error) {
-	e := &Endpoint{gateway: g, name: agent, log: slog.New(slog.DiscardHandler)}
+	return visitorOf(t, &Endpoint{gateway: g, name: agent, log: slog.New(slog.DiscardHandler)})
+}
+
+// visitorOf is visitor with the endpoint of the agent.
+func visitorOf(t *testing.T, e *Endpoint) func() (*http.Response, error) {
 	return func() (*http.Response, error) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		defer stop(nil)
@@ -269,19 +273,29 @@ func TestWhoIsToWaitTooLongHearsIt(t *testing.T) {
 			t.Fatalf("%v, %v", resp, err)
 		}
 		began := time.Now()
-		resp, err := ask()
-		if err != nil || resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "3600" {
-			t.Errorf("%v, %v; want what the upstream says", resp, err)
+		e := &Endpoint{gateway: g, name: "a", log: slog.New(slog.DiscardHandler)}
+		resp, err := visitorOf(t, e)()
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "120" {
+			t.Errorf("%v, %v; want what the upstream says, and no longer than patience", resp, err)
 		}
 		if time.Since(began) > 0 {
 			t.Errorf("it hears it after %v", time.Since(began))
 		}
-		// Another one is not let in before the hour is over, and told so in time.
+		const what = "the model endpoint is asked too much: 429 Too Many Requests; it wants to be left alone for 1h0m0s, and is for 2m0s, the longest that an act may take"
+		if told := e.Troubles(); !slices.Equal(told, []Trouble{{what, 1}}) {
+			t.Errorf("the troubles are %+v", told)
+		}
+		// Another one is not let in before that is over, and told so in time.
 		if _, err := visitor(t, g, "b")(); err == nil || time.Since(began) != time.Minute {
 			t.Errorf("%v after %v, want an error after a minute", err, time.Since(began))
 		}
 		if upstream.refusals != 1 {
 			t.Errorf("the upstream was asked %d times while it wanted nothing", upstream.refusals)
+		}
+		// Who comes when it is over is let in, although the upstream would have had all wait for an hour.
+		time.Sleep(2*time.Minute - time.Since(began))
+		if _, err := visitor(t, g, "c")(); err != nil || upstream.refusals != 2 {
+			t.Errorf("%v, asked %d times", err, upstream.refusals)
 		}
 	})
 }

@@ -3,7 +3,9 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,7 +19,7 @@ const statusOverloaded = 529
 // [http.RoundTripper].
 //
 // An upstream that is asked too much has done nothing yet. So the visit takes the request back into the line, where it keeps its rank, and
-// the agent hears nothing of it, unless the gateway's patience ends. Every other answer passes as it is: what has cost something is
+// the agent hears nothing of it, unless the gateway's patience ends; nor does the upstream get more time than that for itself. Every other answer passes as it is: what has cost something is
 // never asked for twice.
 type visit struct {
 	endpoint *Endpoint
@@ -48,7 +50,8 @@ func (v *visit) end() {
 // RoundTrip waits for a place upstream and returns the answer. The place is held until leave.
 func (v *visit) RoundTrip(r *http.Request) (*http.Response, error) {
 	g := v.endpoint.gateway
-	patience := time.Now().Add(cmp.Or(g.Patience, defaultPatience))
+	longest := cmp.Or(g.Patience, defaultPatience)
+	patience := time.Now().Add(longest)
 	for {
 		entry, err := g.share.enter(r.Context(), v.endpoint.name, g.InFlight)
 		if err != nil {
@@ -74,8 +77,14 @@ func (v *visit) RoundTrip(r *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		v.charge.unsent()
+		trouble := "the model endpoint is asked too much: " + strings.TrimSpace(resp.Status)
+		if longest > 0 && wait > longest { // else one answer could keep everybody waiting for as long as the episode lasts
+			trouble += fmt.Sprintf("; it wants to be left alone for %v, and is for %v, the longest that an act may take", wait.Round(time.Second), longest)
+			wait = longest
+			resp.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(longest.Seconds()))))
+		}
 		wait = g.share.turnedAway(v.endpoint.name, entry, wait)
-		v.endpoint.warn("the model endpoint is asked too much: " + strings.TrimSpace(resp.Status))
+		v.endpoint.warn(trouble)
 		if time.Now().Add(wait).After(patience) {
 			return resp, nil
 		}

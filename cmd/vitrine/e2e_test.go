@@ -353,9 +353,12 @@ func (p program) reachAModelWithoutItsKey(t *testing.T) {
 	if int64(len(seen)) != requests {
 		t.Errorf("the model has seen %d requests, the agents count %d", len(seen), requests)
 	}
-	tampers := r.events(t, arena.KindTamper)
-	if len(tampers) != 1 || tampers[0].Agent != "a" || !strings.Contains(string(tampers[0].Proc), "its token was used on the socket of b") {
-		t.Errorf("the log tells of the token of another agent: %s", world.JSON(tampers))
+	fences := r.events(t, arena.KindFenced)
+	if len(fences) != 1 || fences[0].Agent != "b" || tell(fences[0]) != "b            is fenced off a request to its model: it came with the token of a" {
+		t.Errorf("the log tells of the token of another agent: %s", world.JSON(fences))
+	}
+	if a, b := result.Agents[0], result.Agents[1]; a.Fenced+a.Tampers != 0 || b.Fenced != 1 {
+		t.Errorf("it is counted for %+v and %+v", a, b)
 	}
 	for _, req := range seen {
 		if !strings.Contains(req.body, `"model":"claude-haiku-4-5"`) {

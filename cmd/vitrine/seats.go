@@ -65,6 +65,12 @@ func (r *runner) seats() ([]arena.Seat, error) {
 		if err != nil {
 			return nil, err
 		}
+		if endpoint, start := r.endpoints[a.Name], seat.Start; endpoint != nil {
+			seat.Start = func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
+				endpoint.Fence(fenced)
+				return start(ctx, fenced)
+			}
+		}
 		seat.Clocks, seat.Evidence = r.clocks(a), r.evidence[a.Name]
 		if r.again != nil {
 			r.again.sit(&seat, a)

@@ -48,7 +48,9 @@
 //	plant    the world is laid out; data: {"agents":[names in seat order],"orchard":cells,"river":cells,"turns":n}
 //	grow     a turn begins; data: {"apples":[cells that bear],"dirt":[cells that become dirty]}
 //	spawn    an agent comes back; data: {"at":cell}
-//	move     an agent has moved or turned; data: {"at":cell,"facing":"N"}, and "ate":true
+//	move     an agent has moved or turned; data: {"at":cell,"facing":"N"}, and "ate":true, or "blocked":"a wall" or "b is there", so that it has not moved
+//	conflict several agents wanted to enter one cell in one step; data: {"what":"the cell 3,1","claims":[{"agent":name,"action":"move","args":{...}}],
+//	         "winners":[name],"losers":[names],"reason":text}
 //	zap      data: {"hit":[names]}
 //	clean    data: {"cells":[cells that were dirty]}
 //	away     an agent was hit; data: {"by":[names],"turns":n}
@@ -72,6 +74,8 @@ const (
 	kindZap   = "zap"
 	kindClean = "clean"
 	kindAway  = "away"
+
+	kindConflict = "conflict" // in the form in which viewers know it
 )
 
 // A Config is what can be chosen about a commons. The map is rows of equal length: # is a wall, A an orchard cell with an apple at

@@ -199,12 +199,21 @@ func TestMovesAreRelativeToWhereOneFaces(t *testing.T) {
 func TestWallsAndAgentsBlockAndTheFirstOfTwoGetsTheApple(t *testing.T) {
 	g := newPatch(t, withMap(Harvest(), "#######", "#.PAP.#", "#.A.A.#", "#######"), 1, 2)
 	g.put(map[string]string{"a": "2,1 N", "b": "4,1 N"})
-	g.turn(way("b", move, "left"), way("a", move, "right"))
+	events := g.turn(way("b", move, "left"), way("a", move, "right"))
+	const conflict = `{"claims":[{"action":"move","agent":"b","args":{"direction":"left"}},{"action":"move","agent":"a","args":{"direction":"right"}}],` +
+		`"losers":["a"],"reason":"b came first in the order of the step","what":"the cell 3,1","winners":["b"]}`
+	if last := events[len(events)-1]; last.Kind != kindConflict || string(last.Data) != conflict || !strings.Contains(string(events[len(events)-2].Data), `"blocked":"b is there"`) {
+		t.Errorf("the events are %s", world.JSON(events))
+	}
 	c := g.now()
 	if c.agents[0].At != (cell{2, 1}) || c.agents[1].At != (cell{3, 1}) || c.agents[0].Eaten != 0 || c.agents[1].Eaten != 1 || c.apples[cell{3, 1}] {
 		t.Errorf("they are %+v", c.agents)
 	}
-	g.turn(way("b", move, "forward"))
+	// Who stands in the way has won nothing, and a wall wants nothing.
+	if events := g.turn(way("b", move, "forward"), way("a", move, "right")); len(events) != 3 ||
+		!strings.Contains(string(events[1].Data), `"blocked":"a wall"`) || !strings.Contains(string(events[2].Data), `"blocked":"b is there"`) {
+		t.Errorf("the events are %s", world.JSON(events))
+	}
 	if at := g.now().agents[1].At; at != (cell{3, 1}) {
 		t.Errorf("through the wall to %v", at)
 	}

@@ -1,6 +1,7 @@
 package commons
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -8,9 +9,25 @@ import (
 )
 
 type moveData struct {
-	At     cell   `json:"at"`
-	Ate    bool   `json:"ate,omitempty"`
-	Facing string `json:"facing"`
+	At      cell   `json:"at"`
+	Ate     bool   `json:"ate,omitempty"`
+	Blocked string `json:"blocked,omitempty"`
+	Facing  string `json:"facing"`
+}
+
+// A conflict is what several agents wanted in one step, and one of them has got.
+type conflict struct {
+	What    string   `json:"what"`
+	Claims  []claim  `json:"claims"`
+	Winners []string `json:"winners"`
+	Losers  []string `json:"losers"`
+	Reason  string   `json:"reason"`
+}
+
+type claim struct {
+	Agent  string            `json:"agent"`
+	Action string            `json:"action"`
+	Args   map[string]string `json:"args"`
 }
 
 type awayData struct {
@@ -22,11 +39,8 @@ type awayData struct {
 func (c *commons) do(now int, deeds []deed) []world.Event {
 	var events []world.Event
 	hits := make(map[int][]string) // who was hit, by whom
-	for _, d := range deeds {
-		if d.name == move || d.name == turn {
-			events = append(events, c.move(d))
-		}
-	}
+	moves, conflicts := c.moves(deeds)
+	events = append(append(events, moves...), conflicts...)
 	for _, d := range deeds {
 		if d.name == zap {
 			events = append(events, c.zap(now, d.seat, hits))
@@ -44,24 +58,62 @@ func (c *commons) do(now int, deeds []deed) []world.Event {
 	return events
 }
 
-// move moves or turns an agent. It stays where it is if the cell is a wall or somebody's.
-func (c *commons) move(d deed) world.Event {
+// moves returns the events of all moves and turns, and those of the conflicts in them: several agents wanted to enter one cell.
+func (c *commons) moves(deeds []deed) (moves, conflicts []world.Event) {
+	wanted := make(map[cell]*conflict) // the cells that somebody has entered
+	var cells []cell
+	for _, d := range deeds {
+		if d.name != move && d.name != turn {
+			continue
+		}
+		ev, to, blocked := c.move(d)
+		moves = append(moves, ev)
+		if d.name == turn {
+			continue
+		}
+		name := c.names[d.seat]
+		if blocked == "" {
+			wanted[to] = &conflict{What: fmt.Sprintf("the cell %d,%d", to[0], to[1]), Winners: []string{name}, Reason: name + " came first in the order of the step"}
+			cells = append(cells, to)
+		}
+		if in := wanted[to]; in != nil {
+			in.Claims = append(in.Claims, claim{name, move, map[string]string{"direction": ways(move)[d.right]}})
+			if blocked != "" {
+				in.Losers = append(in.Losers, name)
+			}
+		}
+	}
+	for _, at := range cells {
+		if in := wanted[at]; len(in.Losers) > 0 {
+			conflicts = append(conflicts, world.Event{Kind: kindConflict, Data: world.JSON(in)})
+		}
+	}
+	return moves, conflicts
+}
+
+// move moves or turns an agent, and returns which cell it wanted to enter and what has kept it from that. It stays where it is if the cell is a wall
+// or somebody's.
+func (c *commons) move(d deed) (ev world.Event, to cell, blocked string) {
 	me := &c.agents[d.seat]
 	ate := false
-	if d.name == turn {
+	if to = me.At.plus(ahead(me.Facing, d.right), 1); d.name == turn {
 		me.Facing = compass[(max(0, slices.Index(compass[:], me.Facing))+d.right)%4]
-	} else if to := me.At.plus(ahead(me.Facing, d.right), 1); c.field.at(to) != '#' && c.whoIs(to) < 0 {
+	} else if who := c.whoIs(to); who >= 0 {
+		blocked = c.names[who] + " is there"
+	} else if c.field.at(to) == '#' {
+		blocked = "a wall"
+	} else {
 		me.At = to
 		if ate = c.apples[to]; ate {
 			delete(c.apples, to)
 			me.Eaten++
 		}
 	}
-	ev := c.event(d.seat, kindMove, moveData{At: me.At, Ate: ate, Facing: me.Facing}, c.names[d.seat])
+	ev = c.event(d.seat, kindMove, moveData{At: me.At, Ate: ate, Blocked: blocked, Facing: me.Facing}, c.names[d.seat])
 	if ate {
 		ev.Set["commons/apples"] = world.JSON(inRows(c.apples))
 	}
-	return ev
+	return ev, to, blocked
 }
 
 // zap fires a beam, and adds whom it hits.
