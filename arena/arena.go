@@ -66,8 +66,8 @@ type Seat struct {
 	Asks     func() (times int64, waits bool)
 	Evidence *tamper.Evidence // of what it tries beside the game; nil: nobody watches it
 	Clocks   *Clocks          // nil: the agent has those of all
-	// View shows the agent a state besides its observation of it, before it gets that, without the facts at hidden paths; nil: it sees nothing else.
-	View func(st world.State, hidden []string) error
+	// Facts shows the agent a state besides its observation of it, before it gets that, without the facts at hidden paths; nil: it sees nothing else.
+	Facts func(st world.State, hidden []string) error
 	// Recorded says that the agent is not asked as long as the past is played: its acts are there.
 	Recorded bool
 }

@@ -13,7 +13,7 @@ type concealer interface {
 
 // reveal shows a state to an agent, if it can look at the world, without what the rules hide from it.
 func (p *livePlayers) reveal(st world.State, to *player) {
-	if to.seat.View == nil {
+	if to.seat.Facts == nil {
 		return
 	}
 	rules, err := p.law(st)
@@ -22,7 +22,7 @@ func (p *livePlayers) reveal(st world.State, to *player) {
 		hidden, err = keeps.Hidden(st, to.seat.Name)
 	}
 	if err == nil {
-		err = to.seat.View(st, hidden)
+		err = to.seat.Facts(st, hidden)
 	}
 	if to.unseen = err; err != nil {
 		to.unseen = fmt.Errorf("the world cannot be shown: %w", err)

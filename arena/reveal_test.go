@@ -31,7 +31,7 @@ func TestAnAgentSeesTheWorldInTheStateOfItsObservation(t *testing.T) {
 			var shown world.State
 			var hidden []string
 			states := 0
-			s.Seats[1].View = func(st world.State, paths []string) error {
+			s.Seats[1].Facts = func(st world.State, paths []string) error {
 				shown, hidden, states = st, paths, states+1
 				return nil
 			}
@@ -53,7 +53,7 @@ func TestAnAgentSeesTheWorldInTheStateOfItsObservation(t *testing.T) {
 
 func TestAnAgentToWhomTheWorldCannotBeShownIsNotAsked(t *testing.T) {
 	s := newStage(t)
-	s.Seats[1].View = func(st world.State, _ []string) error {
+	s.Seats[1].Facts = func(st world.State, _ []string) error {
 		if st.Turn == 2 {
 			return errors.New("no space left")
 		}

@@ -19,7 +19,7 @@ func (s *Scenario) contradictions() Errors {
 	}
 	return slices.Concat(
 		s.duplicates("agent", agents), s.duplicates("phase", phases), s.strangers(), s.reserved(), s.programs(), s.servers(), s.unspent(), s.cramped(), s.thoughtless(),
-		s.unphased(), s.unrotated(), s.unrestarted(), s.undefaulted(), s.unplayed(), s.unlayered(), s.unviewed())
+		s.unphased(), s.unrotated(), s.unrestarted(), s.undefaulted(), s.unplayed(), s.unlayered(), s.unfounded())
 }
 
 // unlayered returns a mistake for each layer of the look that is not of one kind.
@@ -38,8 +38,8 @@ func (s *Scenario) unlayered() (errs Errors) {
 	return errs
 }
 
-// unviewed returns a mistake for each path of a view that no fact can have.
-func (s *Scenario) unviewed() (errs Errors) {
+// unfounded returns a mistake for each path of files of facts that no fact can have.
+func (s *Scenario) unfounded() (errs Errors) {
 	look := func(at string, paths []string) {
 		for i, path := range paths {
 			hint := ""
@@ -56,10 +56,10 @@ func (s *Scenario) unviewed() (errs Errors) {
 			errs = append(errs, s.Error(fmt.Sprintf("%s.%d", at, i), fmt.Sprintf("%q is no path of a fact", path), hint))
 		}
 	}
-	look("view", s.View)
+	look("facts", s.Facts)
 	for i, a := range s.Agents {
-		if s.agentNode(i).child("view") != nil {
-			look(fmt.Sprintf("agents.%d.view", i), a.View)
+		if s.agentNode(i).child("facts") != nil {
+			look(fmt.Sprintf("agents.%d.facts", i), a.Facts)
 		}
 	}
 	return errs
@@ -98,8 +98,8 @@ func (s *Scenario) programs() (errs Errors) {
 			errs = append(errs, s.Error(at+".command", "a command is for an agent of kind \"exec\" or \"plugin\"", `write kind = "exec"`))
 		case len(a.Hosts) > 0 && !a.IsProcess():
 			errs = append(errs, s.Error(at+".hosts", fmt.Sprintf("an agent of kind %q reaches no hosts", a.Kind), "it is no process"))
-		case len(a.View) > 0 && !a.IsProcess():
-			errs = append(errs, s.Error(at+".view", fmt.Sprintf("an agent of kind %q reads no files", a.Kind), "it is no process"))
+		case len(a.Facts) > 0 && !a.IsProcess():
+			errs = append(errs, s.Error(at+".facts", fmt.Sprintf("an agent of kind %q reads no files", a.Kind), "it is no process"))
 		case !a.IsProgram() && a.Gateway:
 			errs = append(errs, s.Error(at+".gateway", "the gateway is for an agent of kind \"exec\" or \"plugin\"", "Claude Code has it anyway"))
 		}

@@ -35,7 +35,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "[limits]\nturn = 3\n", `x.toml:4:1: unknown key "turn"|did you mean "turns"?`},
 		{head + "sede = 3\n", `x.toml:3:1: unknown key "sede"|did you mean "seed"?`},
 		{head + "Seed = 3\n", `x.toml:3:1: unknown key "Seed"|did you mean "seed"?`},
-		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, hosts, view, rules, upstream, prices, budget, limits, restart, messages, phases, look, offline and agents`},
+		{head + "[purse]\nx = 3\n", `x.toml:3:2: unknown key "purse"|there are name, description, seed, schedule, rotate, model, thinking, max_tokens, tools, prompt, prompt_file, workdir, env, hosts, facts, rules, upstream, prices, budget, limits, restart, messages, phases, look, offline and agents`},
 		{head + "limits.'on timeout' = 3\n", `x.toml:3:8: unknown key "on timeout"|did you mean "on_timeout"?`},
 		{"[[agnets]]\nname = \"a\"\n[rules]\nname = \"r\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
 			`x.toml:1:3: unknown key "agnets"|did you mean "agents"?`},
@@ -208,11 +208,11 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 				"x.toml:5:50: look.layers.1.color must match ^#[0-9a-f]{6}$, not be \"red\"|a color like \"#56b4e9\"",
 		},
 		{
-			"rules.name = \"r\"\nview = [\"/lake\", \"a/../b\", \"x/{nmae}\", \"lake/**\"]\n[[agents]]\nname = \"a\"\nview = [\"{name}/{x\"]\n",
-			"x.toml:2:9: \"/lake\" is no path of a fact|paths of facts begin without a slash\n" +
-				"x.toml:2:18: \"a/../b\" is no path of a fact|it is of facts and not of files\n" +
-				"x.toml:2:28: \"x/{nmae}\" is no path of a fact|only {name} is filled in\n" +
-				"x.toml:5:9: \"{name}/{x\" is no path of a fact|only {name} is filled in",
+			"rules.name = \"r\"\nfacts = [\"/lake\", \"a/../b\", \"x/{nmae}\", \"lake/**\"]\n[[agents]]\nname = \"a\"\nfacts = [\"{name}/{x\"]\n",
+			"x.toml:2:10: \"/lake\" is no path of a fact|paths of facts begin without a slash\n" +
+				"x.toml:2:19: \"a/../b\" is no path of a fact|it is of facts and not of files\n" +
+				"x.toml:2:29: \"x/{nmae}\" is no path of a fact|only {name} is filled in\n" +
+				"x.toml:5:10: \"{name}/{x\" is no path of a fact|only {name} is filled in",
 		},
 		{head + "prices = \"/etc/prices.json\"\n", `x.toml:3:10: prices must be a path below the scenario's folder, not "/etc/prices.json"|write it like "prompts/fisher.md"`},
 		{

@@ -176,12 +176,12 @@ func (s *Scenario) inherit() {
 		if says.child("hosts") == nil {
 			a.Hosts = s.Hosts
 		}
-		if says.child("view") == nil {
-			a.View = s.View
+		if says.child("facts") == nil {
+			a.Facts = s.Facts
 		}
-		a.View = slices.Clone(a.View)
-		for k, pattern := range a.View {
-			a.View[k] = strings.ReplaceAll(pattern, "{name}", a.Name)
+		a.Facts = slices.Clone(a.Facts)
+		for k, pattern := range a.Facts {
+			a.Facts[k] = strings.ReplaceAll(pattern, "{name}", a.Name)
 		}
 		if says.child("overtime") == nil {
 			a.Overtime = s.Limits.Overtime

@@ -25,7 +25,7 @@ type Scenario struct {
 	Env        Env      `toml:"env" reserved:"true" doc:"Variables of the environment of all agents' processes."`
 	Hosts      []string `toml:"hosts" max:"1000" pattern:"^([*][.])?[A-Za-z0-9_.-]+(:[0-9]{1,5})?$|^\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?$" hint:"such as \"registry.example.org\", \"*.example.org:8443\", \"10.0.0.5:80\" or \"[2001:db8::1]:443\"" doc:"What all agents' processes may reach of the network, by HTTP and through tunnels: names, addresses, or *. and a name for all below it; without a port 80 and 443. A name leads to public addresses only, unless the list has the other one as well. By default nothing."`
 
-	View []string `toml:"view" max:"1000" pattern:"^[^\\[\\]\\\\]+$" hint:"paths such as \"lake/tons\" or \"commons/**\"" doc:"Which facts all agents' processes can read as files, in the folder world beside their work folder: paths, with * for any text between slashes and ** for any parts; {name} is the agent's name. By default none; never those that the rules hide from the agent."`
+	Facts []string `toml:"facts" max:"1000" pattern:"^[^\\[\\]\\\\]+$" hint:"paths such as \"lake/tons\" or \"commons/**\"" doc:"Which facts all agents' processes can read as files, in the folder world beside their work folder: paths, with * for any text between slashes and ** for any parts; {name} is the agent's name. By default none; never those that the rules hide from the agent."`
 
 	Rules    Rules     `toml:"rules" open:"true" short:"name" doc:"The law of the world. All keys but the name and the plugin are parameters of those rules. A string is its name."`
 	Upstream Upstream  `toml:"upstream" doc:"Where the model is, if it is not the Messages API itself."`
@@ -202,7 +202,7 @@ type Agent struct {
 	Env        Env      `toml:"env" reserved:"true" doc:"Added to the scenario's; its own value of a variable counts."`
 	Read       []string `toml:"read" pattern:"^[.]{0,2}/." hint:"a path that begins with /, ./ or ../" doc:"Files and folders that its process may read, besides its own and the system's, and what lies beside the program that it is. Paths that begin with ./ or ../ begin in the scenario's folder."`
 	Hosts      []string `toml:"hosts" max:"1000" pattern:"^([*][.])?[A-Za-z0-9_.-]+(:[0-9]{1,5})?$|^\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?$" hint:"such as \"registry.example.org\", \"*.example.org:8443\", \"10.0.0.5:80\" or \"[2001:db8::1]:443\"" doc:"In place of the scenario's; [] is nothing."`
-	View       []string `toml:"view" max:"1000" pattern:"^[^\\[\\]\\\\]+$" hint:"paths such as \"lake/tons\" or \"commons/**\"" doc:"In place of the scenario's; [] is none."`
+	Facts      []string `toml:"facts" max:"1000" pattern:"^[^\\[\\]\\\\]+$" hint:"paths such as \"lake/tons\" or \"commons/**\"" doc:"In place of the scenario's; [] is none."`
 	MCP        []MCP    `toml:"mcp" max:"20" doc:"MCP servers whose tools Claude Code gets besides the world's, each a process of its own beside the agent's."`
 
 	Limits OwnResources `toml:"limits" doc:"What its processes may use of the machine, in place of [limits.agent]."`

@@ -11,7 +11,7 @@
 //	work/             the agent's working directory
 //	home/             its HOME, with Claude Code's configuration
 //	tmp/              its temporary files
-//	world, facts/     the facts that the agent may read, if there are any: a view of package world
+//	world, facts/     the facts that the agent may read, if there are any, see [world.FactFiles]
 //	api.sock          the gateway
 //	prompt.txt        the system prompt
 //	mcp.json          the MCP servers that it starts, if it starts any
@@ -77,7 +77,7 @@ type Config struct {
 	Read     []string           // files and folders, absolute, that it may read besides the system's and its own
 	Hidden   string             // a folder that it must not see, but for Dir in it
 	Serve    func(net.Listener) // its proxy, see [confine.Cell]; nil: it has none
-	View     bool               // there is a [world.View] in its folder, which it may read
+	Facts    bool               // there are [world.FactFiles] in its folder, which it may read
 	Limits   agents.Limits      // what it and all that it starts may use of the machine
 
 	// Resume is the absolute path of the transcript of a conversation to go on with, see [Transcript]; it is in Dir, and no process may be writing it.

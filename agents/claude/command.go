@@ -75,8 +75,8 @@ func cell(cfg Config) confine.Cell {
 		Dir: cfg.Dir, Files: []string{promptName, serversName, socketName}, Read: slices.Clone(cfg.Read), Hidden: cfg.Hidden, Limits: cfg.Limits,
 		Serve: cfg.Serve,
 	}
-	if cfg.View {
-		c.Files = append(c.Files, world.ViewFolder)
+	if cfg.Facts {
+		c.Files = append(c.Files, world.FactsFolder)
 	}
 	for _, server := range cfg.Servers {
 		if filepath.IsAbs(server.Command) {
@@ -108,8 +108,8 @@ func arguments(cfg Config, prompt string) []string {
 	allowed := []string{"mcp__" + serverName}
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Read" || t == "Glob" || t == "Grep" }) {
 		allowed = append(allowed, "Read(./**)")
-		if cfg.View { // a path that begins with two slashes is one of the machine
-			allowed = append(allowed, "Read(/"+filepath.Join(cfg.Dir, world.ViewLink)+"/**)", "Read(/"+filepath.Join(cfg.Dir, world.ViewFolder)+"/**)")
+		if cfg.Facts { // a path that begins with two slashes is one of the machine
+			allowed = append(allowed, "Read(/"+filepath.Join(cfg.Dir, world.FactsLink)+"/**)", "Read(/"+filepath.Join(cfg.Dir, world.FactsFolder)+"/**)")
 		}
 	}
 	if slices.ContainsFunc(cfg.Tools, func(t string) bool { return t == "Write" || t == "Edit" }) {

@@ -56,7 +56,7 @@ type explainedAgent struct {
 	Workdir  string         `json:"workdir,omitempty"`
 	Env      []string       `json:"env"`   // NAME=value
 	Hosts    []string       `json:"hosts"` // that it may reach
-	View     []string       `json:"view"`  // patterns of the facts that it can read as files
+	Facts    []string       `json:"facts"` // patterns of the facts that it can read as files
 	Thinking int            `json:"thinking"`
 	Clocks   string         `json:"clocks,omitempty"` // in words; missing: those of all
 	Limits   *agents.Limits `json:"limits,omitempty"` // of its processes; missing: it has none
@@ -112,7 +112,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 		shown := claude.Show(a.Prompt, preview.Seen[i])
 		agent := explainedAgent{
 			Name: a.Name, Kind: a.Kind, Policy: a.Policy, Tools: append([]string{}, a.Tools...), Thinking: a.Thinking, Shown: shown,
-			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{}, Hosts: []string{}, View: []string{},
+			Workdir: a.Workdir, Env: append([]string{}, variables(a)...), Servers: []string{}, Hosts: []string{}, Facts: []string{},
 		}
 		if a.IsProgram() || a.Kind == scenarios.Human { // they have none of it
 			agent.Tools, agent.Thinking, agent.Shown = []string{}, 0, claude.Shown{Observation: string(world.JSON(preview.Seen[i]))}
@@ -124,7 +124,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 			agent.Clocks = clocksText(own)
 		}
 		if a.IsProcess() {
-			agent.Hosts, agent.View = append(agent.Hosts, a.Hosts...), append(agent.View, a.View...)
+			agent.Hosts, agent.Facts = append(agent.Hosts, a.Hosts...), append(agent.Facts, a.Facts...)
 			agent.Limits = new(limitsOf(a.Limits))
 		}
 		for _, server := range a.MCP {
@@ -219,8 +219,8 @@ func (a explainedAgent) line(ofAll agents.Limits) string {
 	if len(a.Hosts) > 0 {
 		parts = append(parts, "hosts "+strings.Join(a.Hosts, ", "))
 	}
-	if len(a.View) > 0 {
-		parts = append(parts, "facts "+strings.Join(a.View, ", "))
+	if len(a.Facts) > 0 {
+		parts = append(parts, "facts "+strings.Join(a.Facts, ", "))
 	}
 	if a.Workdir != "" {
 		parts = append(parts, "files of "+a.Workdir)

@@ -66,7 +66,7 @@ type runner struct {
 	upstream   http.RoundTripper
 	evidence   map[string]*tamper.Evidence // of what agents try beside the game, by their names
 	hosts      hosts
-	views      []*world.View // of agents that can read facts
+	facts      []*world.FactFiles // of agents that can read facts
 	normal     *gateway.Normal
 	recorder   *gateway.Recorder // nil: nothing is recorded
 	prices     *gateway.Prices   // nil: models cost nothing

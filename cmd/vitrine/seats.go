@@ -107,11 +107,11 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		return seat, err
 	}
 	cell.Serve, env = serve, append(env, reach...)
-	if seat.View, err = r.openView(a); err != nil {
+	if seat.Facts, err = r.openFacts(a); err != nil {
 		return seat, err
 	}
-	if seat.View != nil {
-		cell.Files = append(cell.Files, world.ViewFolder)
+	if seat.Facts != nil {
+		cell.Files = append(cell.Files, world.FactsFolder)
 	}
 	if a.Gateway {
 		token, endpoint, err := r.open(gw, a.Name)
@@ -136,17 +136,17 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 	return seat, nil
 }
 
-// openView returns what shows an agent the facts that it may read as files; nil if there are none.
-func (r *runner) openView(a scenarios.Agent) (func(world.State, []string) error, error) {
-	if !a.IsProcess() || len(a.View) == 0 {
+// openFacts returns what shows an agent the facts that it may read as files; nil if there are none.
+func (r *runner) openFacts(a scenarios.Agent) (func(world.State, []string) error, error) {
+	if !a.IsProcess() || len(a.Facts) == 0 {
 		return nil, nil
 	}
-	view, err := world.NewView(arena.AgentDir(r.dir, a.Name), a.View)
+	files, err := world.NewFactFiles(arena.AgentDir(r.dir, a.Name), a.Facts)
 	if err != nil {
 		return nil, err
 	}
-	r.views = append(r.views, view)
-	return view.Show, nil
+	r.facts = append(r.facts, files)
+	return files.Show, nil
 }
 
 // open opens the gateway of an agent in its private folder, and returns the token that the agent needs there.
@@ -206,7 +206,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 	if err != nil {
 		return arena.Seat{}, err
 	}
-	view, err := r.openView(a)
+	facts, err := r.openFacts(a)
 	if err != nil {
 		return arena.Seat{}, err
 	}
@@ -224,12 +224,12 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 			Binary: r.binary.Path, Version: version, Dir: dir, Token: token, Model: a.Model, Prompt: a.Prompt,
 			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: append(variables(a), reach...), Servers: servers(a), Log: r.log,
 			Resume: transcript, Told: told, Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir, Limits: limitsOf(a.Limits), Serve: serve,
-			View:     view != nil,
+			Facts:    facts != nil,
 			Fenced:   func(action world.Action, reason string) { fenced(action.Name, reason) },
 			Evidence: r.evidence[a.Name],
 		})
 	}
-	seat := arena.Seat{Name: a.Name, View: view}
+	seat := arena.Seat{Name: a.Name, Facts: facts}
 	asks(&seat, endpoint)
 	seat.Start = func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		return start(ctx, fenced, transcript, told)
@@ -246,8 +246,8 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 
 func (r *runner) closeEndpoints() error {
 	errs := []error{r.hosts.close()}
-	for _, view := range r.views {
-		errs = append(errs, view.Close())
+	for _, files := range r.facts {
+		errs = append(errs, files.Close())
 	}
 	for _, a := range r.Agents {
 		if endpoint := r.endpoints[a.Name]; endpoint != nil {

@@ -13,15 +13,15 @@ import (
 	"testing"
 )
 
-// scenery is a folder with a view.
+// scenery is a folder with files of facts.
 type scenery struct {
-	*View
+	*FactFiles
 	t   *testing.T
 	dir string
 	st  State
 }
 
-func viewOf(t *testing.T, patterns ...string) *scenery {
+func sceneryOf(t *testing.T, patterns ...string) *scenery {
 	t.Helper()
 	s := &scenery{t: t, dir: t.TempDir()}
 	s.open(patterns...)
@@ -30,11 +30,11 @@ func viewOf(t *testing.T, patterns ...string) *scenery {
 
 func (s *scenery) open(patterns ...string) {
 	s.t.Helper()
-	v, err := NewView(s.dir, patterns)
+	v, err := NewFactFiles(s.dir, patterns)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.View = v
+	s.FactFiles = v
 	s.t.Cleanup(func() { _ = v.Close() })
 }
 
@@ -86,7 +86,7 @@ func (s *scenery) files(below string) string {
 
 func (s *scenery) wants(want string) {
 	s.t.Helper()
-	if got := s.files(ViewLink); got != want {
+	if got := s.files(FactsLink); got != want {
 		s.t.Errorf("it shows %q, want %q", got, want)
 	}
 }
@@ -105,16 +105,16 @@ func TestAViewShowsTheFactsThatMatchAndNoOthers(t *testing.T) {
 		"lake/tons|lake/t**": "lake/tons.json=1",
 		"lake":               "",
 	} {
-		s := viewOf(t, strings.Split(patterns, "|")...)
+		s := sceneryOf(t, strings.Split(patterns, "|")...)
 		s.sets("lake/tons", 1, "lake/next", 2, "lake/deep/mud", 3, "pond/tons", 4, "Lake", 5, SeedFact, 6)
-		if got := strings.ReplaceAll(s.files(ViewLink), "%4cake", "Lake"); got != want {
+		if got := strings.ReplaceAll(s.files(FactsLink), "%4cake", "Lake"); got != want {
 			t.Errorf("%s shows %q, want %q", patterns, got, want)
 		}
 	}
 }
 
 func TestAViewFollowsStates(t *testing.T) {
-	s := viewOf(t, "**")
+	s := sceneryOf(t, "**")
 	s.wants("")
 	s.sets("a/b/c", 1, "d", map[string]int{"x": 1})
 	s.wants("a/b/c.json=1 d.json={\n  \"x\": 1\n}")
@@ -137,9 +137,9 @@ func TestAViewFollowsStates(t *testing.T) {
 }
 
 func TestWhoeverStaysInAViewSeesOneState(t *testing.T) {
-	s := viewOf(t, "**")
+	s := sceneryOf(t, "**")
 	s.sets("x", 1, "y", 1)
-	at, err := os.OpenRoot(filepath.Join(s.dir, ViewLink))
+	at, err := os.OpenRoot(filepath.Join(s.dir, FactsLink))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +154,11 @@ func TestWhoeverStaysInAViewSeesOneState(t *testing.T) {
 }
 
 func TestAViewWritesOnlyWhatHasChangedAndDoesNotGrow(t *testing.T) {
-	s := viewOf(t, "**")
+	s := sceneryOf(t, "**")
 	s.sets("still", 0, "moves", 0)
 	s.sets("moves", -1) // both folders are full
 	number := func(name string) uint64 {
-		info, err := os.Stat(filepath.Join(s.dir, ViewFolder, name))
+		info, err := os.Stat(filepath.Join(s.dir, FactsFolder, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,17 +171,17 @@ func TestAViewWritesOnlyWhatHasChangedAndDoesNotGrow(t *testing.T) {
 	if now := [2]uint64{number("a/still.json"), number("b/still.json")}; now != still {
 		t.Errorf("what stays the same is written: %d, and was %d", now, still)
 	}
-	for _, name := range viewNames() {
-		if got := s.files(filepath.Join(ViewFolder, name)); strings.Count(got, "=") != 3 || strings.Contains(got, "empty") {
+	for _, name := range factsNames() {
+		if got := s.files(filepath.Join(FactsFolder, name)); strings.Count(got, "=") != 3 || strings.Contains(got, "empty") {
 			t.Errorf("in %s is %q", name, got)
 		}
 	}
-	before, err := os.Readlink(filepath.Join(s.dir, ViewFolder, viewNow))
+	before, err := os.Readlink(filepath.Join(s.dir, FactsFolder, factsNow))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.sets("run/phase", "talk") // which is not shown
-	if after, err := os.Readlink(filepath.Join(s.dir, ViewFolder, viewNow)); err != nil || after != before {
+	if after, err := os.Readlink(filepath.Join(s.dir, FactsFolder, factsNow)); err != nil || after != before {
 		t.Errorf("nothing has changed, and %s is shown in place of %s, %v", after, before, err)
 	}
 }
@@ -197,14 +197,14 @@ func TestAViewThatSomebodyHasDamagedIsMadeAnew(t *testing.T) {
 			return errors.Join(os.RemoveAll(dir+"/a"), os.Symlink("..", dir+"/a"), os.RemoveAll(dir+"/b"), os.Symlink("/", dir+"/b"))
 		},
 		"a link is a folder": func(dir string) error {
-			return errors.Join(os.Remove(dir+"/"+viewNow), os.MkdirAll(dir+"/"+viewNext+"/x", 0o700))
+			return errors.Join(os.Remove(dir+"/"+factsNow), os.MkdirAll(dir+"/"+factsNext+"/x", 0o700))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := viewOf(t, "**")
+			s := sceneryOf(t, "**")
 			s.sets("x", 1, "y/z", 1)
 			s.sets("x", 2)
-			if err := damage(filepath.Join(s.dir, ViewFolder)); err != nil {
+			if err := damage(filepath.Join(s.dir, FactsFolder)); err != nil {
 				t.Fatal(err)
 			}
 			s.sets("x", nil, "y/z", 3)
@@ -228,17 +228,17 @@ func TestAViewThatSomebodyHasDamagedIsMadeAnew(t *testing.T) {
 
 func TestAllCanReadAViewWhateverTheMask(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
-	s := viewOf(t, "**")
+	s := sceneryOf(t, "**")
 	s.sets("a/b", 1)
 	for name, want := range map[string]fs.FileMode{"now/": 0o755 | fs.ModeDir, "now/a": 0o755 | fs.ModeDir, "now/a/b.json": 0o644} {
-		if info, err := os.Stat(filepath.Join(s.dir, ViewFolder, name)); err != nil || info.Mode() != want {
+		if info, err := os.Stat(filepath.Join(s.dir, FactsFolder, name)); err != nil || info.Mode() != want {
 			t.Errorf("%s is %v, %v, want %v", name, info.Mode(), err, want)
 		}
 	}
 }
 
-func BenchmarkView(b *testing.B) {
-	v, err := NewView(b.TempDir(), []string{"cell/**"})
+func BenchmarkFactFiles(b *testing.B) {
+	v, err := NewFactFiles(b.TempDir(), []string{"cell/**"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,22 +14,22 @@ import (
 	"strings"
 )
 
-// Names in a folder that a [View] is in.
+// Names in a folder that [FactFiles] are in.
 const (
-	ViewLink   = "world" // leads to the files of the facts, whichever they are now
-	ViewFolder = "facts" // has them
+	FactsLink   = "world" // leads to the files of the facts, whichever they are now
+	FactsFolder = "facts" // has them
 )
 
 const (
-	viewNow  = "now"  // in ViewFolder: the link to one of the two folders with files
-	viewNext = "next" // what becomes viewNow
+	factsNow  = "now"  // in FactsFolder: the link to one of the two folders with files
+	factsNext = "next" // what becomes factsNow
 )
 
-// A View keeps some facts of a state as files for others to read. The fact lake/tons is the file world/lake/tons.json; names and texts are
+// FactFiles keep some facts of a state as files for others to read. The fact lake/tons is the file world/lake/tons.json; names and texts are
 // those of [Export]. All files change at once: there are two folders of them, and while one is shown the other one is brought to the next
 // state. So only what has changed is written, twice, and whoever stays in a folder has the same facts there for the whole of a state.
-type View struct {
-	root     *os.Root   // ViewFolder
+type FactFiles struct {
+	root     *os.Root   // FactsFolder
 	patterns [][]string // their parts
 	holds    [2]glimpse // what is in each folder
 	now      int        // which of them is shown
@@ -41,83 +41,83 @@ type glimpse struct {
 	hidden map[string]bool // paths of facts
 }
 
-// viewNames returns the names of the two folders.
-func viewNames() [2]string { return [2]string{"a", "b"} }
+// factsNames returns the names of the two folders.
+func factsNames() [2]string { return [2]string{"a", "b"} }
 
-// NewView makes a view in a folder, which has no facts yet; what an earlier one has left there goes. The facts are those whose paths match a
+// NewFactFiles makes them in a folder, where there are none yet; what earlier ones have left there goes. The facts are those whose paths match a
 // pattern: its parts between slashes are those of a path, with * for any text and ? for any character, or ** for any parts. Facts under run/,
 // and those whose names are too long, are never shown.
-func NewView(dir string, patterns []string) (*View, error) {
-	v := &View{}
+func NewFactFiles(dir string, patterns []string) (*FactFiles, error) {
+	f := &FactFiles{}
 	for _, pattern := range patterns {
-		v.patterns = append(v.patterns, strings.Split(pattern, "/"))
+		f.patterns = append(f.patterns, strings.Split(pattern, "/"))
 	}
-	if err := v.open(dir); err != nil {
-		return nil, fmt.Errorf("make a view of the world: %w", err)
+	if err := f.open(dir); err != nil {
+		return nil, fmt.Errorf("make files of facts: %w", err)
 	}
-	return v, nil
+	return f, nil
 }
 
-func (v *View) open(dir string) error {
-	folder := filepath.Join(dir, ViewFolder)
+func (f *FactFiles) open(dir string) error {
+	folder := filepath.Join(dir, FactsFolder)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	var err error
-	if v.root, err = os.OpenRoot(folder); err != nil {
+	if f.root, err = os.OpenRoot(folder); err != nil {
 		return err
 	}
-	if err := errors.Join(v.empty(0), v.empty(1), v.turn(0)); err != nil {
-		return errors.Join(err, v.root.Close())
+	if err := errors.Join(f.empty(0), f.empty(1), f.turn(0)); err != nil {
+		return errors.Join(err, f.root.Close())
 	}
-	link := filepath.Join(dir, ViewLink)
-	if to, err := os.Readlink(link); err == nil && to == path.Join(ViewFolder, viewNow) {
+	link := filepath.Join(dir, FactsLink)
+	if to, err := os.Readlink(link); err == nil && to == path.Join(FactsFolder, factsNow) {
 		return nil
 	}
-	if err := os.Symlink(path.Join(ViewFolder, viewNow), link); err != nil {
-		return errors.Join(err, v.root.Close())
+	if err := os.Symlink(path.Join(FactsFolder, factsNow), link); err != nil {
+		return errors.Join(err, f.root.Close())
 	}
 	return nil
 }
 
 // Close lets go of the folder; the files stay.
-func (v *View) Close() error { return v.root.Close() }
+func (f *FactFiles) Close() error { return f.root.Close() }
 
 // Show makes the files those of a state, without the facts at hidden paths. After an error they are as they were. It costs what has changed, and
 // hardly what there is.
-func (v *View) Show(st State, hidden []string) error {
+func (f *FactFiles) Show(st State, hidden []string) error {
 	want := glimpse{st, make(map[string]bool, len(hidden))}
 	for _, path := range hidden {
 		want.hidden[path] = true
 	}
-	if len(v.differences(v.holds[v.now], want)) == 0 {
-		v.holds[v.now] = want
+	if len(f.differences(f.holds[f.now], want)) == 0 {
+		f.holds[f.now] = want
 		return nil
 	}
-	next := 1 - v.now
-	err := v.write(next, want)
+	next := 1 - f.now
+	err := f.write(next, want)
 	if err != nil { // somebody may have been there
-		if err = v.empty(next); err == nil {
-			err = v.write(next, want)
+		if err = f.empty(next); err == nil {
+			err = f.write(next, want)
 		}
 	}
 	if err == nil {
-		err = v.turn(next)
+		err = f.turn(next)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("show the world: %w", err), v.empty(next))
+		return errors.Join(fmt.Errorf("show the world: %w", err), f.empty(next))
 	}
 	return nil
 }
 
 // differences returns what there is to do in a folder for it to hold another glimpse: the facts whose files are written, and nil for those whose
 // files go.
-func (v *View) differences(from, to glimpse) map[string]json.RawMessage {
+func (f *FactFiles) differences(from, to glimpse) map[string]json.RawMessage {
 	changed, gone := to.st.Changes(from.st)
 	paths := slices.Concat(gone, slices.Collect(maps.Keys(changed)), slices.Collect(maps.Keys(from.hidden)), slices.Collect(maps.Keys(to.hidden)))
 	todo := make(map[string]json.RawMessage)
 	for _, path := range paths {
-		if !v.isShown(path) {
+		if !f.isShown(path) {
 			continue
 		}
 		was, had := from.fact(path)
@@ -141,9 +141,9 @@ func (g glimpse) fact(path string) (json.RawMessage, bool) {
 }
 
 // isShown says whether there can be a file of a fact.
-func (v *View) isShown(fact string) bool {
+func (f *FactFiles) isShown(fact string) bool {
 	parts := strings.Split(fact, "/")
-	if !slices.ContainsFunc(v.patterns, func(pattern []string) bool { return matches(pattern, parts) }) {
+	if !slices.ContainsFunc(f.patterns, func(pattern []string) bool { return matches(pattern, parts) }) {
 		return false
 	}
 	_, named := fileOf(fact)
@@ -165,43 +165,43 @@ func matches(pattern, parts []string) bool {
 }
 
 // write brings the files of a folder to what shall be seen.
-func (v *View) write(which int, want glimpse) error {
-	dir := viewNames()[which]
-	for fact, value := range v.differences(v.holds[which], want) { // in any order: nobody looks
+func (f *FactFiles) write(which int, want glimpse) error {
+	dir := factsNames()[which]
+	for fact, value := range f.differences(f.holds[which], want) { // in any order: nobody looks
 		var err error
 		if value == nil {
-			err = v.remove(dir, fact)
+			err = f.remove(dir, fact)
 		} else {
-			err = v.put(dir, fact, value)
+			err = f.put(dir, fact, value)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	v.holds[which] = want
+	f.holds[which] = want
 	return nil
 }
 
 // remove removes the file of a fact, and the folders that are empty then.
-func (v *View) remove(dir, fact string) error {
+func (f *FactFiles) remove(dir, fact string) error {
 	name, _ := fileOf(fact)
 	name = path.Join(dir, name)
-	if err := v.root.Remove(name); err != nil {
+	if err := f.root.Remove(name); err != nil {
 		return err
 	}
-	for name = path.Dir(name); name != dir && v.root.Remove(name) == nil; name = path.Dir(name) {
+	for name = path.Dir(name); name != dir && f.root.Remove(name) == nil; name = path.Dir(name) {
 	}
 	return nil
 }
 
 // put writes the file of a fact.
-func (v *View) put(dir, fact string, value json.RawMessage) error {
+func (f *FactFiles) put(dir, fact string, value json.RawMessage) error {
 	name, _ := fileOf(fact)
 	name = path.Join(dir, name)
-	file, err := v.root.OpenFile(name, os.O_WRONLY, 0) // to truncate it at first would cost a flush
+	file, err := f.root.OpenFile(name, os.O_WRONLY, 0) // to truncate it at first would cost a flush
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = v.makeFolder(path.Dir(name)); err == nil {
-			file, err = v.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err = f.makeFolder(path.Dir(name)); err == nil {
+			file, err = f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		}
 		if err == nil {
 			err = file.Chmod(0o644) // whatever our mask is
@@ -219,14 +219,14 @@ func (v *View) put(dir, fact string, value json.RawMessage) error {
 }
 
 // makeFolder makes a folder, and those that it is in, if they are not there.
-func (v *View) makeFolder(name string) error {
-	if info, err := v.root.Lstat(name); err == nil && info.IsDir() {
+func (f *FactFiles) makeFolder(name string) error {
+	if info, err := f.root.Lstat(name); err == nil && info.IsDir() {
 		return nil
 	}
-	if err := v.makeFolder(path.Dir(name)); err != nil {
+	if err := f.makeFolder(path.Dir(name)); err != nil {
 		return err
 	}
-	return errors.Join(v.root.Mkdir(name, 0o755), v.root.Chmod(name, 0o755))
+	return errors.Join(f.root.Mkdir(name, 0o755), f.root.Chmod(name, 0o755))
 }
 
 // factText is what a file says of a fact.
@@ -238,33 +238,33 @@ func factText(fact json.RawMessage) []byte {
 }
 
 // empty makes a folder that holds nothing, whatever is there.
-func (v *View) empty(which int) error {
-	dir := viewNames()[which]
-	_ = fs.WalkDir(v.root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
+func (f *FactFiles) empty(which int) error {
+	dir := factsNames()[which]
+	_ = fs.WalkDir(f.root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
-			_ = v.root.Chmod(name, 0o755) // what stays closed cannot be removed, which is an error
+			_ = f.root.Chmod(name, 0o755) // what stays closed cannot be removed, which is an error
 		}
 		return nil
 	})
-	err := v.root.RemoveAll(dir)
+	err := f.root.RemoveAll(dir)
 	if err == nil {
-		err = v.makeFolder(dir)
+		err = f.makeFolder(dir)
 	}
-	v.holds[which] = glimpse{}
+	f.holds[which] = glimpse{}
 	return err
 }
 
 // turn makes a folder the one that is shown.
-func (v *View) turn(which int) error {
-	if err := v.root.RemoveAll(viewNext); err != nil { // of somebody who was killed
+func (f *FactFiles) turn(which int) error {
+	if err := f.root.RemoveAll(factsNext); err != nil { // of somebody who was killed
 		return err
 	}
-	if err := v.root.Symlink(viewNames()[which], viewNext); err != nil {
+	if err := f.root.Symlink(factsNames()[which], factsNext); err != nil {
 		return err
 	}
-	if err := v.root.Rename(viewNext, viewNow); err != nil {
+	if err := f.root.Rename(factsNext, factsNow); err != nil {
 		return err
 	}
-	v.now = which
+	f.now = which
 	return nil
 }

@@ -50,7 +50,7 @@ func TestAgentsReadTheFactsThatTheirScenarioShows(t *testing.T) {
 	scenario := filepath.Join(dir, "pond.toml")
 	if err := os.WriteFile(scenario, fmt.Appendf(nil, `workdir = "template"
 prompt = "Fish."
-view = ["lake/tons", "agents/{name}/*"]
+facts = ["lake/tons", "agents/{name}/*"]
 rules = { name = "fishery", turns = 3 }
 [[offline.script]]
 tools = [
@@ -70,7 +70,7 @@ command = ["bash", "player.sh"]
 name = "c"
 kind = "exec"
 command = ["bash", "player.sh"]
-view = []
+facts = []
 `, world.JSON(script)), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ view = []
 		if a.Name == "c" {
 			want.Reset()
 			want.WriteString("\n\n\n")
-			for _, name := range []string{world.ViewLink, world.ViewFolder} {
+			for _, name := range []string{world.FactsLink, world.FactsFolder} {
 				if _, err := os.Lstat(filepath.Join(folder, name)); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%s of %s: %v", name, a.Name, err)
 				}
