@@ -1,9 +1,7 @@
 package viewer
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -248,131 +246,8 @@ func (p *picture) letters(layer Layer) {
 	}
 }
 
-// Cells returns the cells of a board that an agent sees by the window of the look, as "x,y"; nil where it sees all, or is not there.
-func (lk Look) Cells(v View, get func(ref, agent string) any) map[string]bool {
-	if lk.Window.At == "" || v.Sees == "" {
-		return nil
-	}
-	cx, cy, ok := cell(get(lk.Window.At, v.Sees))
-	if !ok {
-		return nil
-	}
-	fx, fy := float32(0), float32(-1)
-	if towards, ok := get(lk.Window.Facing, v.Sees).(string); ok && lk.Window.Facing != "" {
-		fx, fy = facing(towards)
-	}
-	seen := make(map[string]bool)
-	w := lk.Window.bounded()
-	for ahead := -w.Behind; ahead <= w.Ahead; ahead++ {
-		for aside := -w.Aside; aside <= w.Aside; aside++ {
-			seen[at(cx+float64(ahead)*float64(fx)-float64(aside)*float64(fy), cy+float64(ahead)*float64(fy)+float64(aside)*float64(fx))] = true
-		}
-	}
-	return seen
-}
-
 // far is farther than anything that is drawn.
 const far = 1e6
 
-func (w Window) bounded() Window {
-	const most = 200
-	w.Ahead, w.Behind, w.Aside = min(most, w.Ahead), min(most, w.Behind), min(most, w.Aside)
-	return w
-}
-
 // at returns the name of a cell.
 func at(x, y float64) string { return fmt.Sprintf("%.0f,%.0f", x, y) }
-
-// window dims the cells that the agent whose view is shown does not see.
-func (p *picture) window(w, h float32) {
-	seen := p.look.Cells(p.view, p.get)
-	if seen == nil {
-		p.unseen()
-		return
-	}
-	for y := range int(h) {
-		from := -1
-		for x := 0; x <= int(w); x++ {
-			hidden := x < int(w) && !seen[at(float64(x), float64(y))]
-			if hidden && from < 0 {
-				from = x
-			}
-			if !hidden && from >= 0 {
-				p.add(draw.Shape{Form: draw.Rect, X: float32(from+x) / 2, Y: float32(y) + 0.5, W: float32(x - from), H: 1, Fill: fog})
-				from = -1
-			}
-		}
-	}
-}
-
-// heatCells lays counts over cells.
-func (p *picture) heatCells() {
-	most := p.hottest()
-	for _, key := range slices.Sorted(maps.Keys(p.counts())) {
-		var x, y float64
-		if n, err := fmt.Sscanf(key, "%g,%g", &x, &y); n == 2 && err == nil && math.Abs(x) < far && math.Abs(y) < far {
-			count := p.view.Heat.Counts[key]
-			p.add(draw.Shape{
-				Form: draw.Rect, X: float32(x) + 0.5, Y: float32(y) + 0.5, W: 1, H: 1, Fill: heat(count, most), Label: fmt.Sprint(count), Ink: ink,
-			})
-		}
-	}
-	if most > 0 {
-		p.Legend = append(p.Legend, draw.Legend{Color: heat(most, most), Text: fmt.Sprintf("%s: %d", p.view.Heat.Name, most)}, draw.Legend{Color: heat(1, most), Text: p.view.Heat.Name + ": 1"})
-	}
-}
-
-func (p *picture) counts() map[string]int {
-	if p.view.Heat == nil {
-		return nil
-	}
-	return p.view.Heat.Counts
-}
-
-func (p *picture) hottest() int {
-	most := 0
-	for _, n := range p.counts() {
-		most = max(most, n)
-	}
-	return most
-}
-
-// heat returns the color of a count: the more of the most there is, the more of it one sees.
-func heat(n, most int) draw.Color {
-	return color("#d55e00", ink).Alpha(0.15 + 0.7*math.Sqrt(float64(n)/float64(max(most, 1))))
-}
-
-// warm lays the count of an agent or a place behind it.
-func (p *picture) warm(name string, x, y, size float32) {
-	if n := p.counts()[name]; n > 0 {
-		p.add(draw.Shape{Form: draw.Disc, X: x, Y: y, W: size, H: size, Fill: heat(n, p.hottest())})
-		p.add(draw.Shape{Form: draw.Text, X: x + size*0.45, Y: y - size*0.45, W: 0.5, H: 0.3, Label: fmt.Sprint(n), Ink: ink})
-	}
-}
-
-// names returns all strings and names of fields in a JSON document.
-func names(doc string) []string {
-	var v any
-	if json.Unmarshal([]byte(doc), &v) != nil {
-		return nil
-	}
-	var found []string
-	var walk func(any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			found = append(found, v)
-		case []any:
-			for _, e := range v {
-				walk(e)
-			}
-		case map[string]any:
-			for key, e := range v {
-				found = append(found, key)
-				walk(e)
-			}
-		}
-	}
-	walk(v)
-	return found
-}

@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"math"
-	"slices"
 
 	"github.com/vitrine-sim/vitrine/viewer/draw"
 )
@@ -52,18 +51,4 @@ func (p *picture) rows(n int, tall float32, most []float64) {
 	}
 	p.bound(left, -1, float32(columns)*1.6-left, max(4.5, float32((n+columns-1)/columns)*high+0.6))
 	p.unseen()
-}
-
-// unseen dims the agents of whom the one whose view is shown sees nothing.
-func (p *picture) unseen() {
-	if p.view.Sees == "" || p.view.Seen == "" {
-		return
-	}
-	words := names(p.view.Seen)
-	for i := range p.Shapes {
-		s := &p.Shapes[i]
-		if s.Agent != "" && s.Agent != p.view.Sees && !slices.Contains(words, s.Agent) {
-			s.Fill, s.Stroke, s.Ink = s.Fill.Alpha(0.2), s.Stroke.Alpha(0.2), s.Ink.Alpha(0.2)
-		}
-	}
 }

@@ -2,7 +2,6 @@ package world
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,9 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -158,19 +155,6 @@ func (x *exporter) begin(ctx context.Context) error {
 	return nil
 }
 
-// refuseAll judges all saves, also those that are not over, and refuses those that differ from the facts for that reason.
-func (x *exporter) refuseAll(ctx context.Context, reason string) error {
-	set := x.set
-	defer func() { x.set = set }()
-	x.set = func(context.Context, string, json.RawMessage) error { return errors.New(reason) }
-	for _, name := range slices.Sorted(maps.Keys(x.saves)) {
-		if err := x.settle(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // run follows the log and the folder until ctx ends, or the log is sealed and all saves are judged.
 func (x *exporter) run(ctx context.Context) error {
 	for {
@@ -201,87 +185,6 @@ func (x *exporter) run(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// earlier says which of two saves was over first.
-func (x *exporter) earlier(a, b string) int {
-	return cmp.Or(x.saves[a].Compare(x.saves[b]), strings.Compare(a, b))
-}
-
-// wait notes what happens in the folder, until the log has changed or a save may be over.
-func (x *exporter) wait(ctx context.Context) error {
-	var over <-chan time.Time
-	for {
-		if over == nil && len(x.saves) > 0 {
-			first := slices.MinFunc(slices.Collect(maps.Keys(x.saves)), x.earlier)
-			over = time.After(time.Until(x.saves[first]))
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-over:
-			return nil
-		case ev := <-x.watcher.Events:
-			if logged, err := x.heed(ev); logged || err != nil {
-				return err
-			}
-		case err := <-x.watcher.Errors:
-			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				return err
-			}
-			return x.rescan() // too many changes to list; the log may be among them
-		}
-	}
-}
-
-// heed notes what happened, and says whether it happened to the log.
-func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
-	gone := ev.Has(fsnotify.Remove | fsnotify.Rename)
-	name, inside := strings.CutPrefix(ev.Name, x.folder+string(filepath.Separator))
-	name = filepath.ToSlash(name)
-	switch _, moved := x.moved[name]; {
-	case ev.Name == x.log.path:
-		return true, nil
-	case gone && (ev.Name == x.log.dir || ev.Name == x.folder || name == exportMark):
-		return false, fmt.Errorf("%s: %w", ev.Name, fs.ErrNotExist)
-	case !inside || ev.Op == fsnotify.Chmod:
-		return false, nil
-	case gone && x.folders[name]:
-		return false, x.rescan()
-	case moved || isFactFile(name):
-		x.saves[name] = time.Now().Add(rest)
-	}
-	if info, err := x.root.Lstat(name); ev.Has(fsnotify.Create) && err == nil && info.IsDir() {
-		return false, x.scan(name)
-	}
-	return false, nil
-}
-
-// rescan takes all files for saved that there are or were.
-func (x *exporter) rescan() error {
-	for name := range x.files {
-		x.saves[name] = time.Now().Add(rest)
-	}
-	return x.scan(".")
-}
-
-// scan watches a folder and all in it, and takes the files there for saved.
-func (x *exporter) scan(from string) error {
-	return fs.WalkDir(x.root.FS(), from, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err == nil && d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
-			return fs.SkipDir
-		case err == nil && d.IsDir(): // watched before it is read, so that no change falls in between
-			x.folders[name] = true
-			err = x.watcher.Add(filepath.Join(x.folder, name))
-		case err == nil && isFactFile(name):
-			x.saves[name] = time.Now().Add(rest)
-		}
-		if errors.Is(err, fs.ErrNotExist) { // gone again
-			return nil
-		}
-		return err
-	})
 }
 
 // fold folds what is new in the log.
@@ -329,77 +232,4 @@ func (x *exporter) show() error {
 		}
 	}
 	return nil
-}
-
-// settle judges what was saved in a file, or in one that was moved since.
-func (x *exporter) settle(ctx context.Context, name string) error {
-	delete(x.saves, name)
-	var written time.Time
-	if info, err := x.root.Lstat(name); err == nil { // before it is read: what is saved in between is judged again
-		written = info.ModTime()
-	}
-	raw, err := x.read(name)
-	if f, moved := x.moved[name]; moved {
-		delete(x.moved, name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err != nil:
-			return x.root.Rename(name, f.name+refusedSuffix) // so that it is kept
-		case !bytes.Equal(raw, f.text):
-			_, err = x.judge(ctx, f, raw)
-		}
-		return errors.Join(err, x.root.Remove(name))
-	}
-	path, _ := pathOf(name)
-	x.changed[path] = true
-	f, known := x.files[name]
-	f.name = name
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		delete(x.files, name)
-		if f.refused {
-			return x.forgive(name)
-		}
-		return nil
-	case err != nil:
-		fact, _ := x.state.Fact(path)
-		x.files[name] = exported{name: name, fact: fact, refused: true}
-		return x.refuse(name, err, nil)
-	case known && bytes.Equal(raw, f.text) && (!f.refused || written.Equal(f.written)):
-		return nil
-	}
-	f, err = x.judge(ctx, f, raw)
-	f.written = written
-	x.files[name] = f
-	return err
-}
-
-// judge gives the text of a file to set, unless it is the fact already, and says beside the file why it was refused if it was.
-func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported, error) {
-	path, ok := pathOf(f.name)
-	fact, exists := x.state.Fact(path)
-	value, err := Canonical(raw)
-	switch {
-	case strings.HasPrefix(path, RunFacts):
-		err = errors.New("facts under " + RunFacts + " belong to the episode")
-	case !ok:
-		name, _ := fileOf(path)
-		err = fmt.Errorf("the file of the fact %q is %s", path, name)
-	case !utf8.Valid(raw):
-		err = errors.New("it is not UTF-8")
-	case err != nil:
-		err = fmt.Errorf("it is not JSON: %w", err)
-	case exists && bytes.Equal(value, fact) && !f.refused:
-		return exported{name: f.name, text: raw, fact: fact}, nil
-	case !exists || !bytes.Equal(value, fact):
-		err = x.set(ctx, path, value)
-	}
-	if err != nil {
-		return exported{name: f.name, text: raw, fact: fact, refused: true}, x.refuse(f.name, err, raw)
-	}
-	if err = x.forgive(f.name); err == nil && ctx.Err() == nil {
-		err = x.fold(ctx)
-	}
-	return exported{name: f.name, text: raw, fact: value}, err
 }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+// verdict is the error, and so the exit code, that a result amounts to.
+func (r *runner) verdict(result arena.Result) error {
+	acted := func(a arena.AgentResult) bool { return a.Actions+a.Passes > 0 }
+	left := func(a arena.AgentResult) bool { return a.Status == arena.StatusDone }
+	hint := fmt.Sprintf("%s show %s says why", self(), relative(result.Run))
+	switch {
+	case result.Status == arena.Interrupted:
+		again := fmt.Sprintf("%s resume %s goes on from there", self(), relative(result.Run))
+		return &failure{code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d", result.Turns), hint: again}
+	case result.Status == arena.Truncated && result.Reason == arena.TimeLimit:
+		hint := "limits.time says how much there is: --set limits.time=2h"
+		return &failure{code: exitBudget, err: fmt.Errorf("the time of the whole episode is up, %v", r.Limits.Time), hint: hint}
+	case result.Status == arena.Truncated && result.Reason == arena.BudgetLimit:
+		return &failure{code: exitBudget, err: fmt.Errorf("a budget is spent: %s", firstReason(r.dir)), hint: "budget says how much there is, and limits.on_budget what follows"}
+	case !slices.ContainsFunc(result.Agents, acted):
+		return &failure{code: exitFailed, err: fmt.Errorf("no agent ever acted: %s", firstReason(r.dir)), hint: cmp.Or(r.aboutScripts(), hint)}
+	case !slices.ContainsFunc(result.Agents, left):
+		return &failure{code: exitFailed, err: fmt.Errorf("every agent is out: %s", firstReason(r.dir)), hint: hint}
+	}
+	return nil
+}
+
+// firstReason returns why the first agent that did not act in the run in dir did not.
+func firstReason(dir string) string {
+	for ev, err := range world.Events(dir) {
+		var why struct {
+			Reason, Detail string
+			Troubles       []arena.Trouble
+		}
+		raw := ev.Proc
+		if ev.Kind == world.KindRefusal {
+			raw = ev.Data
+		}
+		if err != nil || json.Unmarshal(raw, &why) != nil || why.Reason == "" {
+			continue
+		}
+		if len(why.Troubles) > 0 { // which the agent may have misunderstood
+			return fmt.Sprintf("%s: %s (%s)", ev.Agent, why.Troubles[0].What, why.Reason)
+		}
+		lines := strings.Split(strings.TrimSpace(why.Detail), "\n")
+		if last := lines[len(lines)-1]; last != "" {
+			why.Reason += ": " + last
+		}
+		return ev.Agent + ": " + why.Reason
+	}
+	return "the log does not say why"
+}

@@ -1,0 +1,107 @@
+package world
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// refuseAll judges all saves, also those that are not over, and refuses those that differ from the facts for that reason.
+func (x *exporter) refuseAll(ctx context.Context, reason string) error {
+	set := x.set
+	defer func() { x.set = set }()
+	x.set = func(context.Context, string, json.RawMessage) error { return errors.New(reason) }
+	for _, name := range slices.Sorted(maps.Keys(x.saves)) {
+		if err := x.settle(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// earlier says which of two saves was over first.
+func (x *exporter) earlier(a, b string) int {
+	return cmp.Or(x.saves[a].Compare(x.saves[b]), strings.Compare(a, b))
+}
+
+// settle judges what was saved in a file, or in one that was moved since.
+func (x *exporter) settle(ctx context.Context, name string) error {
+	delete(x.saves, name)
+	var written time.Time
+	if info, err := x.root.Lstat(name); err == nil { // before it is read: what is saved in between is judged again
+		written = info.ModTime()
+	}
+	raw, err := x.read(name)
+	if f, moved := x.moved[name]; moved {
+		delete(x.moved, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return x.root.Rename(name, f.name+refusedSuffix) // so that it is kept
+		case !bytes.Equal(raw, f.text):
+			_, err = x.judge(ctx, f, raw)
+		}
+		return errors.Join(err, x.root.Remove(name))
+	}
+	path, _ := pathOf(name)
+	x.changed[path] = true
+	f, known := x.files[name]
+	f.name = name
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		delete(x.files, name)
+		if f.refused {
+			return x.forgive(name)
+		}
+		return nil
+	case err != nil:
+		fact, _ := x.state.Fact(path)
+		x.files[name] = exported{name: name, fact: fact, refused: true}
+		return x.refuse(name, err, nil)
+	case known && bytes.Equal(raw, f.text) && (!f.refused || written.Equal(f.written)):
+		return nil
+	}
+	f, err = x.judge(ctx, f, raw)
+	f.written = written
+	x.files[name] = f
+	return err
+}
+
+// judge gives the text of a file to set, unless it is the fact already, and says beside the file why it was refused if it was.
+func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported, error) {
+	path, ok := pathOf(f.name)
+	fact, exists := x.state.Fact(path)
+	value, err := Canonical(raw)
+	switch {
+	case strings.HasPrefix(path, RunFacts):
+		err = errors.New("facts under " + RunFacts + " belong to the episode")
+	case !ok:
+		name, _ := fileOf(path)
+		err = fmt.Errorf("the file of the fact %q is %s", path, name)
+	case !utf8.Valid(raw):
+		err = errors.New("it is not UTF-8")
+	case err != nil:
+		err = fmt.Errorf("it is not JSON: %w", err)
+	case exists && bytes.Equal(value, fact) && !f.refused:
+		return exported{name: f.name, text: raw, fact: fact}, nil
+	case !exists || !bytes.Equal(value, fact):
+		err = x.set(ctx, path, value)
+	}
+	if err != nil {
+		return exported{name: f.name, text: raw, fact: fact, refused: true}, x.refuse(f.name, err, raw)
+	}
+	if err = x.forgive(f.name); err == nil && ctx.Err() == nil {
+		err = x.fold(ctx)
+	}
+	return exported{name: f.name, text: raw, fact: value}, err
+}

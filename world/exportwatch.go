@@ -1,0 +1,91 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// wait notes what happens in the folder, until the log has changed or a save may be over.
+func (x *exporter) wait(ctx context.Context) error {
+	var over <-chan time.Time
+	for {
+		if over == nil && len(x.saves) > 0 {
+			first := slices.MinFunc(slices.Collect(maps.Keys(x.saves)), x.earlier)
+			over = time.After(time.Until(x.saves[first]))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over:
+			return nil
+		case ev := <-x.watcher.Events:
+			if logged, err := x.heed(ev); logged || err != nil {
+				return err
+			}
+		case err := <-x.watcher.Errors:
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				return err
+			}
+			return x.rescan() // too many changes to list; the log may be among them
+		}
+	}
+}
+
+// heed notes what happened, and says whether it happened to the log.
+func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
+	gone := ev.Has(fsnotify.Remove | fsnotify.Rename)
+	name, inside := strings.CutPrefix(ev.Name, x.folder+string(filepath.Separator))
+	name = filepath.ToSlash(name)
+	switch _, moved := x.moved[name]; {
+	case ev.Name == x.log.path:
+		return true, nil
+	case gone && (ev.Name == x.log.dir || ev.Name == x.folder || name == exportMark):
+		return false, fmt.Errorf("%s: %w", ev.Name, fs.ErrNotExist)
+	case !inside || ev.Op == fsnotify.Chmod:
+		return false, nil
+	case gone && x.folders[name]:
+		return false, x.rescan()
+	case moved || isFactFile(name):
+		x.saves[name] = time.Now().Add(rest)
+	}
+	if info, err := x.root.Lstat(name); ev.Has(fsnotify.Create) && err == nil && info.IsDir() {
+		return false, x.scan(name)
+	}
+	return false, nil
+}
+
+// rescan takes all files for saved that there are or were.
+func (x *exporter) rescan() error {
+	for name := range x.files {
+		x.saves[name] = time.Now().Add(rest)
+	}
+	return x.scan(".")
+}
+
+// scan watches a folder and all in it, and takes the files there for saved.
+func (x *exporter) scan(from string) error {
+	return fs.WalkDir(x.root.FS(), from, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err == nil && d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case err == nil && d.IsDir(): // watched before it is read, so that no change falls in between
+			x.folders[name] = true
+			err = x.watcher.Add(filepath.Join(x.folder, name))
+		case err == nil && isFactFile(name):
+			x.saves[name] = time.Now().Add(rest)
+		}
+		if errors.Is(err, fs.ErrNotExist) { // gone again
+			return nil
+		}
+		return err
+	})
+}
