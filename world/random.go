@@ -1,7 +1,6 @@
 package world
 
 import (
-	"encoding/json"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -19,27 +18,14 @@ func RandomAction(obs Observation, random *rand.Rand) Action {
 	}
 	spec := obs.Actions[random.IntN(len(obs.Actions))]
 	act := Action{Agent: obs.Agent, Name: spec.Name}
-	var args schema
-	if len(spec.Schema) > 0 && json.Unmarshal(spec.Schema, &args) == nil {
+	if args, err := ReadSchema(spec.Schema); err == nil && len(spec.Schema) > 0 {
 		act.Args = JSON(args.draw(random))
 	}
 	return act
 }
 
-// A schema is what RandomAction understands of JSON Schema.
-type schema struct {
-	Type       string            `json:"type"`
-	Enum       []json.RawMessage `json:"enum"`
-	Properties map[string]schema `json:"properties"`
-	Items      *schema           `json:"items"`
-
-	Minimum, Maximum     *float64
-	MinLength, MaxLength *float64
-	MinItems, MaxItems   *float64
-}
-
 // draw returns one of the values that the schema allows.
-func (s schema) draw(random *rand.Rand) any {
+func (s Schema) draw(random *rand.Rand) any {
 	if len(s.Enum) > 0 {
 		return s.Enum[random.IntN(len(s.Enum))]
 	}

@@ -22,7 +22,7 @@ var actionName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 type observation struct {
 	world.Observation
 	plays   bool
-	schemas []schema // of the arguments of its actions
+	schemas []world.Schema // of the arguments of its actions
 }
 
 // readObservation reads what a plugin says that an agent sees, who does not play if it says nothing.
@@ -58,10 +58,10 @@ func readObservation(raw []byte) (observation, error) {
 		if o.offer(spec.Name) >= 0 {
 			return o, fmt.Errorf("there are two actions %q", spec.Name)
 		}
-		var s schema
+		var s world.Schema
 		if len(spec.Schema) > 0 {
 			if spec.Schema, err = world.Canonical(spec.Schema); err == nil {
-				err = json.Unmarshal(spec.Schema, &s)
+				s, err = world.ReadSchema(spec.Schema)
 			}
 			if err == nil && s.Type != "object" {
 				err = errors.New("it must be that of an object")
@@ -110,28 +110,11 @@ func (o *observation) refuses(a world.Action) string {
 	if err := dec.Decode(&args); err != nil {
 		return "the arguments are no JSON object"
 	}
-	return o.schemas[i].refuses("", args)
+	return disallowed(o.schemas[i], "", args)
 }
 
-// A schema is what is known here of a JSON Schema.
-type schema struct {
-	Type       string             `json:"type"`
-	Enum       []json.RawMessage  `json:"enum"`
-	Properties map[string]*schema `json:"properties"`
-	Required   []string           `json:"required"`
-	Additional json.RawMessage    `json:"additionalProperties"`
-	Items      *schema            `json:"items"`
-
-	Minimum, Maximum     *float64
-	MinLength, MaxLength *float64
-	MinItems, MaxItems   *float64
-}
-
-// refuses says why a value, which is at a path, is none that the schema allows; empty if it is.
-func (s *schema) refuses(at string, v any) string {
-	if s == nil {
-		return ""
-	}
+// disallowed says why a value, which is at a path, is none that the schema allows; empty if it is.
+func disallowed(s world.Schema, at string, v any) string {
 	what := fmt.Sprintf("%s is %.40s", strings.TrimPrefix(at, "."), world.JSON(v))
 	if s.Enum != nil && !slices.ContainsFunc(s.Enum, func(raw json.RawMessage) bool { return bytes.Equal(raw, world.JSON(v)) }) {
 		return fmt.Sprintf("%s; it must be one of %s", what, world.JSON(s.Enum))
@@ -141,13 +124,16 @@ func (s *schema) refuses(at string, v any) string {
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		return s.refusesObject(at, v)
+		return disallowedObject(s, at, v)
 	case []any:
 		if outside(float64(len(v)), s.MinItems, s.MaxItems) {
 			return fmt.Sprintf("%s; it must have %s entries", what, span(s.MinItems, s.MaxItems))
 		}
 		for i, entry := range v {
-			if reason := s.Items.refuses(fmt.Sprintf("%s.%d", at, i), entry); reason != "" {
+			if s.Items == nil {
+				break // they may be anything
+			}
+			if reason := disallowed(*s.Items, fmt.Sprintf("%s.%d", at, i), entry); reason != "" {
 				return reason
 			}
 		}
@@ -163,7 +149,7 @@ func (s *schema) refuses(at string, v any) string {
 	return ""
 }
 
-func (s *schema) refusesObject(at string, v map[string]any) string {
+func disallowedObject(s world.Schema, at string, v map[string]any) string {
 	names := slices.Sorted(maps.Keys(s.Properties))
 	want := "want " + strings.Join(names, ", ")
 	if len(names) == 0 {
@@ -171,10 +157,13 @@ func (s *schema) refusesObject(at string, v map[string]any) string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		property, ok := s.Properties[name]
-		if !ok && string(s.Additional) == "false" {
+		if !ok && !s.Closed() {
+			continue
+		}
+		if !ok {
 			return fmt.Sprintf("unknown argument %.40q; %s", strings.TrimPrefix(at+"."+name, "."), want)
 		}
-		if reason := property.refuses(at+"."+name, v[name]); reason != "" {
+		if reason := disallowed(property, at+"."+name, v[name]); reason != "" {
 			return reason
 		}
 	}

@@ -142,16 +142,8 @@ func (t *terminal) show(obs world.Observation) {
 
 // arguments says what the arguments of an action are, from their JSON Schema.
 func arguments(schema json.RawMessage) string {
-	var s struct {
-		Properties map[string]struct {
-			Type             string
-			Enum             []json.RawMessage
-			Minimum, Maximum *float64
-			MaxLength        *int
-		}
-		Required []string
-	}
-	if len(schema) == 0 || json.Unmarshal(schema, &s) != nil {
+	s, err := world.ReadSchema(schema)
+	if err != nil {
 		return ""
 	}
 	var text strings.Builder

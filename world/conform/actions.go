@@ -63,7 +63,7 @@ func edges(obs world.Observation, legal world.Action) []world.Action {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		other := maps.Clone(args)
-		for _, value := range s.Properties[name].ends(args[name]) {
+		for _, value := range ends(s.Properties[name]) {
 			other[name] = value
 			add(other)
 		}
@@ -75,12 +75,12 @@ func edges(obs world.Observation, legal world.Action) []world.Action {
 }
 
 // schemaOf returns the schema of a legal action, and its arguments; false if it has none.
-func schemaOf(obs world.Observation, legal world.Action) (s schema, args map[string]json.RawMessage, ok bool) {
+func schemaOf(obs world.Observation, legal world.Action) (s world.Schema, args map[string]json.RawMessage, ok bool) {
 	i := slices.IndexFunc(obs.Actions, func(spec world.ActionSpec) bool { return spec.Name == legal.Name })
 	if i < 0 {
 		return s, nil, false
 	}
-	s, err := readSchema(obs.Actions[i].Schema)
+	s, err := world.ReadSchema(obs.Actions[i].Schema)
 	if err != nil || json.Unmarshal(legal.Args, &args) != nil || args == nil {
 		return s, nil, false
 	}
@@ -220,7 +220,7 @@ func (e *episode) illegal(obs world.Observation, legal world.Action, seen []worl
 	add := func(args string) {
 		bad = append(bad, world.Action{Agent: obs.Agent, Name: legal.Name, Args: []byte(args)})
 	}
-	if s.AdditionalProperties != nil && !*s.AdditionalProperties {
+	if s.Closed() {
 		other := maps.Clone(args)
 		other["no such argument"] = json.RawMessage("1")
 		add(string(encode(other)))
@@ -232,10 +232,10 @@ func (e *episode) illegal(obs world.Observation, legal world.Action, seen []worl
 		add(args)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		values := s.Properties[name].outside(args[name])
+		values := outside(s.Properties[name], args[name])
 		for _, other := range seen {
 			if theirs, _, ok := schemaOf(other, legal); ok {
-				values = append(values, s.Properties[name].notIn(theirs.Properties[name])...)
+				values = append(values, notIn(s.Properties[name], theirs.Properties[name])...)
 			}
 		}
 		other := maps.Clone(args)

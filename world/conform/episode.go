@@ -232,7 +232,7 @@ func (e *episode) sound(agent string, obs world.Observation) error {
 		}
 		seen[spec.Name] = true
 		if len(spec.Schema) > 0 {
-			if s, err := readSchema(spec.Schema); err != nil || s.Type != "object" {
+			if s, err := world.ReadSchema(spec.Schema); err != nil || s.Type != "object" {
 				return fmt.Errorf("the schema of the action %q is not that of an object: %s", spec.Name, spec.Schema)
 			}
 		}

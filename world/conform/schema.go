@@ -9,31 +9,9 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// A schema is the part of JSON Schema for which there are illegal actions.
-type schema struct {
-	Type       string            `json:"type"`
-	Enum       []json.RawMessage `json:"enum"`
-	Properties map[string]schema `json:"properties"`
-	Required   []string          `json:"required"`
-	Items      *schema           `json:"items"`
-
-	Minimum, Maximum     *float64
-	MinLength, MaxLength *int
-	MinItems, MaxItems   *int
-	AdditionalProperties *bool `json:"additionalProperties"`
-}
-
-func readSchema(raw []byte) (schema, error) {
-	var s schema
-	if len(raw) == 0 {
-		return s, nil
-	}
-	return s, json.Unmarshal(raw, &s)
-}
-
 // ends returns the first and the last values that the schema allows, as JSON: all of an enum, both bounds of a number, the shortest and
-// the longest text and list. The legal one is a value that it allows.
-func (s schema) ends(legal json.RawMessage) []json.RawMessage {
+// the longest text and list.
+func ends(s world.Schema) []json.RawMessage {
 	if len(s.Enum) > 0 {
 		return s.Enum
 	}
@@ -46,9 +24,9 @@ func (s schema) ends(legal json.RawMessage) []json.RawMessage {
 			}
 		}
 	case "string":
-		for _, length := range []*int{s.MinLength, s.MaxLength} {
-			if length != nil {
-				values = append(values, world.JSON(strings.Repeat("a", *length)))
+		for _, length := range []*float64{s.MinLength, s.MaxLength} {
+			if n, ok := count(length); ok {
+				values = append(values, world.JSON(strings.Repeat("a", n)))
 			}
 		}
 	}
@@ -56,7 +34,7 @@ func (s schema) ends(legal json.RawMessage) []json.RawMessage {
 }
 
 // outside returns values that the schema does not allow, as JSON. The legal one is a value that it allows.
-func (s schema) outside(legal json.RawMessage) []string {
+func outside(s world.Schema, legal json.RawMessage) []string {
 	values := []string{"null", "{}"}
 	switch s.Type {
 	case "integer":
@@ -69,7 +47,7 @@ func (s schema) outside(legal json.RawMessage) []string {
 		values = append(values, "7", "true", `["word"]`)
 	case "array":
 		values = append(values, "7", `"word"`)
-		values = append(values, s.outsideLists(legal)...)
+		values = append(values, outsideLists(s, legal)...)
 	case "object":
 		values = []string{"null", "7", `"word"`}
 	}
@@ -82,40 +60,49 @@ func (s schema) outside(legal json.RawMessage) []string {
 	if s.Maximum != nil {
 		values = append(values, string(world.JSON(*s.Maximum+1)), "123456789012345678901234567890")
 	}
-	if s.MinLength != nil && *s.MinLength > 0 {
-		values = append(values, `"`+strings.Repeat("a", *s.MinLength-1)+`"`)
+	if n, ok := count(s.MinLength); ok && n > 0 {
+		values = append(values, `"`+strings.Repeat("a", n-1)+`"`)
 	}
-	if s.MaxLength != nil {
-		values = append(values, `"`+strings.Repeat("a", *s.MaxLength+1)+`"`)
+	if n, ok := count(s.MaxLength); ok {
+		values = append(values, `"`+strings.Repeat("a", n+1)+`"`)
 	}
 	return values
 }
 
 // outsideLists returns lists that the schema does not allow: with an entry that it does not, one entry too few, and one too many.
-func (s schema) outsideLists(legal json.RawMessage) []string {
+func outsideLists(s world.Schema, legal json.RawMessage) []string {
 	var entries []json.RawMessage
 	if json.Unmarshal(legal, &entries) != nil || len(entries) == 0 {
 		return nil
 	}
 	var lists []string
 	if s.Items != nil {
-		for _, value := range s.Items.outside(entries[0]) {
+		for _, value := range outside(*s.Items, entries[0]) {
 			other := slices.Clone(entries)
 			other[0] = json.RawMessage(value)
 			lists = append(lists, string(encode(other)))
 		}
 	}
-	if s.MinItems != nil && *s.MinItems > 0 && *s.MinItems <= len(entries) {
-		lists = append(lists, string(encode(entries[:*s.MinItems-1])))
+	if n, ok := count(s.MinItems); ok && n > 0 && n <= len(entries) {
+		lists = append(lists, string(encode(entries[:n-1])))
 	}
-	if s.MaxItems != nil {
-		lists = append(lists, string(encode(slices.Repeat(entries[:1], *s.MaxItems+1))))
+	if n, ok := count(s.MaxItems); ok {
+		lists = append(lists, string(encode(slices.Repeat(entries[:1], n+1))))
 	}
 	return lists
 }
 
+// count returns a bound of characters or entries; false if there is none, or so great a one that no value is made for it.
+func count(bound *float64) (n int, ok bool) {
+	const most = 1 << 20
+	if bound == nil || *bound < 0 || *bound > most {
+		return 0, false
+	}
+	return int(*bound), true
+}
+
 // notIn returns the values that another schema lists, and this one, which lists some as well, does not.
-func (s schema) notIn(other schema) []string {
+func notIn(s, other world.Schema) []string {
 	if len(s.Enum) == 0 {
 		return nil
 	}
