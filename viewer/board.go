@@ -202,6 +202,7 @@ func (p *picture) layer(layer Layer, w, h float32) {
 		if layer.Form != "" {
 			s.W, s.H = 0.7, 0.7
 		}
+		p.lie(s.Fill)
 		p.add(s)
 	}
 	if layer.Name != "" && layer.Color != "" {
@@ -240,6 +241,7 @@ func (p *picture) letters(layer Layer) {
 		s, _ := row.(string)
 		for x, letter := range []rune(s) {
 			if fill := p.look.tint(string(letter)); fill != 0 {
+				p.lie(fill)
 				p.add(draw.Shape{Form: draw.Rect, X: float32(x) + 0.5, Y: float32(y) + 0.5, W: 1, H: 1, Fill: fill})
 			}
 		}

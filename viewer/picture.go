@@ -16,7 +16,7 @@ import (
 const (
 	ground = draw.Color(0x22282fff)
 	floor  = draw.Color(0x2c343dff)
-	edge   = draw.Color(0x5c6975ff)
+	edge   = draw.Color(0x7d8b98ff)
 	ink    = draw.Color(0xe8ecefff)
 	dim    = draw.Color(0x98a4afff)
 	water  = draw.Color(0x56b4e9ff)
@@ -32,20 +32,15 @@ type picture struct {
 	view  View
 	index map[string]int // of agents, by name
 	did   map[string]deed
-}
-
-// A deed is what an agent did last in the turn.
-type deed struct {
-	text    string
-	targets []string // other agents that its arguments name
-	bad     bool     // it was refused, or there was none
+	light bool            // there are things on which the light edge of an agent is not seen
+	signs map[string]bool // names of those that are in the picture
 }
 
 // Draw returns the picture of a state.
 func (lk Look) Draw(st world.State, v View) *draw.List {
 	p := &picture{
 		List: &draw.List{Ground: ground}, reader: reader{st: st, known: make(map[string]any)},
-		look: lk, view: v, index: make(map[string]int), did: make(map[string]deed),
+		look: lk, view: v, index: make(map[string]int), did: make(map[string]deed), signs: make(map[string]bool),
 	}
 	for i, a := range v.Agents {
 		p.index[a.Name] = i
@@ -61,6 +56,7 @@ func (lk Look) Draw(st world.State, v View) *draw.List {
 	}
 	p.deeds()
 	p.says()
+	p.explainSigns()
 	p.Title = fmt.Sprintf("turn %d, %d agents", st.Turn, len(v.Agents))
 	return p.List
 }
@@ -121,19 +117,20 @@ func short(text string) string {
 func (p *picture) agent(i int, x, y, size float32) {
 	a := p.view.Agents[i]
 	fill, stroke, letters := color(a.Color, dim), ink, dark
-	var status string
-	_ = p.st.Get(world.StatusFact+"/"+a.Name, &status)
-	gone := status != "" && status != "active" && status != "done" || p.holds(p.look.Gone, a.Name)
-	if gone {
+	sign := p.sign(a.Name)
+	if sign != nil && *sign != signDone {
 		fill, stroke, letters = fill.Alpha(0.3), edge, dim
 	}
 	width := float32(1.5)
 	if word, ok := p.get(p.look.Edge, a.Name).(string); ok && p.look.tint(word) != 0 {
 		stroke, width = p.look.tint(word), 4
 	}
+	if p.light {
+		p.add(draw.Shape{Form: form(a.Shape, draw.Disc), X: x, Y: y, W: size * 1.14, H: size * 1.14, Fill: dark})
+	}
 	p.add(draw.Shape{Form: form(a.Shape, draw.Disc), X: x, Y: y, W: size, H: size, Fill: fill, Stroke: stroke, Width: width, Label: a.Initials, Ink: letters, Agent: a.Name})
-	if gone {
-		p.add(draw.Shape{Form: draw.Cross, X: x + size*0.35, Y: y - size*0.35, W: size * 0.4, H: size * 0.4, Fill: color("#d55e00", ink)})
+	if sign != nil {
+		p.put(*sign, x+size*0.35, y-size*0.35, size*0.36)
 	}
 }
 
@@ -150,7 +147,7 @@ func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 		share := share(n, most[b])
 		p.add(draw.Shape{Form: draw.Rect, X: x, Y: y, W: width, H: 0.14, Fill: floor, From: 10, Agent: name})
 		p.add(draw.Shape{Form: draw.Rect, X: x - width/2*(1-share), Y: y, W: width * share, H: 0.14, Fill: fill, From: 10, Agent: name})
-		p.add(draw.Shape{Form: draw.Text, X: x + width/2 + 0.3, Y: y, W: 0.5, H: 0.24, Label: figure(n), Ink: ink, From: 30})
+		p.add(draw.Shape{Form: draw.Text, X: x + width/2 + 0.3, Y: y, W: 0.5, H: 0.24, Label: figure(n), Ink: ink, Stroke: dark, From: 30})
 		y += 0.24
 	}
 	text := p.did[name].text
@@ -164,7 +161,7 @@ func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 		if p.did[name].bad {
 			letters = color("#ff8c5a", ink)
 		}
-		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.08, W: width, H: 0.26, Label: text, Ink: letters, From: 24, Agent: name})
+		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.08, W: width, H: 0.26, Label: text, Ink: letters, Stroke: dark, From: 24, Agent: name})
 	}
 }
 

@@ -47,7 +47,7 @@ type Shape struct {
 	X, Y   float32 // its middle
 	W, H   float32 // its size
 	Fill   Color   // inside; of a Text, of its letters
-	Stroke Color   // of its edge, or of a Line; 0: none
+	Stroke Color   // of its edge, of a Line, or around the letters of a Text; 0: none
 	Width  float32 // of the stroke, in pixels at any zoom; 0 stands for 1
 	Label  string  // painted over its middle, in Ink, as high as half of its box at most
 	Ink    Color   // of the label

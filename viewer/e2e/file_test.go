@@ -57,6 +57,41 @@ func TestAFileShowsWhatTheServerShows(t *testing.T) {
 			t.Errorf("turn %d: state %s served, %s in the file", turn, a, b)
 		}
 	}
+	// Overlays with what their colors mean, what an agent sees, and what the turn changed are in it as well.
+	overlays := eval[[]string](served, `[...document.querySelectorAll("[aria-label=Overlay] option")].map((o) => o.value).filter(Boolean)`)
+	if len(overlays) < 4 {
+		t.Errorf("there are the overlays %q", overlays)
+	}
+	shown := make(map[string]bool)
+	for _, show := range append(overlays, "") {
+		for _, p := range []*page{served, file} {
+			eval[any](p, fmt.Sprintf(`(__viewer.seek(7), __viewer.overlay(%q), null)`, show))
+			if show == "" {
+				p.key("h")
+			}
+			p.settle()
+		}
+		const legend = `document.getElementById("legend").innerText`
+		a, b := eval[string](served, `__viewer.frameHash()`), eval[string](file, `__viewer.frameHash()`)
+		if a != b || shown[a] && show != "refusals" && show != "failures" && show != "messages" { // of which there may be none
+			t.Errorf("%s: picture %s served, %s in the file", show, a, b)
+		}
+		shown[a] = true
+		if a, b := eval[string](served, legend), eval[string](file, legend); a != b || show == "visits" && !strings.Contains(b, "visits: ") {
+			t.Errorf("%s: legend %q served, %q in the file", show, a, b)
+		}
+		if show == "visits" {
+			file.shoot("file overlay")
+		}
+	}
+	for _, p := range []*page{served, file} {
+		p.key("D", shift...)
+		p.wait(`document.querySelector("#drawerTab-diff-panel .changes tr:nth-child(2)")`)
+	}
+	const diff = `document.querySelector("#drawerTab-diff-panel").innerText`
+	if a, b := eval[string](served, diff), eval[string](file, diff); a != b || !strings.Contains(a, "turn 7") {
+		t.Errorf("the turn changed\nserved: %.300s\nfile:   %.300s", a, b)
+	}
 	if n := eval[int](file, `performance.getEntriesByType("resource").filter((e) => !e.name.startsWith("data:") && !e.name.startsWith("blob:")).length`); n > 0 {
 		t.Errorf("the file has asked for %d things outside of it", n)
 	}

@@ -85,7 +85,7 @@ func (p *Painter) shape(on Surface, s *draw.Shape, c draw.Camera) {
 	stroke := max(1, float64(s.Width))
 	switch s.Form {
 	case draw.Text:
-		p.label(on, s.Label, x, y, math.Abs(sh), math.Inf(1), s.Fill|s.Ink)
+		p.label(on, s.Label, x, y, math.Abs(sh), math.Inf(1), s.Fill|s.Ink, s.Stroke)
 		return
 	case draw.Line:
 		on.Line(x-sw/2, y-sh/2, x+sw/2, y+sh/2, s.Stroke, stroke)
@@ -95,7 +95,7 @@ func (p *Painter) shape(on Surface, s *draw.Shape, c draw.Camera) {
 		p.form(on, s.Form, x, y, math.Abs(sw), math.Abs(sh), s.Fill, s.Stroke, stroke)
 	}
 	if s.Label != "" {
-		p.label(on, s.Label, x, y, min(math.Abs(sw), math.Abs(sh))/2, math.Abs(sw)*0.9, s.Ink)
+		p.label(on, s.Label, x, y, min(math.Abs(sw), math.Abs(sh))/2, math.Abs(sw)*0.9, s.Ink, 0)
 	}
 }
 

@@ -74,8 +74,8 @@ func (p *Painter) Label(text string, size int) *image.Alpha {
 	return m
 }
 
-// label paints a text in the middle of x, y, with letters as high as that, and less high if it would be wider than that.
-func (p *Painter) label(on Surface, text string, x, y, high, wide float64, c draw.Color) {
+// label paints a text in the middle of x, y, with letters as high as that, and less high if it would be wider than that; and a color around them.
+func (p *Painter) label(on Surface, text string, x, y, high, wide float64, c, around draw.Color) {
 	size := min(int(high+0.5), letterMost)
 	if text == "" || size < letterLeast {
 		return
@@ -85,7 +85,13 @@ func (p *Painter) label(on Surface, text string, x, y, high, wide float64, c dra
 		size = max(letterLeast, min(size-1, int(float64(size)*wide/float64(m.Rect.Dx()))))
 		m = p.Label(text, size)
 	}
-	on.Blend(m, whole(x-float64(m.Rect.Dx())/2), whole(y-float64(m.Rect.Dy())/2), c)
+	left, top := whole(x-float64(m.Rect.Dx())/2), whole(y-float64(m.Rect.Dy())/2)
+	if around&0xff != 0 {
+		for _, d := range [...][2]int{{-1, -1}, {1, -1}, {-1, 1}, {1, 1}} {
+			on.Blend(m, left+d[0], top+d[1], around)
+		}
+	}
+	on.Blend(m, left, top, c)
 }
 
 // bubble paints what an agent says.

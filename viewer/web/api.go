@@ -26,6 +26,7 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.Handle("GET /api/run", answered(s.apiRun))
 	mux.Handle("GET /api/wasm", answered(s.apiWasm))
+	mux.HandleFunc("GET /api/file", s.apiFile)
 	mux.HandleFunc("POST /api/control", s.control)
 	mux.HandleFunc("GET /ws", s.socket)
 	mux.HandleFunc("GET /wasm/{name}", s.wasmFile)

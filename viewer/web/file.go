@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // A FileOptions says what of a run is in a file.
@@ -23,6 +25,9 @@ type FileOptions struct {
 	From, To int  // turns
 	Redact   bool // conversations are left out
 }
+
+// mostOverlays are the pictures with an overlay in one file. Where there would be more there are none.
+const mostOverlays = 2000
 
 // mostAnswers are in one file. Each agent needs one for each turn.
 const mostAnswers = 200_000
@@ -44,7 +49,13 @@ func (s *Server) File(ctx context.Context, w io.Writer, o FileOptions) error {
 	if err != nil {
 		return fmt.Errorf("the painter: %w", err)
 	}
-	f := &file{server: s.routes(), agents: s.run.About.Agents, ctx: ctx, redact: o.Redact, answers: make(map[string]json.RawMessage), frames: make(map[string]frameAt)}
+	f := &file{
+		server: s.routes(), agents: s.run.About.Agents, ctx: ctx, redact: o.Redact, overlays: overlays,
+		answers: make(map[string]json.RawMessage), frames: make(map[string]frameAt),
+	}
+	if (o.To-o.From+1)*len(overlays) > mostOverlays {
+		f.overlays = []string{}
+	}
 	if err := f.collect(o); err != nil {
 		return err
 	}
@@ -63,12 +74,31 @@ func (s *Server) File(ctx context.Context, w io.Writer, o FileOptions) error {
 	return s.assemble(w, module, script, zipped, pictures)
 }
 
+// apiFile answers with the file of all turns.
+func (s *Server) apiFile(w http.ResponseWriter, r *http.Request) {
+	wait := http.NewResponseController(w)
+	_ = errors.Join(wait.SetReadDeadline(time.Time{}), wait.SetWriteDeadline(time.Time{})) // it takes as long as it takes
+	var page bytes.Buffer
+	err := s.File(r.Context(), &page, FileOptions{To: s.live.moment().st.Turn, Redact: r.FormValue("redact") != ""})
+	if large := (*TooLargeError)(nil); errors.As(err, &large) {
+		err = &problem{http.StatusRequestEntityTooLarge, err.Error(), "vitrine export --html FILE --from TURN --to TURN takes some turns"}
+	}
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	_ = wait.SetWriteDeadline(time.Now().Add(time.Minute))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(page.Bytes()) // whoever is gone does not need it
+}
+
 // A file is the answers that go into one.
 type file struct {
 	server   http.Handler
 	agents   []Agent
 	ctx      context.Context
 	redact   bool
+	overlays []string                   // that are in it
 	answers  map[string]json.RawMessage // by what was asked, see [file.ask]
 	frames   map[string]frameAt         // likewise
 	pictures bytes.Buffer               // all frames, one behind the other
@@ -173,6 +203,11 @@ func (f *file) turn(turn int) error {
 			err = errors.Join(err, f.frame(url.Values{"turn": at["turn"], "sees": {a.Name}}))
 		}
 	}
+	for _, overlay := range f.overlays {
+		if err == nil {
+			err = f.frame(url.Values{"turn": at["turn"], "overlay": {overlay}})
+		}
+	}
 	var steps []struct{ Seq int64 }
 	if err == nil {
 		err = json.Unmarshal(f.answers["steps?"+at.Encode()], &steps)
@@ -209,14 +244,15 @@ func (f *file) ask(path string, params url.Values) error {
 	return nil
 }
 
-// noted adds to what is known of a run that conversations are left out, if they are.
+// noted adds to what is known of a run which overlays are in the file, and that conversations are left out, if they are.
 func (f *file) noted(run json.RawMessage) (json.RawMessage, error) {
-	if !f.redact {
-		return run, nil
-	}
 	var answer map[string]json.RawMessage
 	if err := json.Unmarshal(run, &answer); err != nil {
 		return nil, err
+	}
+	answer["overlays"] = world.JSON(f.overlays)
+	if !f.redact {
+		return json.Marshal(answer)
 	}
 	answer["redacted"] = json.RawMessage(`"The conversations of agents were left out of this file."`)
 	return json.Marshal(answer)
@@ -328,6 +364,7 @@ func (s *Server) assemble(w io.Writer, module, script, data, pictures []byte) er
 	}{{"vitrine-painter", module}, {"vitrine-data", data}, {"vitrine-frames", pictures}} {
 		fmt.Fprintf(&head, "<script type=\"application/octet-stream\" id=%q>%s</script>\n", part.id, base64.StdEncoding.EncodeToString(part.b))
 	}
+	head.WriteString("<script type=\"application/json\" id=\"vitrine-notes\">[]</script>\n")
 	head.WriteString("<script type=\"module\">import { open } from \"page/file.js\"; await open();</script>\n")
 	page := string(index)
 	for _, swap := range [][2]string{

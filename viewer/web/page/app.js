@@ -1,7 +1,7 @@
 // The viewer's page. It begins here: read what the run is, make the panels, load the painter, and go to the moment that the address names. Each
 // file of the page is one part of it; they know each other only through the App, and what they all look at is the Store.
 import { Agents } from "./agents.js";
-import { Bookmarks } from "./bookmarks.js";
+import { Bookmarks, noted } from "./bookmarks.js";
 import { commands, listen } from "./commands.js";
 import { dialogs } from "./dialogs.js";
 import { Latest, el, plural } from "./dom.js";
@@ -57,9 +57,16 @@ class App {
   go({ turn, seq, agent, overlay, sees }) {
     if (agent && this.agent(agent)) this.set({ agent });
     this.set({ overlay: this.run.overlays.includes(overlay) ? overlay : "", sees: Boolean(sees && agent) });
-    if (turn !== null) this.player.seek(turn, seq);
+    if (turn !== null) this.toTurn(turn, seq);
     else if (this.state.alive) this.player.end();
     else this.player.seek(0);
+  }
+
+  // toTurn goes to a turn that somebody named, and says so if there is no such turn.
+  toTurn(turn, seq = null) {
+    const { turns } = this.state;
+    if (turn > turns) this.notice(new Error(`there is no turn ${turn}: this is the last one, ${turns}`));
+    this.player.seek(turn, seq);
   }
 
   async start() {
@@ -201,15 +208,25 @@ class App {
   async screenshot() {
     const blob = await picture(this.stage);
     if (!blob) return this.notice(new Error("there is no picture yet"));
-    const link = el("a", { href: URL.createObjectURL(blob), download: `${this.run.name}-turn-${this.state.turn}.png` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    download(blob, `${this.run.name}-turn-${this.state.turn}.png`);
+  }
+
+  // save keeps the run as a page that needs no server, with the bookmarks of this one.
+  async save(redact) {
+    const html = noted(await this.source.file(redact), this.bookmarks.sorted());
+    download(new Blob([html], { type: "text/html" }), `${this.run.name}.html`);
   }
 
   clear() {
     if (this.state.query) this.set({ query: "" });
     else this.set({ agent: "", followAgent: false, sees: false, playing: false });
   }
+}
+
+function download(blob, name) {
+  const link = el("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 async function start() {

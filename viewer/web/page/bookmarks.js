@@ -1,12 +1,21 @@
-// Bookmarks are turns with notes. They stay in this browser, for this run, and go along in a link.
+// Bookmarks are turns with notes. They stay in this browser, for this run, and go along in a link and in a file of the run that is saved from the page.
 import { button, el, put } from "./dom.js";
+
+const place = '<script type="application/json" id="vitrine-notes">'; // in a page that is a file
+
+// noted returns such a page with these bookmarks in it.
+export function noted(html, bookmarks) {
+  const begin = html.indexOf(place) + place.length;
+  return html.slice(0, begin) + JSON.stringify(bookmarks).replaceAll("<", "\\u003c") + html.slice(html.indexOf("</script>", begin));
+}
 
 export class Bookmarks extends Map {
   constructor(run) {
     super();
-    this.key = `vitrine bookmarks ${run}`;
+    const inFile = document.getElementById("vitrine-notes")?.textContent ?? "[]";
+    this.key = `vitrine bookmarks ${run}${inFile === "[]" ? "" : ` ${inFile}`}`; // files with other notes do not share them
     try {
-      for (const [turn, note] of JSON.parse(localStorage.getItem(this.key) ?? "[]")) this.set(Number(turn), String(note));
+      for (const [turn, note] of JSON.parse(localStorage.getItem(this.key) ?? inFile)) this.set(Number(turn), String(note));
     } catch {
       // A browser that keeps nothing, or kept something else, has no bookmarks.
     }

@@ -1,5 +1,5 @@
 // Charts of the scenario's metrics over the turns, with a line at the turn shown; a click on one goes to its turn.
-import { Latest, count, el, put, svg } from "./dom.js";
+import { Latest, count, el, plural, put, svg } from "./dom.js";
 
 const points = 500;
 const width = 300; // units of a chart; it is drawn as wide as there is room
@@ -28,7 +28,7 @@ export class Charts {
     if (data.partial) this.loader.ask();
     else this.loaded = this.app.state.turns;
     this.cursors = [];
-    this.note.textContent = data.series.length ? `${data.series.length} metrics, ${data.turns.length} points each` : "This scenario has no metrics.";
+    this.note.textContent = data.series.length ? `${plural(data.series.length, "metric")}, ${plural(data.turns.length, "point")} each` : "This scenario has no metrics.";
     const formula = (name) => run.metrics.find((m) => m.name === name)?.formula ?? "";
     put(this.grid, data.series.map((s) => {
       const second = other?.series.find((o) => o.name === s.name);

@@ -13,12 +13,14 @@ export function dialogs(app, table) {
     return node;
   };
   const keys = (c) => c.keys.map((key) => el("kbd", { text: keyName(key) }));
+  const ways = (c) => (c.keys.length > 0 ? keys(c) : el("span", { class: "quiet", text: "by name" }));
 
   function help() {
     const groups = Object.groupBy(table, (c) => c.group);
     dialog("Keys", el("div", { class: "help" }, Object.entries(groups).map(([group, list]) => el("section", {}, el("h3", { text: group }),
-      el("dl", {}, list.map((c) => [el("dt", { data: { command: c.id } }, keys(c)), el("dd", { text: c.name })]))))),
-    el("p", { class: "quiet", text: "Arrow keys move within lists and tabs that have the focus. Keys do nothing while you write in a field." }));
+      el("dl", {}, list.map((c) => [el("dt", { data: { command: c.id } }, ways(c)), el("dd", { text: c.name })]))))),
+    el("p", { class: "quiet", text: "Arrow keys move within lists and tabs that have the focus. Keys do nothing while you write in a field. What has no key is found by its name, with Ctrl+K." }),
+    el("p", { class: "quiet", text: "Why was an act refused? Select the agent: the reason stands under what it did. All refusals of an agent are listed from its Stats, and those of everybody by the kind refusal in the log." }));
   }
 
   function palette() {
@@ -63,7 +65,7 @@ export function dialogs(app, table) {
     const words = q.split(/\s+/);
     const named = table.filter((c) => words.every((w) => `${c.name} ${c.group}`.toLowerCase().includes(w)));
     const turn = q.match(/^(?:turn )?(\d+)$/);
-    const jump = turn ? [{ id: "turn", group: "Time", keys: [], name: `Go to turn ${turn[1]}`, run: () => app.player.seek(Number(turn[1])) }] : [];
+    const jump = turn ? [{ id: "turn", group: "Time", keys: [], name: `Go to turn ${turn[1]}`, run: () => app.toTurn(Number(turn[1])) }] : [];
     const agents = q === "" ? [] : app.run.agents.filter((a) => a.name.toLowerCase().includes(q)).slice(0, 20);
     return [...jump, ...named, ...agents.map((a) => ({ id: `agent-${a.name}`, group: "Agents", keys: [], name: `Select ${a.name}`, run: () => app.set({ agent: a.name }) }))];
   }
@@ -79,9 +81,19 @@ export function dialogs(app, table) {
     const { turn } = app.state;
     const run = app.run.dir_name ?? app.run.name;
     const served = location.protocol !== "file:";
+    const redact = el("input", { type: "checkbox" });
+    const saved = el("span", { role: "status", class: "quiet" });
+    const save = button("save as HTML", async () => {
+      save.disabled = true;
+      saved.textContent = "making the file…";
+      saved.textContent = await app.save(redact.checked).then(() => "saved", (err) => [err.message, err.hint].filter(Boolean).join(" – "));
+      save.disabled = false;
+    });
     dialog("Share", el("h3", { text: "Link to this moment" }), el("div", { class: "bar" }, link, copy, copied),
       el("p", { class: "quiet", text: "It holds the turn, the agent, what is in sight, and your bookmarks. " + (served ? "It works for as long as this viewer runs, on this machine." : "It works wherever this file is.") }),
       el("h3", { text: "Picture" }), el("div", { class: "bar" }, button("save as PNG", () => app.screenshot(), { key: "P" }), served && el("a", { href: "api/metrics.csv", download: `${run}.csv`, text: "metrics as CSV" })),
+      el("h3", { text: "The run as a file" }), el("div", { class: "bar" }, save, served && el("label", {}, redact, " without what agents thought and were told"), saved),
+      el("p", { class: "quiet", text: "A page that needs no server, with all turns and with your bookmarks and notes." }),
       el("h3", { text: "For others, from the command line" }),
       el("pre", { text: [`vitrine export ${run} --html run.html`, `vitrine export ${run} --png picture.png --from ${turn}`, `vitrine export ${run} --gif film.gif`].join("\n") }));
     link.select();

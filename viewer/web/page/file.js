@@ -4,8 +4,9 @@ import { Failure } from "./source.js";
 // open unpacks what the file holds, starts the painter and then the page.
 export async function open() {
   try {
+    const whole = `<!doctype html>\n${document.documentElement.outerHTML}`; // as it came
     const data = JSON.parse(new TextDecoder().decode(await unzip("vitrine-data")));
-    globalThis.vitrineSource = new FileSource(data, await unzip("vitrine-frames"));
+    globalThis.vitrineSource = new FileSource(data, await unzip("vitrine-frames"), whole);
     const go = new globalThis.Go();
     const { instance } = await WebAssembly.instantiate(await unzip("vitrine-painter"), go.importObject);
     go.run(instance);
@@ -31,9 +32,9 @@ function key(path, params) {
 }
 
 class FileSource {
-  constructor({ answers, frames, from, to }, pictures) {
-    Object.assign(this, { answers, frames, from, to, pictures });
-    this.run = { ...answers.run, turns: to, state: "over", control: false, controls: [], overlays: [] };
+  constructor({ answers, frames, from, to }, pictures, whole) {
+    Object.assign(this, { answers, frames, from, to, pictures, whole });
+    this.run = { ...answers.run, turns: to, state: "over", control: false, controls: [], other: null };
     this.lines = null;
   }
 
@@ -51,13 +52,12 @@ class FileSource {
 
   held(where, path, params) {
     const found = where[key(path, params)];
-    if (found === undefined) throw new Failure("this file does not hold that", `it holds turns ${this.from} to ${this.to}, as they begin`, 404);
+    if (found === undefined) throw new Failure("this file does not hold that", `it holds turns ${this.from} to ${this.to}, as they begin, with an overlay or with what one agent sees`, 404);
     return found;
   }
 
   async frame(params, path = "frame") {
-    const { overlay, ...rest } = params;
-    const { at, size, turn, seq, hash } = this.held(this.frames, path, rest);
+    const { at, size, turn, seq, hash } = this.held(this.frames, path, params);
     return { bytes: this.pictures.slice(at, at + size), turn: Number(turn), seq: Number(seq), hash };
   }
 
@@ -89,6 +89,8 @@ class FileSource {
     const all = this.held(this.answers, "state", { turn, limit: 2000 });
     return { ...all, facts: Object.fromEntries(Object.entries(all.facts).filter(([path]) => path.startsWith(prefix) && path.includes(q))) };
   }
+
+  async file() { return this.whole; }
 
   control() { throw new Failure("a file cannot do that", "", 403); }
 

@@ -72,6 +72,14 @@ export class Inspector {
       (act.troubles ?? []).map((t) => el("p", { class: "outcome" }, "trouble: ", typeof t === "string" ? t : tree(t))));
   }
 
+  // refused leads to the refusals of an agent, with their reasons, in the log.
+  refused({ name, refusals }) {
+    return button(`${refusals}: why?`, () => {
+      this.app.set({ drawer: true, drawerTab: "events" });
+      this.app.events.set({ agent: name, kind: "refusal", q: "", from: "", to: "" });
+    }, { class: "link" });
+  }
+
   showStats(at) {
     const { turn, total } = at.usage ?? {};
     const row = (name, a, b) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: a }), el("td", { text: b }));
@@ -79,7 +87,7 @@ export class Inspector {
       el("table", {}, el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col", text: "this turn" }), el("th", { scope: "col", text: "so far" }))), el("tbody", {},
         row("tokens read", count(turn?.tokens_in), count(total?.tokens_in)), row("tokens written", count(turn?.tokens_out), count(total?.tokens_out)),
         row("dollars", dollars(turn?.dollars), dollars(total?.dollars)), row("requests", count(turn?.requests), count(total?.requests)))),
-      el("dl", {}, pair("reward", at.reward == null ? null : count(at.reward)), pair("refused acts", at.refusals), pair("memory", at.memory_bytes == null ? null : bytes(at.memory_bytes))),
+      el("dl", {}, pair("reward", at.reward == null ? null : count(at.reward)), pair("refused acts", at.refusals > 0 ? this.refused(at) : at.refusals), pair("memory", at.memory_bytes == null ? null : bytes(at.memory_bytes))),
       section("Crashes", (at.crashes ?? []).length === 0 ? el("p", { class: "quiet", text: "none" })
         : at.crashes.map((c) => el("p", {}, button(`turn ${c.turn}`, () => this.app.player.seek(c.turn), { class: "link" }), ` ${[c.reason, c.detail].filter(Boolean).join(": ")}`))),
       el("p", { class: "quiet", text: `${plural((at.acts ?? []).length, "act")} in this turn` }));
@@ -87,7 +95,7 @@ export class Inspector {
 }
 
 function pair(name, value) {
-  return value == null ? [] : [el("dt", { text: name }), el("dd", { text: value })];
+  return value == null ? [] : [el("dt", { text: name }), el("dd", {}, value)];
 }
 
 export function section(name, ...children) {

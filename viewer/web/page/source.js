@@ -35,6 +35,16 @@ export class Source {
     return { bytes, turn: Number(head("X-Turn")), seq: Number(head("X-Seq")), hash: head("X-Hash") ?? "" };
   }
 
+  // file returns the run as a page that needs no server.
+  async file(redact) {
+    const answer = await ask(address("file", { redact: redact ? 1 : null }));
+    if (!answer.ok) {
+      const { error, hint } = await answer.json().catch(() => ({}));
+      throw new Failure(error ?? `no file: the server answers ${answer.status}`, hint, answer.status);
+    }
+    return answer.text();
+  }
+
   // control asks the supervisor to do something, which only a page that may has.
   async control(command) {
     const answer = await ask("api/control", {

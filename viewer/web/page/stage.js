@@ -19,7 +19,8 @@ export class Stage {
     this.tip = el("div", { id: "tip", role: "tooltip", hidden: true });
     this.legend = el("ul", { id: "legend", "aria-label": "Legend" });
     this.minimap = new Minimap(this);
-    root.append(this.canvas, this.canvas2, this.name2, this.bubbles, this.message, this.minimap.canvas, this.legend, this.toolbar(), this.tip);
+    root.append(this.canvas, this.canvas2, this.name2, this.bubbles, this.message, this.minimap.canvas, this.legend, this.tip);
+    this.tools(document.getElementById("tools"));
     handle(this);
     new ResizeObserver(() => this.resize()).observe(root);
     app.on("turn seq sees overlay lastSeq", () => this.loader.ask());
@@ -35,7 +36,7 @@ export class Stage {
     });
   }
 
-  toolbar() {
+  tools(root) {
     const { app } = this;
     const toggle = (name, value, icon, key) => {
       const b = button(name, () => app.set({ [value]: !app.state[value] }), { icon, key });
@@ -47,11 +48,11 @@ export class Stage {
     app.on("overlay", () => (overlay.value = app.state.overlay));
     const sees = toggle("What the agent sees", "sees", "eye", "H");
     app.on("agent", () => (sees.disabled = !app.state.agent));
-    return el("div", { id: "tools", role: "toolbar", "aria-label": "View of the world" },
+    root.append(el("div", { class: "bar", role: "toolbar", "aria-label": "View of the world" },
       button("Zoom in", () => this.zoom(1.3), { icon: "plus", key: "+" }), button("Zoom out", () => this.zoom(1 / 1.3), { icon: "minus", key: "-" }),
       button("Fit", () => this.fit(), { icon: "fit", key: "0" }), toggle("Follow the selected agent", "followAgent", "follow", "F"),
       sees, toggle("Bubbles", "bubbles", "bubble", "B"), toggle("Small map", "minimap", "map", "M"),
-      app.run.overlays.length > 0 && overlay);
+      app.run.overlays.length > 0 && overlay));
   }
 
   // start loads the painter. All else on the page goes on meanwhile.

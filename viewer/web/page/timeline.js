@@ -98,7 +98,7 @@ export class Timeline {
     const c = canvas.getContext("2d");
     c.scale(ratio, ratio);
     const style = getComputedStyle(track);
-    const colors = { edge: style.getPropertyValue("--text"), tick: style.getPropertyValue("--line"), bar: style.getPropertyValue("--bar") };
+    const colors = { edge: style.getPropertyValue("--text"), tick: style.getPropertyValue("--rim"), bar: style.getPropertyValue("--bar") };
     const row = height / 4;
     this.ticks(c, width, row, colors);
     for (const [i, lane] of lanes.entries()) this.lane(c, lane, width, row * (i + 1), row, colors);

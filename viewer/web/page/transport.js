@@ -26,7 +26,7 @@ export function transport(app, root) {
   const turn = el("input", {
     type: "number", min: 0, "aria-label": "Turn", class: "turn",
     on: {
-      change: () => app.player.seek(Number(turn.value) || 0),
+      change: () => app.toTurn(Number(turn.value) || 0),
       keydown: (event) => event.key === "Enter" && turn.blur(),
     },
   });
