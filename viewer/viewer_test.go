@@ -303,3 +303,62 @@ func decodes(l *draw.List) bool {
 	_, err := draw.Decode(l.Encode(nil))
 	return err == nil
 }
+
+func TestWhoActsNoMoreHasASignAndTheLegendExplainsIt(t *testing.T) {
+	names := []string{"ada", "bob", "cleo", "dan"}
+	facts := map[string]any{"run/status/ada": "active", "run/status/bob": "timeout", "run/status/cleo": "done", "run/status/dan": "quarantined"}
+	l := Look{Kind: Ring}.Draw(state(facts), View{Agents: Agents(names, alone)})
+	want := map[string]draw.Form{"bob": draw.Cross, "cleo": draw.Disc, "dan": draw.Diamond}
+	for _, name := range names {
+		x, y, r, _ := l.Place(name)
+		var found []draw.Form
+		for _, s := range l.Shapes {
+			if dx, dy := float64(s.X)-x, y-float64(s.Y); s.Agent == "" && s.Label == "" && dx > 0 && dy > 0 && dx < r && dy < r {
+				found = append(found, s.Form)
+			}
+		}
+		if form, ok := want[name]; ok != (len(found) > 0) || ok && found[len(found)-1] != form {
+			t.Errorf("%s has the signs %v", name, found)
+		}
+	}
+	var explained []string
+	for _, e := range l.Legend {
+		explained = append(explained, e.Text)
+	}
+	if !slices.Equal(explained, []string{"out", "done", "quarantined"}) {
+		t.Errorf("the legend explains %v", explained)
+	}
+	if l = (Look{Kind: Ring}).Draw(state(nil), View{Agents: Agents(names, alone)}); len(l.Legend) > 0 {
+		t.Errorf("where all act the legend explains %v", l.Legend)
+	}
+}
+
+// Whatever stands under it, the edge of an agent and the letters below it can be told from what is beside them: by 3 and by 4.5 to 1.
+func TestAgentsStandOutFromLightAndDarkGround(t *testing.T) {
+	for _, ground := range slices.Concat(palette[:], []string{"#ffffff", "#cccccc", "#888888", "#444444", "#000000", "#f7f2d0"}) {
+		look := Look{
+			Kind: Board, Layers: []Layer{{Rows: "map"}, {Pieces: "at/{agent}"}}, Colors: []Tint{{Of: ".", Color: ground}},
+			Bars: []Bar{{Fact: "gold/{agent}"}}, Text: "says/{agent}",
+		}
+		facts := map[string]any{"map": []string{".....", ".....", "....."}, "at/ada": []int{2, 1}, "gold/ada": 3, "says/ada": "fish"}
+		l := look.Draw(state(facts), View{Agents: Agents([]string{"ada"}, alone)})
+		outermost, texts := draw.Color(0), 0
+		for _, s := range l.Shapes {
+			switch {
+			case s.Form == draw.Text:
+				texts++
+				if s.Stroke&0xff == 0 || contrast(s.Ink, s.Stroke) < 4.5 {
+					t.Errorf("on %s the letters of %q do not stand out from what is around them", ground, s.Label)
+				}
+			case outermost == 0 && s.X == 2.5 && s.Y == 1.5 && s.W != 1 && s.W < 2: // the cell is 1 by 1, and the first layer lies under the others
+				if outermost = s.Stroke; outermost == 0 {
+					outermost = s.Fill
+				}
+			}
+		}
+		best := contrast(outermost, color(ground, 0))
+		if texts < 2 || best < 3 {
+			t.Errorf("on %s there are %d texts, and the edge of an agent stands out by %.1f", ground, texts, best)
+		}
+	}
+}

@@ -310,11 +310,11 @@ func (p *page) click(selector string) {
 
 func quote(s string) string { return string(world.JSON(s)) }
 
-// scheme makes the system want dark or light pages.
-func (p *page) scheme(name string) {
+// media makes the system want something of pages: a feature and its value.
+func (p *page) media(feature, value string) {
 	p.t.Helper()
 	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}
+		features := []*emulation.MediaFeature{{Name: feature, Value: value}}
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
 		return err
 	}))

@@ -66,7 +66,7 @@ func TestItPlaysForAsLongAsItSaysBefore(t *testing.T) {
 	})
 	p := newTab(t)
 	p.before(hurried)
-	p.scheme("dark")
+	p.media("prefers-color-scheme", "dark")
 	p.open(view(t, story.dir).url)
 	said := regexp.MustCompile(`plays in (.*?)( ms| s)(, without (.*) of waits)?$`)
 	for _, pace := range []struct {

@@ -200,6 +200,9 @@ func TestEachCommandIsInTheHelpAndThePalette(t *testing.T) {
 		if !slices.Equal(shown, ids) {
 			t.Errorf("%s shows %v, not %v", key, shown, ids)
 		}
+		if n := eval[int](p, `[...document.querySelectorAll("dialog dt")].filter((n) => !n.textContent.trim()).length`); n > 0 {
+			t.Errorf("%s: %d commands have nothing where their keys are", key, n)
+		}
 		p.shoot("dialog " + key)
 		p.key("Escape")
 		p.wait(`!document.querySelector("dialog")`)
@@ -233,4 +236,48 @@ func TestBookmarksStayAndGoAlongInALink(t *testing.T) {
 	p.do(chromedp.Navigate("about:blank"))
 	p.open(link)
 	p.wait(`document.querySelector(".bookmarks input")?.value === "why, 10?"`)
+}
+
+func TestThePageSaysThatATurnIsNotThere(t *testing.T) {
+	s := view(t, play(t, "fishery.toml"))
+	p := browse(t, s.url)
+	said := func(how string) {
+		p.wait(`document.getElementById("notice").checkVisibility()`)
+		if got := eval[string](p, `document.getElementById("notice").textContent`); !strings.Contains(got, "there is no turn 99") || p.state().Turn != p.state().Turns {
+			t.Errorf("%s: the page is at turn %d and says %q", how, p.state().Turn, got)
+		}
+	}
+	eval[any](p, `(() => {
+		const turn = document.querySelector(".transport .turn");
+		turn.value = "99";
+		turn.dispatchEvent(new Event("change"));
+		return null;
+	})()`)
+	said("field")
+	p.do(chromedp.Navigate("about:blank"))
+	p.open(s.url + "#t=99")
+	said("link")
+	p.do(chromedp.Navigate("about:blank"))
+	p.open(s.url)
+	p.key("k", chromedp.ModifierCtrl)
+	p.wait(`document.activeElement.getAttribute("aria-label") === "Command"`)
+	p.do(chromedp.KeyEvent("99\r"))
+	said("palette")
+}
+
+func TestTheRefusalsOfAnAgentAreFoundWithTheirReasons(t *testing.T) {
+	story := begin(t, 3)
+	for range 4 {
+		story.turn("")
+	}
+	story.end()
+	p := browse(t, view(t, story.dir).url)
+	eval[any](p, `(__viewer.select("c"), __viewer.seek(6), document.getElementById("tab-stats").click(), null)`)
+	p.wait(`document.querySelector("#inspector dl button")?.textContent === "4: why?"`)
+	p.click("#inspector dl button")
+	p.wait(`document.querySelector("#drawer [role=status]").textContent === "4 found"`)
+	if rows := eval[[]string](p, `[...document.querySelectorAll("#drawer .event .value")].map((n) => n.textContent)`); len(rows) != 4 || rows[0] != "take: b has taken boats/0" {
+		t.Errorf("the log shows %q", rows)
+	}
+	p.shoot("refusals")
 }
