@@ -65,7 +65,11 @@ func (s *exhibit) apiEvents(r *http.Request) (any, error) {
 		f.before = min(f.before, last+1)
 	}
 	answer := &found{Events: []eventJSON{}, limit: limit, end: time.Now().Add(longSearch)}
-	if r.FormValue("order") == "desc" {
+	switch {
+	case s.live.moment().st.Seq == 0: // there may be no log yet
+		answer.all()
+		return answer, nil
+	case r.FormValue("order") == "desc":
 		return answer, answer.backwards(s.run.Dir, &f)
 	}
 	return answer, answer.forwards(s.run.Dir, &f)
@@ -78,15 +82,17 @@ type found struct {
 	Total  *int        `json:"total"` // events that pass; null: not all were looked at
 
 	limit int
+	size  int // bytes of the events
 	end   time.Time
 }
 
 // take adds an event that passes. If there is no room for it, the next question begins with it, and the answer is full.
 func (a *found) take(o *world.Outline) (full bool, err error) {
-	if len(a.Events) == a.limit {
-		a.Next = &a.Events[a.limit-1].Seq
+	if n := len(a.Events); n == a.limit || a.size > mostBytes {
+		a.Next = &a.Events[n-1].Seq
 		return true, nil
 	}
+	a.size += len(o.Line())
 	ev, err := o.Event()
 	a.Events = append(a.Events, clear(ev))
 	return false, err

@@ -81,6 +81,9 @@ func (s *exhibit) picture(p position, view viewer.View, overlay string) (*draw.L
 	if err != nil {
 		return nil, err
 	}
+	if p.st.Seq == 0 {
+		overlay = "" // there may be no log yet
+	}
 	if view.Heat, err = s.heat(overlay, p.turn, look); err != nil {
 		return nil, err
 	}

@@ -81,9 +81,14 @@ export class Events {
     if (this.filtered) return this.more();
     const { key } = this;
     if (this.pages.has(i)) return;
-    const got = await this.app.source.get("events", { after: i * page, limit: page, order: "asc" });
-    if (this.key !== key) return;
-    this.pages.set(i, got.events);
+    const events = [];
+    for (let after = i * page; after !== null && events.length < page;) { // an answer may be too large, or take too long, for all of it
+      const got = await this.app.source.get("events", { after, limit: page - events.length, order: "asc" });
+      if (this.key !== key) return;
+      events.push(...got.events);
+      after = got.next ?? null;
+    }
+    this.pages.set(i, events);
     this.sum.textContent = plural(this.total, "event");
     this.list.update(this.total);
   }
