@@ -3,7 +3,6 @@ package bazaar
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -36,11 +35,9 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 
 // A game is an episode folded by hand, without a store.
 type game struct {
-	t      testing.TB
-	rules  *Rules
-	agents []string
-	st     world.State
-	log    []world.Event
+	*worldtest.Episode
+	t     testing.TB
+	rules *Rules
 }
 
 func newGame(t testing.TB, config Config, seed uint64, agents int) *game {
@@ -49,34 +46,16 @@ func newGame(t testing.TB, config Config, seed uint64, agents int) *game {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &game{t: t, rules: rules}
+	var names []string
 	for i := range agents {
-		g.agents = append(g.agents, fmt.Sprintf("a%d", i))
+		names = append(names, fmt.Sprintf("a%d", i))
 	}
-	events, err := rules.Reset(seed, g.agents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.commit(events...)
-	return g
-}
-
-func (g *game) commit(events ...world.Event) {
-	g.t.Helper()
-	events, err := g.st.Stamp(events)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.st = g.st.Apply(events...)
-	g.log = append(g.log, events...)
+	return &game{Episode: worldtest.Begin(t, rules, seed, names...), t: t, rules: rules}
 }
 
 func (g *game) observe(agent string) (world.Observation, view) {
 	g.t.Helper()
-	obs, err := g.rules.Observe(g.st, agent)
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	obs := g.Observe(agent)
 	var v view
 	if err := json.Unmarshal(obs.View, &v); err != nil {
 		g.t.Fatal(err)
@@ -84,46 +63,23 @@ func (g *game) observe(agent string) (world.Observation, view) {
 	return obs, v
 }
 
-// follow commits what follows from the actions.
-func (g *game) follow(actions ...world.Action) []world.Event {
-	g.t.Helper()
-	events, err := g.rules.Step(g.st, actions)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.commit(events...)
-	return events
-}
-
-// step does so too, and looks at the state.
+// step commits what follows from the actions, and looks at the state.
 func (g *game) step(actions ...world.Action) []world.Event {
 	g.t.Helper()
-	events := g.follow(actions...)
-	if err := g.rules.Check(g.st); err != nil {
+	events := g.Step(actions...)
+	if err := g.rules.Check(g.State); err != nil {
 		g.t.Fatalf("after %s: %v", world.JSON(actions), err)
 	}
 	return events
 }
 
-func (g *game) endTurn() { g.commit(world.Event{Kind: world.KindTurn}) }
-
 func (g *game) measure() map[string]float64 {
 	g.t.Helper()
-	metrics, err := Measure(sequence(g.log))
+	metrics, err := Measure(worldtest.Sequence(g.Log...))
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	return metrics
-}
-
-func sequence(events []world.Event) iter.Seq2[world.Event, error] {
-	return func(yield func(world.Event, error) bool) {
-		for _, ev := range events {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-	}
 }
 
 // quotes returns bids of a0 and a1, and asks of a2 and a3, from texts such as "a0 55".
@@ -165,7 +121,7 @@ func TestTheBestQuotesStandAndThoseThatCrossAreATradeAtTheEarlierPrice(t *testin
 					g.step(a)
 				}
 			}
-			m, err := readMarket(g.st)
+			m, err := readMarket(g.State)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,8 +130,8 @@ func TestTheBestQuotesStandAndThoseThatCrossAreATradeAtTheEarlierPrice(t *testin
 				t.Errorf("after %s (together: %v) there is %s, want %s", test.quotes, together, got, test.book)
 			}
 			for i, want := range test.profit {
-				if obs, v := g.observe(g.agents[i]); v.Profit != want || obs.Reward != float64(want) {
-					t.Errorf("after %s (together: %v) %s has earned %d, want %d", test.quotes, together, g.agents[i], v.Profit, want)
+				if obs, v := g.observe(g.Agents[i]); v.Profit != want || obs.Reward != float64(want) {
+					t.Errorf("after %s (together: %v) %s has earned %d, want %d", test.quotes, together, g.Agents[i], v.Profit, want)
 				}
 			}
 		}
@@ -209,7 +165,7 @@ func TestAPeriodEndsWithItsTurnsAndEverythingIsThereAgain(t *testing.T) {
 		if _, v := g.observe("a0"); v.Period != 0 || v.Units != 1 || v.Bid != 30 || v.Ask != 40 || !slices.Equal(v.Prices, []int{50}) {
 			t.Errorf("in the first period a0 sees %+v", v)
 		}
-		g.endTurn()
+		g.EndTurn()
 	}
 	obs, v := g.observe("a0")
 	want := `{"ceiling":100,"limit":90,"period":1,"periods":2,"prices":[],"profit":40,"role":"buyer","turns_left":3,"units":2}`
@@ -221,7 +177,7 @@ func TestAPeriodEndsWithItsTurnsAndEverythingIsThereAgain(t *testing.T) {
 		t.Errorf("in the second period a3 sees %+v", v)
 	}
 	for range 3 {
-		g.endTurn()
+		g.EndTurn()
 	}
 	if obs, _ := g.observe("a0"); !obs.Terminated || len(obs.Actions) != 0 || obs.Reward != 85 {
 		t.Errorf("after the last period a0 sees %+v", obs)
@@ -239,9 +195,9 @@ func TestAPeriodEndsWithItsTurnsAndEverythingIsThereAgain(t *testing.T) {
 func TestNobodySeesTheLimitsOfAnother(t *testing.T) {
 	g := newGame(t, small(), 1, 4)
 	before, _ := g.observe("a0")
-	for _, other := range g.agents[1:] {
+	for _, other := range g.Agents[1:] {
 		secret := world.JSON(trader{Buyer: other == "a1", Limits: []int{77, 66}})
-		st := g.st.Apply(world.Event{Set: map[string]json.RawMessage{"traders/" + other: secret}})
+		st := g.State.Apply(world.Event{Set: map[string]json.RawMessage{"traders/" + other: secret}})
 		after, err := g.rules.Observe(st, "a0")
 		if err != nil || string(after.View) != string(before.View) {
 			t.Errorf("with other limits of %s, a0 sees %s, %v", other, after.View, err)
@@ -321,13 +277,13 @@ func TestCheckKnowsWhatCannotBeAMarket(t *testing.T) {
 		{"traders/a0", `7`},
 	} {
 		set := world.Event{Set: map[string]json.RawMessage{test.path: json.RawMessage(test.value)}}
-		if err := g.rules.Check(g.st.Apply(set)); err == nil {
+		if err := g.rules.Check(g.State.Apply(set)); err == nil {
 			t.Errorf("no error with %s = %s", test.path, test.value)
 		}
 	}
 	g.step(quotes("a2 40")...)
 	gone := world.Event{Set: map[string]json.RawMessage{"traders/a2": json.RawMessage(`{"buyer":false,"limits":[20],"period":0,"profit":0,"traded":1}`)}}
-	if err := g.rules.Check(g.st.Apply(gone)); err == nil {
+	if err := g.rules.Check(g.State.Apply(gone)); err == nil {
 		t.Error("no error with an ask of somebody who has no unit left")
 	}
 }

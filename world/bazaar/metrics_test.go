@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/worldtest"
 )
 
 func TestSupplyMeetsDemand(t *testing.T) {
@@ -33,7 +34,7 @@ func TestTheMetricsAreThoseOfTheTrades(t *testing.T) {
 	}
 	g.step(quotes("a0 65", "a2 1", "a1 45", "a3 45")...) // at 65 and 45: values 90 and 80, costs 20 and 30
 	for range 3 {
-		g.endTurn()
+		g.EndTurn()
 	}
 	g.step(quotes("a0 58", "a3 1")...)
 	m := g.measure()
@@ -52,10 +53,10 @@ func TestTheMetricsAreThoseOfTheTrades(t *testing.T) {
 			t.Errorf("%s is %v, want %v", metric.Name, m[metric.Name], want[metric.Name])
 		}
 	}
-	if _, err := Measure(sequence(nil)); err == nil {
+	if _, err := Measure(worldtest.Sequence()); err == nil {
 		t.Error("no error without a market")
 	}
-	if _, err := Measure(sequence([]world.Event{{Kind: kindMarket, Data: []byte(`[]`)}})); err == nil {
+	if _, err := Measure(worldtest.Sequence(world.Event{Kind: kindMarket, Data: []byte(`[]`)})); err == nil {
 		t.Error("no error with an event that cannot be read")
 	}
 }

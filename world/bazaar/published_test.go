@@ -16,8 +16,8 @@ func play(t *testing.T, config Config, seed uint64, policy world.Policy, togethe
 	t.Helper()
 	g := newGame(t, config, seed, 12)
 	for range config.Periods * config.Turns {
-		order := slices.Clone(g.agents)
-		world.NewRand(seed, g.st.Turn, "schedule").Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		order := slices.Clone(g.Agents)
+		world.NewRand(seed, g.State.Turn, "schedule").Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		var actions []world.Action
 		for _, agent := range order {
 			obs, _ := g.observe(agent)
@@ -25,13 +25,13 @@ func play(t *testing.T, config Config, seed uint64, policy world.Policy, togethe
 			if together {
 				actions = append(actions, action)
 			} else {
-				g.follow(action)
+				g.Step(action)
 			}
 		}
 		if together {
-			g.follow(actions...)
+			g.Step(actions...)
 		}
-		g.endTurn()
+		g.EndTurn()
 	}
 	return g.measure()
 }
@@ -115,7 +115,7 @@ func TestPoliciesNameLegalPricesAndPassWithoutAUnit(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for name, policy := range Policies() {
 		for range 200 {
-			for _, agent := range g.agents {
+			for _, agent := range g.Agents {
 				obs, v := g.observe(agent)
 				price, reason := market{ceiling: v.Ceiling}.readPrice(policy(obs, random).Args)
 				loss := v.Role == "buyer" && price > v.Limit || v.Role == "seller" && price < v.Limit

@@ -3,7 +3,6 @@ package commons
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -32,11 +31,9 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 
 // A patch is an episode folded by hand, without a store.
 type patch struct {
-	t      *testing.T
-	rules  *Rules
-	agents []string
-	st     world.State
-	log    []world.Event
+	*worldtest.Episode
+	t     *testing.T
+	rules *Rules
 }
 
 func newPatch(t *testing.T, config Config, seed uint64, agents int) *patch {
@@ -45,27 +42,11 @@ func newPatch(t *testing.T, config Config, seed uint64, agents int) *patch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &patch{t: t, rules: rules}
+	var names []string
 	for i := range agents {
-		g.agents = append(g.agents, string(rune('a'+i)))
+		names = append(names, string(rune('a'+i)))
 	}
-	events, err := rules.Reset(seed, g.agents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.commit(world.Event{Kind: "seed", Set: map[string]json.RawMessage{world.SeedFact: world.JSON(seed)}})
-	g.commit(events...)
-	return g
-}
-
-func (g *patch) commit(events ...world.Event) {
-	g.t.Helper()
-	events, err := g.st.Stamp(events)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.st = g.st.Apply(events...)
-	g.log = append(g.log, events...)
+	return &patch{Episode: worldtest.Begin(t, rules, seed, names...), t: t, rules: rules}
 }
 
 // put puts agents at cells, facing as they are told, such as {"a": "3,1 N"}.
@@ -76,34 +57,15 @@ func (g *patch) put(places map[string]string) {
 		if _, err := fmt.Sscanf(place, "%d,%d %s", &a.At[0], &a.At[1], &a.Facing); err != nil {
 			g.t.Fatal(err)
 		}
-		g.commit(world.Event{Kind: "put", Set: map[string]json.RawMessage{"agents/" + name: world.JSON(a)}})
+		g.Commit(world.Event{Kind: "put", Set: map[string]json.RawMessage{"agents/" + name: world.JSON(a)}})
 	}
-}
-
-func (g *patch) observe(agent string) world.Observation {
-	g.t.Helper()
-	obs, err := g.rules.Observe(g.st, agent)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return obs
-}
-
-func (g *patch) step(actions ...world.Action) []world.Event {
-	g.t.Helper()
-	events, err := g.rules.Step(g.st, actions)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.commit(events...)
-	return events
 }
 
 // turn plays one turn.
 func (g *patch) turn(actions ...world.Action) []world.Event {
 	g.t.Helper()
-	events := g.step(actions...)
-	g.commit(world.Event{Kind: world.KindTurn})
+	events := g.Step(actions...)
+	g.Commit(world.Event{Kind: world.KindTurn})
 	return events
 }
 
@@ -112,8 +74,8 @@ func (g *patch) play(policies map[string]string) map[string]float64 {
 	g.t.Helper()
 	for {
 		var actions []world.Action
-		for _, agent := range g.agents {
-			obs := g.observe(agent)
+		for _, agent := range g.Agents {
+			obs := g.Observe(agent)
 			if obs.Terminated {
 				return g.measure()
 			}
@@ -129,7 +91,7 @@ func (g *patch) play(policies map[string]string) map[string]float64 {
 
 func (g *patch) measure() map[string]float64 {
 	g.t.Helper()
-	metrics, err := Measure(sequence(g.log))
+	metrics, err := Measure(worldtest.Sequence(g.Log...))
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -138,7 +100,7 @@ func (g *patch) measure() map[string]float64 {
 
 func (g *patch) now() *commons {
 	g.t.Helper()
-	c, err := read(g.st)
+	c, err := read(g.State)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -150,16 +112,6 @@ func way(agent, name, direction string) world.Action {
 }
 
 func fire(agent, name string) world.Action { return world.Action{Agent: agent, Name: name} }
-
-func sequence(events []world.Event) iter.Seq2[world.Event, error] {
-	return func(yield func(world.Event, error) bool) {
-		for _, ev := range events {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-	}
-}
 
 func withMap(config Config, rows ...string) Config {
 	config.Map = strings.Join(rows, "\n")
@@ -217,7 +169,7 @@ func TestWallsAndAgentsBlockAndTheFirstOfTwoGetsTheApple(t *testing.T) {
 	if at := g.now().agents[1].At; at != (cell{3, 1}) {
 		t.Errorf("through the wall to %v", at)
 	}
-	if obs := g.observe("b"); obs.Reward != 1 {
+	if obs := g.Observe("b"); obs.Reward != 1 {
 		t.Errorf("the reward is %v", obs.Reward)
 	}
 }
@@ -265,12 +217,12 @@ func TestWhoIsZappedIsAwayAndComesBackAtASpawnPoint(t *testing.T) {
 		t.Fatal("of two that zap each other at once one stays")
 	}
 	for away := range Harvest().Away {
-		if obs := g.observe("a"); len(obs.Actions) > 0 || obs.Terminated || strings.Contains(string(obs.View), "window") {
+		if obs := g.Observe("a"); len(obs.Actions) > 0 || obs.Terminated || strings.Contains(string(obs.View), "window") {
 			t.Errorf("turn %d of absence: %s", away, world.JSON(obs))
 		}
 		g.turn()
 	}
-	obs := g.observe("a")
+	obs := g.Observe("a")
 	if len(obs.Actions) == 0 || !slices.Contains(g.rules.field.cells("P"), g.see(obs).At) {
 		t.Errorf("back again: %s", world.JSON(obs))
 	}
@@ -294,7 +246,7 @@ func (g *patch) see(obs world.Observation) (v view) {
 func TestABeamMustCool(t *testing.T) {
 	g := newPatch(t, Cleanup(), 1, 1)
 	ready := func(name string) bool {
-		return slices.ContainsFunc(g.observe("a").Actions, func(spec world.ActionSpec) bool { return spec.Name == name })
+		return slices.ContainsFunc(g.Observe("a").Actions, func(spec world.ActionSpec) bool { return spec.Name == name })
 	}
 	for name, cooldown := range map[string]int{zap: 10, clean: 2} {
 		g.turn(fire("a", name))
@@ -328,7 +280,7 @@ func TestOneCleansTheFirstDirtyCellOfEachLine(t *testing.T) {
 func TestAnAgentSeesAWindowThatFacesItsWay(t *testing.T) {
 	g := newPatch(t, withMap(Harvest(), "######", "#AP..#", "#.aP.#", "######"), 1, 2)
 	g.put(map[string]string{"a": "3,2 W", "b": "2,1 S"})
-	v := g.see(g.observe("a"))
+	v := g.see(g.Observe("a"))
 	if v.Window[9] != "#####^.####" || v.Window[8] != "#####,@####" || v.Window[7] != "#####.*####" || v.Window[10] != "#####..####" {
 		t.Errorf("it sees\n%s", strings.Join(v.Window, "\n"))
 	}
@@ -339,7 +291,7 @@ func TestAnAgentSeesAWindowThatFacesItsWay(t *testing.T) {
 
 func TestWhatIsIllegalIsRefusedWithItsReason(t *testing.T) {
 	g := newPatch(t, Harvest(), 1, 2)
-	g.step(way("b", turn, "left"))
+	g.Step(way("b", turn, "left"))
 	for _, test := range []struct {
 		action world.Action
 		want   string
@@ -354,7 +306,7 @@ func TestWhatIsIllegalIsRefusedWithItsReason(t *testing.T) {
 		{world.Action{Agent: "a", Name: move, Args: json.RawMessage(`[]`)}, "no JSON object"},
 		{world.Action{Agent: "a", Name: move, Args: json.RawMessage(`{"direction":"left","far":1}`)}, `unknown argument \"far\"`},
 	} {
-		events := g.step(test.action)
+		events := g.Step(test.action)
 		if len(events) != 1 || events[0].Kind != world.KindRefusal || !strings.Contains(string(events[0].Data), test.want) {
 			t.Errorf("%s gives %s, want %s", world.JSON(test.action), world.JSON(events), test.want)
 		}
@@ -391,7 +343,7 @@ func TestACommonsThatCannotBeIsAnError(t *testing.T) {
 func TestCheckKnowsWhatCannotBeACommons(t *testing.T) {
 	g := newPatch(t, Cleanup(), 1, 2)
 	for range 3 {
-		if err := g.rules.Check(g.st); err != nil {
+		if err := g.rules.Check(g.State); err != nil {
 			t.Fatal(err)
 		}
 		g.turn(way("a", move, "forward"))
@@ -410,7 +362,7 @@ func TestCheckKnowsWhatCannotBeACommons(t *testing.T) {
 		{"agents/a", `{"at":[0,0],"facing":"N"}`},
 	} {
 		set := world.Event{Set: map[string]json.RawMessage{test.path: json.RawMessage(test.value)}}
-		if err := g.rules.Check(g.st.Apply(set)); err == nil {
+		if err := g.rules.Check(g.State.Apply(set)); err == nil {
 			t.Errorf("no error with %s = %s", test.path, test.value)
 		}
 	}
@@ -432,11 +384,11 @@ func TestAPolicyPassesWhenThereIsNothingToDo(t *testing.T) {
 }
 
 func TestMeasureNeedsACommons(t *testing.T) {
-	if _, err := Measure(sequence(nil)); err == nil {
+	if _, err := Measure(worldtest.Sequence()); err == nil {
 		t.Error("no error without a plant event")
 	}
 	for _, kind := range []string{kindPlant, kindMove, kindClean} {
-		if _, err := Measure(sequence([]world.Event{{Kind: kind, Data: []byte("7")}})); err == nil {
+		if _, err := Measure(worldtest.Sequence(world.Event{Kind: kind, Data: []byte("7")})); err == nil {
 			t.Errorf("no error with a broken %s", kind)
 		}
 	}

@@ -68,7 +68,7 @@ func TestApplesRegrowWithThePublishedFrequencyInWholeEpisodes(t *testing.T) {
 		config.Turns = 200
 		g := newPatch(t, config, uint64(seed), 4)
 		g.play(map[string]string{"a": "greedy", "b": "prudent", "c": "prudent", "d": "prudent"})
-		count(t, g.rules.field.cells("A"), g.log, &empty, &grown)
+		count(t, g.rules.field.cells("A"), g.Log, &empty, &grown)
 	}
 	for kind, p := range []float64{0, 0.0025, 0.005, 0.025} {
 		within(t, fmt.Sprintf("%d episodes, cells with %d apples near (3: or more)", episodes, kind), grown[kind], empty[kind], p)
@@ -153,11 +153,11 @@ func TestTheGreedyExtinguishTheOrchardAndThePrudentLiveOnIt(t *testing.T) {
 		prudent := newPatch(t, config, uint64(seed), agents)
 		slow := prudent.play(policies("prudent"))
 		t.Logf("seed %d: greedy eat %v and are left with %v in turn %d; prudent eat %v and are left with %v in turn %d",
-			seed, fast["apples"], fast["left"], greedy.st.Turn, slow["apples"], slow["left"], prudent.st.Turn)
-		if fast["left"] != 0 || greedy.st.Turn >= config.Turns {
+			seed, fast["apples"], fast["left"], greedy.State.Turn, slow["apples"], slow["left"], prudent.State.Turn)
+		if fast["left"] != 0 || greedy.State.Turn >= config.Turns {
 			t.Errorf("seed %d: the greedy leave %v apples", seed, fast["left"])
 		}
-		if slow["left"] == 0 || prudent.st.Turn != config.Turns || slow["apples"] <= fast["apples"] {
+		if slow["left"] == 0 || prudent.State.Turn != config.Turns || slow["apples"] <= fast["apples"] {
 			t.Errorf("seed %d: the prudent leave %v apples, and eat %v to %v", seed, slow["left"], slow["apples"], fast["apples"])
 		}
 	}

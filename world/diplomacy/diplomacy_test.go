@@ -2,7 +2,6 @@ package diplomacy
 
 import (
 	"encoding/json"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -26,11 +25,9 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 
 // An episode is one folded by hand, without a store.
 type episode struct {
-	t      *testing.T
-	rules  *Rules
-	agents []string
-	st     world.State
-	log    []world.Event
+	*worldtest.Episode
+	t     *testing.T
+	rules *Rules
 }
 
 func newEpisode(t *testing.T, turns int, agents ...string) *episode {
@@ -39,31 +36,12 @@ func newEpisode(t *testing.T, turns int, agents ...string) *episode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &episode{t: t, rules: rules, agents: agents}
-	events, err := rules.Reset(1, agents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.commit(events...)
-	return e
-}
-
-func (e *episode) commit(events ...world.Event) {
-	e.t.Helper()
-	events, err := e.st.Stamp(events)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	e.st = e.st.Apply(events...)
-	e.log = append(e.log, events...)
+	return &episode{Episode: worldtest.Begin(t, rules, 1, agents...), t: t, rules: rules}
 }
 
 func (e *episode) observe(agent string) (world.Observation, view) {
 	e.t.Helper()
-	obs, err := e.rules.Observe(e.st, agent)
-	if err != nil {
-		e.t.Fatal(err)
-	}
+	obs := e.Observe(agent)
 	var v view
 	if err := json.Unmarshal(obs.View, &v); err != nil {
 		e.t.Fatal(err)
@@ -73,12 +51,8 @@ func (e *episode) observe(agent string) (world.Observation, view) {
 
 func (e *episode) step(actions ...world.Action) []world.Event {
 	e.t.Helper()
-	events, err := e.rules.Step(e.st, actions)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	e.commit(events...)
-	if err := e.rules.Check(e.st); err != nil {
+	events := e.Step(actions...)
+	if err := e.rules.Check(e.State); err != nil {
 		e.t.Fatal(err)
 	}
 	return events
@@ -86,21 +60,11 @@ func (e *episode) step(actions ...world.Action) []world.Event {
 
 func (e *episode) measure() map[string]float64 {
 	e.t.Helper()
-	m, err := Measure(sequence(e.log))
+	m, err := Measure(worldtest.Sequence(e.Log...))
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	return m
-}
-
-func sequence(events []world.Event) iter.Seq2[world.Event, error] {
-	return func(yield func(world.Event, error) bool) {
-		for _, ev := range events {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-	}
 }
 
 func orders(agent string, texts ...string) world.Action {
@@ -120,7 +84,7 @@ func TestATurnMovesUnitsTakesCentersAndRemovesTheDislodged(t *testing.T) {
 	if events := e.step(orders("a", "A ser - bul")); events[0].Kind != world.KindRefusal {
 		t.Errorf("a second time in one turn: %s", world.JSON(events))
 	}
-	e.commit(world.Event{Kind: world.KindTurn})
+	e.Commit(world.Event{Kind: world.KindTurn})
 	obs, v = e.observe("a")
 	if obs.Reward != 4 || v.Centers["ser"] != "austria" || v.Centers["bud"] != "austria" || v.TurnsLeft != 2 {
 		t.Errorf("then a sees %s", obs.View)
@@ -129,7 +93,7 @@ func TestATurnMovesUnitsTakesCentersAndRemovesTheDislodged(t *testing.T) {
 	if !slices.Equal(v.Last, want) {
 		t.Errorf("the last orders are %v, want %v", v.Last, want)
 	}
-	e.commit(world.Event{Kind: "laid", Set: map[string]json.RawMessage{"board/units": json.RawMessage(
+	e.Commit(world.Event{Kind: "laid", Set: map[string]json.RawMessage{"board/units": json.RawMessage(
 		`[{"fleet":false,"place":"bud","power":"england"},{"fleet":false,"place":"ser","power":"austria"},{"fleet":false,"place":"vie","power":"austria"}]`)}})
 	events := e.step(orders("a", "A ser - bud", "A vie S A ser - bud"), world.Action{Agent: "b", Name: world.Pass})
 	if len(events) != 4 || events[0].Agent != "b" || !strings.Contains(string(events[0].Data), `"dislodged":true`) {
@@ -199,7 +163,7 @@ func TestPoliciesOrderWhatTheirUnitsCanDo(t *testing.T) {
 		e := newEpisode(t, 20, "a", "b", "c", "d", "e", "f", "g")
 		for range 20 {
 			var actions []world.Action
-			for _, agent := range e.agents {
+			for _, agent := range e.Agents {
 				obs, _ := e.observe(agent)
 				actions = append(actions, policy.Decide(1, obs))
 			}
@@ -208,7 +172,7 @@ func TestPoliciesOrderWhatTheirUnitsCanDo(t *testing.T) {
 					t.Fatalf("%s: %s", name, world.JSON(ev))
 				}
 			}
-			e.commit(world.Event{Kind: world.KindTurn})
+			e.Commit(world.Event{Kind: world.KindTurn})
 		}
 		if obs, _ := e.observe("a"); !obs.Terminated {
 			t.Error("the game goes on after its last turn")
@@ -233,12 +197,12 @@ func TestAGameThatCannotBeIsAnError(t *testing.T) {
 		"board/agents": {`["a"]`},
 	} {
 		for _, value := range values {
-			if err := e.rules.Check(e.st.Apply(world.Event{Set: map[string]json.RawMessage{path: json.RawMessage(value)}})); err == nil {
+			if err := e.rules.Check(e.State.Apply(world.Event{Set: map[string]json.RawMessage{path: json.RawMessage(value)}})); err == nil {
 				t.Errorf("no error with %s = %s", path, value)
 			}
 		}
 	}
-	if _, err := Measure(sequence(nil)); err == nil {
+	if _, err := Measure(worldtest.Sequence()); err == nil {
 		t.Error("no error without a board")
 	}
 }

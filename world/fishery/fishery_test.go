@@ -3,7 +3,6 @@ package fishery
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 	"testing"
 	"testing/quick"
@@ -16,10 +15,9 @@ var seats = []string{"a", "b", "c", "d", "e"}
 
 // A game is an episode folded by hand, without a store.
 type game struct {
+	*worldtest.Episode
 	t     *testing.T
 	rules *Rules
-	st    world.State
-	log   []world.Event
 }
 
 func newGame(t *testing.T, config Config, seed uint64, agents ...string) *game {
@@ -28,43 +26,12 @@ func newGame(t *testing.T, config Config, seed uint64, agents ...string) *game {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := rules.Reset(seed, agents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &game{t: t, rules: rules}
-	start := world.Event{Kind: "start", Set: map[string]json.RawMessage{world.SeedFact: world.JSON(seed)}}
-	g.commit(append([]world.Event{start}, events...)...)
-	return g
+	return &game{Episode: worldtest.Begin(t, rules, seed, agents...), t: t, rules: rules}
 }
-
-func (g *game) commit(events ...world.Event) {
-	for _, ev := range events {
-		ev.Seq, ev.Turn = g.st.Seq+1, g.st.Turn
-		g.st = g.st.Apply(ev)
-		g.log = append(g.log, ev)
-	}
-}
-
-// step commits what follows from the actions and returns it.
-func (g *game) step(actions ...world.Action) []world.Event {
-	g.t.Helper()
-	events, err := g.rules.Step(g.st, actions)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.commit(events...)
-	return events
-}
-
-func (g *game) endTurn() { g.commit(world.Event{Kind: world.KindTurn}) }
 
 func (g *game) observe(agent string) (world.Observation, view) {
 	g.t.Helper()
-	obs, err := g.rules.Observe(g.st, agent)
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	obs := g.Observe(agent)
 	var v view
 	if err := json.Unmarshal(obs.View, &v); err != nil {
 		g.t.Fatal(err)
@@ -76,7 +43,7 @@ func (g *game) observe(agent string) (world.Observation, view) {
 func (g *game) fact(path string) int {
 	g.t.Helper()
 	var n int
-	if err := g.st.Get(path, &n); err != nil {
+	if err := g.State.Get(path, &n); err != nil {
 		g.t.Fatal(err)
 	}
 	return n
@@ -90,21 +57,6 @@ func (g *game) caught(agents []string) []int {
 		tons = append(tons, g.fact("agents/"+name+"/caught"))
 	}
 	return tons
-}
-
-func (g *game) events() iter.Seq2[world.Event, error] { return sequence(g.log, nil) }
-
-func sequence(events []world.Event, last error) iter.Seq2[world.Event, error] {
-	return func(yield func(world.Event, error) bool) {
-		for _, ev := range events {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-		if last != nil {
-			yield(world.Event{}, last)
-		}
-	}
 }
 
 // asks returns an action for each agent.
@@ -215,7 +167,7 @@ func TestALegalActionIsAWholeNumberOfTons(t *testing.T) {
 		{`{"tons":10}{"tons":10}`, -1},
 	} {
 		g := newGame(t, Default(), 1, seats...)
-		events := g.step(ask("a", c.args))
+		events := g.Step(ask("a", c.args))
 		refused := reason(events)
 		switch {
 		case c.asked < 0 && refused == "":
@@ -241,30 +193,30 @@ func TestTheSchemaSaysWhatIsLegal(t *testing.T) {
 
 func TestWhatIsNotAllowedIsRefusedWithAReason(t *testing.T) {
 	g := newGame(t, Default(), 1, "a", "b")
-	if reason(g.step(world.Action{Agent: "a", Name: "farm"})) == "" {
+	if reason(g.Step(world.Action{Agent: "a", Name: "farm"})) == "" {
 		t.Error("an unknown action was not refused")
 	}
-	if reason(g.step(ask("stranger", `{"tons":1}`))) == "" {
+	if reason(g.Step(ask("stranger", `{"tons":1}`))) == "" {
 		t.Error("a stranger fished")
 	}
-	if why := reason(g.step(ask("a", `{"tons":1}`))); why != "" {
+	if why := reason(g.Step(ask("a", `{"tons":1}`))); why != "" {
 		t.Errorf("refused: %s", why)
 	}
-	if reason(g.step(ask("a", `{"tons":1}`))) == "" {
+	if reason(g.Step(ask("a", `{"tons":1}`))) == "" {
 		t.Error("one agent fished twice in a turn")
 	}
 	if obs, _ := g.observe("a"); len(obs.Actions) != 0 || obs.Terminated {
 		t.Errorf("an agent that has fished sees %+v", obs)
 	}
-	if why := reason(g.step(world.Action{Agent: "a", Name: world.Pass})); why != "" {
+	if why := reason(g.Step(world.Action{Agent: "a", Name: world.Pass})); why != "" {
 		t.Errorf("a pass was refused: %s", why)
 	}
-	g.step(ask("b", `{"tons":99}`))
+	g.Step(ask("b", `{"tons":99}`))
 	if obs, _ := g.observe("b"); !obs.Terminated || len(obs.Actions) != 0 || obs.Reward != 99 {
 		t.Errorf("after the collapse an agent sees %+v", obs)
 	}
-	g.endTurn()
-	events := g.step(ask("a", `{"tons":1}`), world.Action{Agent: "b", Name: world.Pass})
+	g.EndTurn()
+	events := g.Step(ask("a", `{"tons":1}`), world.Action{Agent: "b", Name: world.Pass})
 	if len(events) != 1 || reason(events) == "" {
 		t.Errorf("after the end, actions gave %+v", events)
 	}
@@ -276,8 +228,8 @@ func TestAnAgentSeesTheLakeItsTotalAndWhatEverybodyCaught(t *testing.T) {
 	if want := `{"agents":2,"capacity":100,"tons":100,"total":0,"turns":12,"turns_left":12}`; string(first.View) != want {
 		t.Errorf("at first it sees %s, want %s", first.View, want)
 	}
-	g.step(asks([]string{"a", "b"}, []int{30, 40})...)
-	g.endTurn()
+	g.Step(asks([]string{"a", "b"}, []int{30, 40})...)
+	g.EndTurn()
 	second, _ := g.observe("a")
 	want := `{"agents":2,"capacity":100,"caught":{"a":30,"b":40},"tons":60,"total":30,"turns":12,"turns_left":11}`
 	if string(second.View) != want {
@@ -286,12 +238,12 @@ func TestAnAgentSeesTheLakeItsTotalAndWhatEverybodyCaught(t *testing.T) {
 	if second.Reward != 30 || second.Turn != 1 || second.Agent != "a" {
 		t.Errorf("the observation is %+v", second)
 	}
-	g.step(ask("a", `{"tons":0}`)) // b does not act
-	g.endTurn()
+	g.Step(ask("a", `{"tons":0}`)) // b does not act
+	g.EndTurn()
 	if _, v := g.observe("b"); string(v.Caught) != `{"a":0}` || v.Tons != 100 || v.Total != 40 {
 		t.Errorf("after a turn in which only a fished, for nothing, b sees %+v", v)
 	}
-	if _, err := g.rules.Observe(g.st, "stranger"); err == nil {
+	if _, err := g.rules.Observe(g.State, "stranger"); err == nil {
 		t.Error("a stranger observed the lake")
 	}
 }
@@ -303,13 +255,13 @@ func TestAStateOfAnotherWorldIsAnError(t *testing.T) {
 	}
 	g := newGame(t, Default(), 1, "a")
 	set := func(path, raw string) world.State {
-		return g.st.Apply(world.Event{Set: map[string]json.RawMessage{path: json.RawMessage(raw)}})
+		return g.State.Apply(world.Event{Set: map[string]json.RawMessage{path: json.RawMessage(raw)}})
 	}
 	for name, st := range map[string]world.State{
 		"no facts":    {},
 		"wrong type":  set("lake/tons", `"many"`),
 		"half a fish": set("agents/a/caught", `0.5`),
-		"half agent":  g.st.Apply(world.Event{Del: []string{"agents/a/turn"}}),
+		"half agent":  g.State.Apply(world.Event{Del: []string{"agents/a/turn"}}),
 	} {
 		if _, err := rules.Observe(st, "a"); err == nil {
 			t.Errorf("%s: observed", name)
@@ -326,24 +278,24 @@ func TestOneAfterTheOtherEachTakesFromWhatIsThere(t *testing.T) {
 		agent              string
 		asked, caught, now int
 	}{{"a", 20, 20, 80}, {"b", 30, 30, 50}, {"c", 10, 10, 40}} {
-		g.step(asks([]string{c.agent}, []int{c.asked})...)
+		g.Step(asks([]string{c.agent}, []int{c.asked})...)
 		if _, v := g.observe("a"); v.Tons != c.now || g.fact("lake/tons") != c.now {
 			t.Fatalf("after %s the lake holds %d, want %d", c.agent, v.Tons, c.now)
 		}
 	}
-	g.endTurn()
+	g.EndTurn()
 	if _, v := g.observe("a"); v.Tons != 80 || v.TurnsLeft != 11 || g.fact("lake/next") != 80 {
 		t.Errorf("the lake grew to %d", v.Tons)
 	}
-	g.step(asks([]string{"b"}, []int{60})...)
+	g.Step(asks([]string{"b"}, []int{60})...)
 	if _, v := g.observe("a"); v.Tons != 20 || string(v.Caught) != `{"b":60}` {
 		t.Errorf("in the middle of the turn a sees %+v", v)
 	}
-	g.step(asks([]string{"c"}, []int{500})...)
+	g.Step(asks([]string{"c"}, []int{500})...)
 	if obs, v := g.observe("a"); !obs.Terminated || v.Tons != 0 || string(v.Caught) != `{"b":60,"c":20}` {
 		t.Errorf("after the collapse a sees %+v", v)
 	}
-	m, err := Measure(g.events())
+	m, err := Measure(worldtest.Sequence(g.Log...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -371,17 +323,17 @@ func TestADeadLakeGrowsNoMoreAndTheOthersDoByDoubling(t *testing.T) {
 		{Config{100, 5, 3}, 50, false, 50, 100, 100},
 	} {
 		g := newGame(t, c.config, 1, "a")
-		g.step(asks([]string{"a"}, []int{c.caught})...)
+		g.Step(asks([]string{"a"}, []int{c.caught})...)
 		obs, v := g.observe("a")
 		if obs.Terminated != c.over || v.Tons != c.after {
 			t.Errorf("%+v: after the harvest the lake holds %d and terminated is %v", c, v.Tons, obs.Terminated)
 		}
-		g.endTurn()
+		g.EndTurn()
 		if _, v := g.observe("a"); v.Tons != c.in1 || g.fact("lake/next") != c.in1 {
 			t.Errorf("%+v: in the next turn it holds %d", c, v.Tons)
 		}
-		g.endTurn() // two turns in which nobody acts
-		g.endTurn()
+		g.EndTurn() // two turns in which nobody acts
+		g.EndTurn()
 		if obs, v := g.observe("a"); v.Tons != c.in3 || obs.Terminated != (c.over || c.config.Turns <= 3) {
 			t.Errorf("%+v: three turns later it holds %d and terminated is %v", c, v.Tons, obs.Terminated)
 		}
@@ -397,13 +349,13 @@ func TestTheOrderOfActionsDoesNotMatter(t *testing.T) {
 		}
 		actions := asks(seats, wanted)
 		actions[4].Args = json.RawMessage(`{}`) // one of them is refused
-		ordered := world.JSON(g.step(actions...))
+		ordered := world.JSON(g.Step(actions...))
 		for i, j := range swap {
 			actions[i], actions[j%5] = actions[j%5], actions[i]
 		}
 		other := newGame(t, Default(), seed, seats...)
 		before := slices.Clone(actions)
-		shuffled := world.JSON(other.step(actions...))
+		shuffled := world.JSON(other.Step(actions...))
 		sameAgent := func(a, b world.Action) bool { return a.Agent == b.Agent }
 		return string(ordered) == string(shuffled) && slices.EqualFunc(before, actions, sameAgent)
 	}
@@ -425,7 +377,7 @@ func TestFishAreNeitherMadeNorLost(t *testing.T) {
 			for i := range turn {
 				wanted[i] = int(turn[i]) % (config.Capacity/4 + 1)
 			}
-			g.step(asks(seats, wanted)...)
+			g.Step(asks(seats, wanted)...)
 			got := g.caught(seats)
 			after := g.fact("lake/tons")
 			if after < 0 || after+sum(got) != v.Tons || sum(got) != min(v.Tons, sum(wanted)) {
@@ -443,7 +395,7 @@ func TestFishAreNeitherMadeNorLost(t *testing.T) {
 			if g.fact("lake/next") != grown {
 				return false
 			}
-			g.endTurn()
+			g.EndTurn()
 		}
 		return true
 	}

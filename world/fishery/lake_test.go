@@ -66,7 +66,7 @@ func TestNoSeatIsFavoured(t *testing.T) {
 		g := newGame(t, Default(), 0, seats...)
 		total := make([]int, 5)
 		for seed := range draws {
-			st := g.st.Apply(world.Event{Set: map[string]json.RawMessage{world.SeedFact: world.JSON(seed)}})
+			st := g.State.Apply(world.Event{Set: map[string]json.RawMessage{world.SeedFact: world.JSON(seed)}})
 			events, err := g.rules.Step(st, asks(seats, c.asked))
 			if err != nil {
 				t.Fatal(err)

@@ -6,16 +6,17 @@ import (
 	"testing"
 
 	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/worldtest"
 )
 
 func TestMetricsOfAnEpisodeWithoutFish(t *testing.T) {
 	g := newGame(t, Default(), 1, seats...)
 	for range 2 {
-		g.step(asks(seats, []int{0, 0, 0, 0, 0})...)
-		g.endTurn()
+		g.Step(asks(seats, []int{0, 0, 0, 0, 0})...)
+		g.EndTurn()
 	}
-	g.endTurn() // nobody acts
-	m, err := Measure(g.events())
+	g.EndTurn() // nobody acts
+	m, err := Measure(worldtest.Sequence(g.Log...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestMetricsOfAnEpisodeWithoutFish(t *testing.T) {
 // The one ton of the smallest lake is more than can be caught without the lake shrinking: efficiency is no more than 100.
 func TestMetricsOfAnEpisodeThatHasOnlyBegun(t *testing.T) {
 	g := newGame(t, Config{Capacity: 1, Collapse: 0, Turns: 1}, 1, "a")
-	m, err := Measure(g.events())
+	m, err := Measure(worldtest.Sequence(g.Log...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +41,8 @@ func TestMetricsOfAnEpisodeThatHasOnlyBegun(t *testing.T) {
 	if _, err := json.Marshal(m); err != nil {
 		t.Error(err)
 	}
-	g.step(asks([]string{"a"}, []int{1})...)
-	m, err = Measure(g.events())
+	g.Step(asks([]string{"a"}, []int{1})...)
+	m, err = Measure(worldtest.Sequence(g.Log...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,8 @@ func TestMetricsOfAnEpisodeThatHasOnlyBegun(t *testing.T) {
 func TestMetricsRefuseALogThatIsNoFisherys(t *testing.T) {
 	broken := errors.New("line 7 is damaged")
 	g := newGame(t, Default(), 1, seats...)
-	if _, err := Measure(sequence(g.log, broken)); !errors.Is(err, broken) {
+	torn := func(yield func(world.Event, error) bool) { yield(world.Event{}, broken) }
+	if _, err := Measure(torn); !errors.Is(err, broken) {
 		t.Errorf("an error of the log became %v", err)
 	}
 	for name, log := range map[string][]world.Event{
@@ -61,9 +63,9 @@ func TestMetricsRefuseALogThatIsNoFisherys(t *testing.T) {
 		"other world":  {{Kind: "chess", Data: json.RawMessage(`{}`)}},
 		"no stock":     {{Kind: kindCatch, Agent: "a", Data: json.RawMessage(`{"asked":1,"caught":1}`)}},
 		"stock of six": {{Kind: kindStock, Data: json.RawMessage(`6`)}},
-		"lake of text": append(g.log[:len(g.log):len(g.log)], world.Event{Kind: kindLake, Data: json.RawMessage(`"x"`)}),
+		"lake of text": append(g.Log[:len(g.Log):len(g.Log)], world.Event{Kind: kindLake, Data: json.RawMessage(`"x"`)}),
 	} {
-		if m, err := Measure(sequence(log, nil)); err == nil {
+		if m, err := Measure(worldtest.Sequence(log...)); err == nil {
 			t.Errorf("%s: the metrics are %v", name, m)
 		}
 	}
@@ -74,8 +76,8 @@ func TestOverUsageCountsWhatWasCaughtNotWhatWasAskedFor(t *testing.T) {
 	spared := 0
 	for seed := range uint64(20) {
 		g := newGame(t, Config{Capacity: 10, Collapse: 5, Turns: 12}, seed, seats...)
-		g.step(asks(seats, []int{10, 10, 10, 10, 10})...)
-		m, err := Measure(g.events())
+		g.Step(asks(seats, []int{10, 10, 10, 10, 10})...)
+		m, err := Measure(worldtest.Sequence(g.Log...))
 		if err != nil {
 			t.Fatal(err)
 		}

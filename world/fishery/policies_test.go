@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/vitrine-sim/vitrine/world"
+	"github.com/vitrine-sim/vitrine/world/worldtest"
 )
 
 // play plays an episode of five agents with the same policy and returns its metrics.
@@ -15,7 +16,7 @@ func play(t *testing.T, config Config, policy string) map[string]float64 {
 		for _, name := range seats {
 			obs, _ := g.observe(name)
 			if obs.Terminated {
-				m, err := Measure(g.events())
+				m, err := Measure(worldtest.Sequence(g.Log...))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -23,10 +24,10 @@ func play(t *testing.T, config Config, policy string) map[string]float64 {
 			}
 			actions = append(actions, Policies()[policy](obs, world.NewRand(1, obs.Turn, name)))
 		}
-		if why := reason(g.step(actions...)); why != "" {
+		if why := reason(g.Step(actions...)); why != "" {
 			t.Fatalf("%s was refused: %s", policy, why)
 		}
-		g.endTurn()
+		g.EndTurn()
 	}
 }
 

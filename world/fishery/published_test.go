@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/vitrine-sim/vitrine/world/worldtest"
 )
 
 // A round is one published round: tons in the lake, what each agent wanted and got, tons left.
@@ -65,7 +67,7 @@ func replayRounds(t *testing.T, rounds []round) {
 			t.Fatalf("%s: round %d begins in turn %d with %d tons, terminated %v; published: %d",
 				r.run, r.number, obs.Turn, v.Tons, obs.Terminated, r.before)
 		}
-		if why := reason(g.step(asks(seats, r.wanted)...)); why != "" {
+		if why := reason(g.Step(asks(seats, r.wanted)...)); why != "" {
 			t.Fatalf("%s: round %d: refused: %s", r.run, r.number, why)
 		}
 		got := g.caught(seats)
@@ -82,7 +84,7 @@ func replayRounds(t *testing.T, rounds []round) {
 				t.Errorf("%s: round %d gives %v of %v", r.run, r.number, got, r.wanted)
 			}
 		}
-		g.endTurn()
+		g.EndTurn()
 		if obs, _ := g.observe("e"); obs.Terminated != (r.after < 5 || r.number == 11) {
 			t.Errorf("%s: terminated is %v after round %d with %d tons", r.run, obs.Terminated, r.number, r.after)
 		}
@@ -161,13 +163,13 @@ func TestPublishedMetricsFollowFromALog(t *testing.T) {
 			if obs, _ := g.observe("a"); obs.Terminated {
 				t.Fatalf("%s: ended in turn %d of %v", p.run, obs.Turn, turns)
 			}
-			g.step(asks(seats, catch)...)
-			g.endTurn()
+			g.Step(asks(seats, catch)...)
+			g.EndTurn()
 		}
 		if obs, _ := g.observe("a"); obs.Terminated {
 			ended++
 		}
-		m, err := Measure(g.events())
+		m, err := Measure(worldtest.Sequence(g.Log...))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package life
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -30,11 +29,9 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 
 // A game is an episode folded by hand, without a store.
 type game struct {
-	t      *testing.T
-	rules  *Rules
-	agents []string
-	st     world.State
-	log    []world.Event
+	*worldtest.Episode
+	t     *testing.T
+	rules *Rules
 }
 
 func newGame(t *testing.T, config Config, agents int) *game {
@@ -43,68 +40,34 @@ func newGame(t *testing.T, config Config, agents int) *game {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &game{t: t, rules: rules}
+	var names []string
 	for i := range agents {
-		g.agents = append(g.agents, fmt.Sprintf("a%d", i))
+		names = append(names, fmt.Sprintf("a%d", i))
 	}
-	events, err := rules.Reset(1, g.agents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.commit(events...)
-	return g
-}
-
-func (g *game) commit(events ...world.Event) {
-	g.t.Helper()
-	events, err := g.st.Stamp(events)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.st = g.st.Apply(events...)
-	g.log = append(g.log, events...)
-}
-
-func (g *game) observe(agent string) world.Observation {
-	g.t.Helper()
-	obs, err := g.rules.Observe(g.st, agent)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return obs
-}
-
-func (g *game) step(actions ...world.Action) []world.Event {
-	g.t.Helper()
-	events, err := g.rules.Step(g.st, actions)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.commit(events...)
-	return events
+	return &game{Episode: worldtest.Begin(t, rules, 1, names...), t: t, rules: rules}
 }
 
 // turn lets everybody follow the policy, all at once.
 func (g *game) turn() {
 	g.t.Helper()
 	var actions []world.Action
-	for _, agent := range g.agents {
-		actions = append(actions, play(g.observe(agent), nil))
+	for _, agent := range g.Agents {
+		actions = append(actions, play(g.Observe(agent), nil))
 	}
-	g.step(actions...)
-	g.commit(world.Event{Kind: world.KindTurn})
+	g.Step(actions...)
+	g.Commit(world.Event{Kind: world.KindTurn})
 }
 
 // cells returns the live cells of the whole board.
 func (g *game) cells() []cell {
 	g.t.Helper()
-	b, err := readBoard(g.st)
+	b, err := readBoard(g.State)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	var all []cell
-	for i, agent := range g.agents {
-		own, err := readTile(g.st, agent)
+	for i, agent := range g.Agents {
+		own, err := readTile(g.State, agent)
 		if err != nil {
 			g.t.Fatal(err)
 		}
@@ -113,16 +76,6 @@ func (g *game) cells() []cell {
 		}
 	}
 	return ordered(all)
-}
-
-func sequence(events []world.Event) iter.Seq2[world.Event, error] {
-	return func(yield func(world.Event, error) bool) {
-		for _, ev := range events {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-	}
 }
 
 // generation computes the next generation of a whole torus cell by cell, with nothing of what is tested.
@@ -180,7 +133,7 @@ func TestAnAgentSeesItsTileWithTheBorderAroundIt(t *testing.T) {
 		"a2": `[[8,-1],[7,1],[8,1]]`,
 		"a3": `[[0,-1],[1,0],[-1,1],[0,1],[1,1]]`,
 	} {
-		obs := g.observe(agent)
+		obs := g.Observe(agent)
 		if got, full := string(obs.View), `{"cells":`+want+`,"side":8,"turns_left":10}`; got != full {
 			t.Errorf("%s sees %s, want %s", agent, got, full)
 		}
@@ -209,7 +162,7 @@ func TestWhatIsIllegalIsRefusedWithItsReason(t *testing.T) {
 		{world.Action{Agent: "stranger", Name: set}, `no agent "stranger"`},
 	} {
 		before := g.cells()
-		events := g.step(test.action)
+		events := g.Step(test.action)
 		if len(events) != 1 || events[0].Kind != world.KindRefusal || !strings.Contains(string(events[0].Data), string(world.JSON(test.want)[1:len(world.JSON(test.want))-1])) {
 			t.Errorf("%s gives %s, want %s", test.action.Args, world.JSON(events), test.want)
 		}
@@ -217,10 +170,10 @@ func TestWhatIsIllegalIsRefusedWithItsReason(t *testing.T) {
 			t.Errorf("%s has changed the board", test.action.Args)
 		}
 	}
-	if events := g.step(act(set, `{"cells":[[2,1],[1,1],[2,1]]}`)); string(events[0].Set["tiles/a0"]) != `{"cells":[[1,1],[2,1]],"turn":0}` {
+	if events := g.Step(act(set, `{"cells":[[2,1],[1,1],[2,1]]}`)); string(events[0].Set["tiles/a0"]) != `{"cells":[[1,1],[2,1]],"turn":0}` {
 		t.Errorf("the tile is %s", world.JSON(events))
 	}
-	if events := g.step(act(set, `{"cells":[]}`)); !strings.Contains(string(events[0].Data), "already set") {
+	if events := g.Step(act(set, `{"cells":[]}`)); !strings.Contains(string(events[0].Data), "already set") {
 		t.Errorf("a second time in one turn: %s", world.JSON(events))
 	}
 }
@@ -251,13 +204,13 @@ func TestABoardThatCannotBeIsAnError(t *testing.T) {
 func TestThePopulationIsThatOfTheEnd(t *testing.T) {
 	g := newGame(t, Config{Side: 8, Columns: 2, Pattern: "random", Turns: 20}, 4)
 	for range 21 {
-		metrics, err := Measure(sequence(g.log))
+		metrics, err := Measure(worldtest.Sequence(g.Log...))
 		if err != nil || metrics["population"] != float64(len(g.cells())) || len(metrics) != 1 {
 			t.Fatalf("the metrics are %v, %v; want a population of %d", metrics, err, len(g.cells()))
 		}
 		g.turn()
 	}
-	if _, err := Measure(sequence(nil)); err == nil {
+	if _, err := Measure(worldtest.Sequence()); err == nil {
 		t.Error("no error without a board")
 	}
 }

@@ -3,7 +3,6 @@ package segregation
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -31,11 +30,9 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 
 // A game is an episode folded by hand, without a store.
 type game struct {
-	t      testing.TB
-	rules  *Rules
-	agents []string
-	st     world.State
-	log    []world.Event
+	*worldtest.Episode
+	t     testing.TB
+	rules *Rules
 }
 
 func newGame(t testing.TB, config Config, seed uint64, agents int) *game {
@@ -44,34 +41,16 @@ func newGame(t testing.TB, config Config, seed uint64, agents int) *game {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &game{t: t, rules: rules}
+	var names []string
 	for i := range agents {
-		g.agents = append(g.agents, fmt.Sprintf("a%d", i))
+		names = append(names, fmt.Sprintf("a%d", i))
 	}
-	events, err := rules.Reset(seed, g.agents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.commit(events...)
-	return g
-}
-
-func (g *game) commit(events ...world.Event) {
-	g.t.Helper()
-	events, err := g.st.Stamp(events)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.st = g.st.Apply(events...)
-	g.log = append(g.log, events...)
+	return &game{Episode: worldtest.Begin(t, rules, seed, names...), t: t, rules: rules}
 }
 
 func (g *game) observe(agent string) (world.Observation, view) {
 	g.t.Helper()
-	obs, err := g.rules.Observe(g.st, agent)
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	obs := g.Observe(agent)
 	var v view
 	if err := json.Unmarshal(obs.View, &v); err != nil {
 		g.t.Fatal(err)
@@ -81,12 +60,8 @@ func (g *game) observe(agent string) (world.Observation, view) {
 
 func (g *game) step(actions ...world.Action) []world.Event {
 	g.t.Helper()
-	events, err := g.rules.Step(g.st, actions)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.commit(events...)
-	if err := g.rules.Check(g.st); err != nil {
+	events := g.Step(actions...)
+	if err := g.rules.Check(g.State); err != nil {
 		g.t.Fatal(err)
 	}
 	return events
@@ -96,11 +71,11 @@ func (g *game) step(actions ...world.Action) []world.Event {
 func (g *game) settle(seed uint64, together bool) map[string]float64 {
 	g.t.Helper()
 	for {
-		if obs, _ := g.observe(g.agents[0]); obs.Terminated {
+		if obs, _ := g.observe(g.Agents[0]); obs.Terminated {
 			break
 		}
-		order := slices.Clone(g.agents)
-		world.NewRand(seed, g.st.Turn, "schedule").Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		order := slices.Clone(g.Agents)
+		world.NewRand(seed, g.State.Turn, "schedule").Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		var actions []world.Action
 		for _, agent := range order {
 			obs, _ := g.observe(agent)
@@ -111,23 +86,13 @@ func (g *game) settle(seed uint64, together bool) map[string]float64 {
 			}
 		}
 		g.step(actions...)
-		g.commit(world.Event{Kind: world.KindTurn})
+		g.Commit(world.Event{Kind: world.KindTurn})
 	}
-	metrics, err := Measure(sequence(g.log))
+	metrics, err := Measure(worldtest.Sequence(g.Log...))
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	return metrics
-}
-
-func sequence(events []world.Event) iter.Seq2[world.Event, error] {
-	return func(yield func(world.Event, error) bool) {
-		for _, ev := range events {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-	}
 }
 
 // laid returns a game with two agents, a0 of the red and a1 of the green, in a town that looks like this.
@@ -142,7 +107,7 @@ func laid(t *testing.T, wanted, turns int, rows ...string) *game {
 			}
 		}
 	}
-	g.commit(world.Event{Kind: "laid", Set: map[string]json.RawMessage{
+	g.Commit(world.Event{Kind: "laid", Set: map[string]json.RawMessage{
 		"groups/a0": world.JSON(groups[0]), "groups/a1": world.JSON(groups[1]),
 	}})
 	return g
@@ -155,7 +120,7 @@ func moves(agent, to string) world.Action {
 func TestPeopleSettleByChanceInTheirColors(t *testing.T) {
 	for agents, want := range map[int]string{2: "rg", 3: "rgr", 5: "rgrgr"} {
 		g := newGame(t, Default(), 7, agents)
-		town, err := readTown(g.st)
+		town, err := readTown(g.State)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +184,7 @@ func TestWhoIsUnhappyIsKnownWhenTheTurnBegins(t *testing.T) {
 	if string(events[1].Data) != `{"alike":0,"neighbours":2,"people":2,"unhappy":2}` {
 		t.Errorf("the town is %s", world.JSON(events))
 	}
-	g.commit(world.Event{Kind: world.KindTurn})
+	g.Commit(world.Event{Kind: world.KindTurn})
 	if obs, v := g.observe("a1"); obs.Terminated || len(v.Unhappy) != 1 || v.TurnsLeft != 9 || obs.Reward != 0 {
 		t.Errorf("in the next turn a1 sees %+v", v)
 	}
@@ -227,11 +192,11 @@ func TestWhoIsUnhappyIsKnownWhenTheTurnBegins(t *testing.T) {
 	if obs, _ := g.observe("a1"); obs.Terminated {
 		t.Error("the episode ends within a turn that began with somebody unhappy")
 	}
-	g.commit(world.Event{Kind: world.KindTurn})
+	g.Commit(world.Event{Kind: world.KindTurn})
 	if obs, _ := g.observe("a1"); !obs.Terminated || len(obs.Actions) != 0 {
 		t.Error("the episode goes on with everybody happy")
 	}
-	metrics, err := Measure(sequence(g.log))
+	metrics, err := Measure(worldtest.Sequence(g.Log...))
 	if err != nil || metrics["ticks"] != 2 || metrics["similar"] != 100 || metrics["unhappy"] != 0 || len(metrics) != len(Metrics()) {
 		t.Errorf("the metrics are %v, %v", metrics, err)
 	}
@@ -317,11 +282,11 @@ func TestATownThatCannotBeIsAnError(t *testing.T) {
 		{"groups/a0", `{"before":[],"homes":[[1,1]],"red":true,"turn":0}`},
 	} {
 		set := world.Event{Set: map[string]json.RawMessage{test.path: json.RawMessage(test.value)}}
-		if err := rules.Check(g.st.Apply(set)); err == nil {
+		if err := rules.Check(g.State.Apply(set)); err == nil {
 			t.Errorf("no error with %s = %s", test.path, test.value)
 		}
 	}
-	if _, err := Measure(sequence(nil)); err == nil {
+	if _, err := Measure(worldtest.Sequence()); err == nil {
 		t.Error("no error without a town")
 	}
 }

@@ -21,7 +21,7 @@ func TestAHiddenRoleIsInNobodysObservation(t *testing.T) {
 				swaps += swapRoles(t, g)
 				g.act("random")
 			}
-			g.commit(world.Event{Kind: world.KindTurn})
+			g.Commit(world.Event{Kind: world.KindTurn})
 		}
 	}
 	if swaps < 1000 {
@@ -39,13 +39,13 @@ func swapRoles(t *testing.T, g *table) int {
 		if now.wolf[me] || now.won != "" {
 			continue
 		}
-		seen, told := g.observe(name), toldIn(t, g, g.st, name)
+		seen, told := g.Observe(name), toldIn(t, g, g.State, name)
 		for i := range now.names {
 			for j := range now.names {
 				if !now.wolf[i] || now.wolf[j] || j == me || !hidden(i) || !hidden(j) {
 					continue
 				}
-				other := g.st.Apply(world.Event{Seq: g.st.Seq, Set: map[string]json.RawMessage{
+				other := g.State.Apply(world.Event{Seq: g.State.Seq, Set: map[string]json.RawMessage{
 					"roles/" + now.names[i]: world.JSON(villager), "roles/" + now.names[j]: world.JSON(wolf),
 				}})
 				obs, err := g.rules.Observe(other, name)
@@ -69,7 +69,7 @@ func swapRoles(t *testing.T, g *table) int {
 func toldIn(t *testing.T, g *table, st world.State, name string) string {
 	t.Helper()
 	var reasons strings.Builder
-	for _, target := range g.agents {
+	for _, target := range g.Agents {
 		events, err := g.rules.Step(st, []world.Action{named(name, kill, target)})
 		if err != nil || len(events) != 1 || events[0].Kind != world.KindRefusal {
 			t.Fatalf("%s kills: %s, %v", name, world.JSON(events), err)
@@ -86,7 +86,7 @@ func TestAWolfKnowsItsPackAndAVillagerNone(t *testing.T) {
 		"a": `{"alive":["a","b","c","d","e","f","g"],"pack":["c","e"],"role":"wolf","you":"a"}`,
 		"b": `{"alive":["a","b","c","d","e","f","g"],"role":"villager","you":"b"}`,
 	} {
-		if got := string(g.observe(agent).View); got != want {
+		if got := string(g.Observe(agent).View); got != want {
 			t.Errorf("%s sees %s, want %s", agent, got, want)
 		}
 	}

@@ -3,7 +3,6 @@ package werewolf
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -27,12 +26,10 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 
 // A table is an episode folded by hand, without a store.
 type table struct {
-	t      testing.TB
-	rules  *Rules
-	agents []string
-	seed   uint64
-	st     world.State
-	log    []world.Event
+	*worldtest.Episode
+	t     testing.TB
+	rules *Rules
+	seed  uint64
 }
 
 func newTable(t testing.TB, config Config, seed uint64, agents int) *table {
@@ -41,63 +38,28 @@ func newTable(t testing.TB, config Config, seed uint64, agents int) *table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &table{t: t, rules: rules, seed: seed}
+	var names []string
 	for i := range agents {
-		g.agents = append(g.agents, string(rune('a'+i)))
+		names = append(names, string(rune('a'+i)))
 	}
-	events, err := rules.Reset(seed, g.agents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.commit(world.Event{Kind: "seed", Set: map[string]json.RawMessage{world.SeedFact: world.JSON(seed)}})
-	g.commit(events...)
-	return g
-}
-
-func (g *table) commit(events ...world.Event) {
-	g.t.Helper()
-	events, err := g.st.Stamp(events)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.st = g.st.Apply(events...)
-	g.log = append(g.log, events...)
+	return &table{Episode: worldtest.Begin(t, rules, seed, names...), t: t, rules: rules, seed: seed}
 }
 
 // phase makes a phase begin.
 func (g *table) phase(name string) {
-	g.commit(world.Event{Kind: "phase", Set: map[string]json.RawMessage{world.PhaseFact: world.JSON(name)}})
-}
-
-func (g *table) observe(agent string) world.Observation {
-	g.t.Helper()
-	obs, err := g.rules.Observe(g.st, agent)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return obs
-}
-
-func (g *table) step(actions ...world.Action) []world.Event {
-	g.t.Helper()
-	events, err := g.rules.Step(g.st, actions)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.commit(events...)
-	return events
+	g.Commit(world.Event{Kind: "phase", Set: map[string]json.RawMessage{world.PhaseFact: world.JSON(name)}})
 }
 
 // act lets all who live follow the policy in one step.
 func (g *table) act(policy string) {
 	g.t.Helper()
 	var actions []world.Action
-	for _, agent := range g.agents {
-		if obs := g.observe(agent); !obs.Terminated {
+	for _, agent := range g.Agents {
+		if obs := g.Observe(agent); !obs.Terminated {
 			actions = append(actions, Policies()[policy].Decide(g.seed, obs))
 		}
 	}
-	g.step(actions...)
+	g.Step(actions...)
 }
 
 // day plays a turn of two phases.
@@ -107,12 +69,12 @@ func (g *table) day(policy string) {
 		g.phase(phase)
 		g.act(policy)
 	}
-	g.commit(world.Event{Kind: world.KindTurn})
+	g.Commit(world.Event{Kind: world.KindTurn})
 }
 
 func (g *table) game() game {
 	g.t.Helper()
-	now, err := readGame(g.st)
+	now, err := readGame(g.State)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -123,70 +85,60 @@ func (g *table) game() game {
 func (g *table) cast(roles string) {
 	set := make(map[string]json.RawMessage)
 	for i, r := range roles {
-		set["roles/"+g.agents[i]] = world.JSON(map[rune]string{'w': wolf, 'v': villager}[r])
+		set["roles/"+g.Agents[i]] = world.JSON(map[rune]string{'w': wolf, 'v': villager}[r])
 	}
-	g.commit(world.Event{Kind: kindCast, Data: json.RawMessage("{}"), Set: set})
+	g.Commit(world.Event{Kind: kindCast, Data: json.RawMessage("{}"), Set: set})
 }
 
 func named(agent, action, target string) world.Action {
 	return world.Action{Agent: agent, Name: action, Args: world.JSON(map[string]string{"target": target})}
 }
 
-func sequence(events []world.Event) iter.Seq2[world.Event, error] {
-	return func(yield func(world.Event, error) bool) {
-		for _, ev := range events {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-	}
-}
-
 func TestAVillageByDayAndByNight(t *testing.T) {
 	g := newTable(t, Config{Wolves: 2, Reveal: true}, 1, 6)
 	g.cast("wwvvvv")
 	g.phase("talk")
-	for _, agent := range g.agents {
-		if obs := g.observe(agent); len(obs.Actions) > 0 {
+	for _, agent := range g.Agents {
+		if obs := g.Observe(agent); len(obs.Actions) > 0 {
 			t.Errorf("%s may %s in a phase to talk in", agent, obs.Actions[0].Name)
 		}
 	}
 	g.phase(PhaseVote)
-	g.step(named("a", vote, "c"), named("b", vote, "c"), named("d", vote, "c"), named("e", vote, "a"))
-	if obs := g.observe("c"); !obs.Terminated || len(obs.Actions) > 0 {
+	g.Step(named("a", vote, "c"), named("b", vote, "c"), named("d", vote, "c"), named("e", vote, "a"))
+	if obs := g.Observe("c"); !obs.Terminated || len(obs.Actions) > 0 {
 		t.Errorf("c, lynched, sees %s", world.JSON(obs))
 	}
-	if obs := g.observe("d"); len(obs.Actions) > 0 {
+	if obs := g.Observe("d"); len(obs.Actions) > 0 {
 		t.Error("there is a second ballot on one day")
 	}
 	g.phase(PhaseNight)
-	if obs := g.observe("d"); len(obs.Actions) > 0 {
+	if obs := g.Observe("d"); len(obs.Actions) > 0 {
 		t.Error("a villager may kill")
 	}
-	if got := string(g.observe("a").Actions[0].Schema); !strings.Contains(got, `"enum":["d","e","f"]`) {
+	if got := string(g.Observe("a").Actions[0].Schema); !strings.Contains(got, `"enum":["d","e","f"]`) {
 		t.Errorf("wolves may kill by %s", got)
 	}
-	g.step(named("a", kill, "e"), named("b", kill, "e"))
-	g.commit(world.Event{Kind: world.KindTurn})
+	g.Step(named("a", kill, "e"), named("b", kill, "e"))
+	g.Commit(world.Event{Kind: world.KindTurn})
 	want := `{"alive":["a","b","d","f"],"ballot":{"turn":0,"victim":"c","votes":{"a":"c","b":"c","d":"c","e":"a"}},` +
 		`"dead":[{"by":"lynching","name":"c","role":"villager","turn":0},{"by":"wolves","name":"e","role":"villager","turn":0}],` +
 		`"hunt":{"turn":0,"victim":"e"},"role":"villager","you":"d"}`
-	if got := string(g.observe("d").View); got != want {
+	if got := string(g.Observe("d").View); got != want {
 		t.Errorf("d sees %s, want %s", got, want)
 	}
 	g.phase(PhaseVote)
-	g.step(named("d", vote, "a"))
+	g.Step(named("d", vote, "a"))
 	g.phase(PhaseNight)
-	g.step(named("b", kill, "d"))
-	g.commit(world.Event{Kind: world.KindTurn})
+	g.Step(named("b", kill, "d"))
+	g.Commit(world.Event{Kind: world.KindTurn})
 	g.phase(PhaseVote)
-	g.step(named("f", vote, "b"))
+	g.Step(named("f", vote, "b"))
 	for agent, reward := range map[string]float64{"a": 0, "b": 0, "c": 1, "d": 1, "e": 1, "f": 1} {
-		if obs := g.observe(agent); obs.Reward != reward || !obs.Terminated || !strings.Contains(string(obs.View), `"roles":{"a":"wolf"`) {
+		if obs := g.Observe(agent); obs.Reward != reward || !obs.Terminated || !strings.Contains(string(obs.View), `"roles":{"a":"wolf"`) {
 			t.Errorf("%s has %v and sees %s", agent, obs.Reward, obs.View)
 		}
 	}
-	metrics, err := Measure(sequence(g.log))
+	metrics, err := Measure(worldtest.Sequence(g.Log...))
 	if want := "map[killed:2 lynched:3 lynched_wolves:2 villagers_won:1 wolves_won:0]"; err != nil || fmt.Sprint(metrics) != want {
 		t.Errorf("the metrics are %v, %v; want %s", metrics, err, want)
 	}
@@ -197,7 +149,7 @@ func TestAmongEqualsALotIsDrawn(t *testing.T) {
 	for seed := range uint64(400) {
 		g := newTable(t, Config{Wolves: 1}, seed, 5)
 		g.cast("wvvvv")
-		events := g.step(named("a", vote, "b"), named("b", vote, "c"), named("c", vote, "b"), named("d", vote, "c"), named("e", vote, "a"))
+		events := g.Step(named("a", vote, "b"), named("b", vote, "c"), named("c", vote, "b"), named("d", vote, "c"), named("e", vote, "a"))
 		if !strings.Contains(string(events[0].Data), `"tied":["b","c"]`) {
 			t.Fatalf("the ballot is %s", events[0].Data)
 		}
@@ -212,7 +164,7 @@ func TestWithParityTheWolvesWinWhenTheyAreHalfOfTheLiving(t *testing.T) {
 	for parity, winner := range map[bool]string{false: "", true: wolves} {
 		g := newTable(t, Config{Wolves: 1, Parity: parity}, 1, 3)
 		g.cast("wvv")
-		g.step(named("a", vote, "b"))
+		g.Step(named("a", vote, "b"))
 		if got := g.game().won; got != winner {
 			t.Errorf("with parity %v and one wolf of two, %q has won", parity, got)
 		}
@@ -221,10 +173,10 @@ func TestWithParityTheWolvesWinWhenTheyAreHalfOfTheLiving(t *testing.T) {
 
 func TestNobodyDiesWhenNobodyVotes(t *testing.T) {
 	g := newTable(t, Default(), 1, 7)
-	if events := g.step(world.Action{Agent: "a", Name: world.Pass}); len(events) > 0 {
+	if events := g.Step(world.Action{Agent: "a", Name: world.Pass}); len(events) > 0 {
 		t.Errorf("a pass gives %s", world.JSON(events))
 	}
-	if obs := g.observe("b"); len(obs.Actions) == 0 {
+	if obs := g.Observe("b"); len(obs.Actions) == 0 {
 		t.Error("without a vote the ballot is over")
 	}
 }
@@ -232,10 +184,10 @@ func TestNobodyDiesWhenNobodyVotes(t *testing.T) {
 func TestWhatIsIllegalIsRefusedWithItsReason(t *testing.T) {
 	g := newTable(t, Config{Wolves: 2}, 1, 6)
 	g.cast("wwvvvv")
-	g.step(named("a", vote, "f"))
-	night := g.st
-	g.commit(world.Event{Kind: world.KindTurn})
-	night, day := g.st, night
+	g.Step(named("a", vote, "f"))
+	night := g.State
+	g.Commit(world.Event{Kind: world.KindTurn})
+	night, day := g.State, night
 	for _, test := range []struct {
 		st     world.State
 		action world.Action
@@ -292,11 +244,11 @@ func TestAVillageThatCannotBeIsAnError(t *testing.T) {
 func TestCheckKnowsWhatCannotBeAVillage(t *testing.T) {
 	g := newTable(t, Config{Wolves: 2}, 1, 6)
 	g.cast("wwvvvv")
-	if err := g.rules.Check(g.st); err != nil {
+	if err := g.rules.Check(g.State); err != nil {
 		t.Errorf("before the first day: %v", err)
 	}
 	g.day("random")
-	if err := g.rules.Check(g.st); err != nil {
+	if err := g.rules.Check(g.State); err != nil {
 		t.Errorf("after the first day: %v", err)
 	}
 	for _, test := range []struct{ path, value string }{
@@ -315,7 +267,7 @@ func TestCheckKnowsWhatCannotBeAVillage(t *testing.T) {
 		{"dead/f", `{"by":"wolves","turn":2}`},
 	} {
 		set := world.Event{Set: map[string]json.RawMessage{test.path: json.RawMessage(test.value)}}
-		if err := g.rules.Check(g.st.Apply(set)); err == nil {
+		if err := g.rules.Check(g.State.Apply(set)); err == nil {
 			t.Errorf("no error with %s = %s", test.path, test.value)
 		}
 	}
@@ -362,7 +314,7 @@ func TestALoyalWolfNeverVotesForAWolf(t *testing.T) {
 func betrayals(t *testing.T, g *table) int {
 	n := 0
 	pack := g.game().pack(-1)
-	for _, ev := range g.log {
+	for _, ev := range g.Log {
 		var data ballotData
 		if ev.Kind != kindBallot {
 			continue
@@ -380,7 +332,7 @@ func betrayals(t *testing.T, g *table) int {
 }
 
 func TestMeasureNeedsAGameOfWerewolf(t *testing.T) {
-	if _, err := Measure(sequence(nil)); err == nil {
+	if _, err := Measure(worldtest.Sequence()); err == nil {
 		t.Error("no error without a cast")
 	}
 	for _, ev := range []world.Event{
@@ -388,7 +340,7 @@ func TestMeasureNeedsAGameOfWerewolf(t *testing.T) {
 		{Kind: kindWin, Data: []byte("7")},
 		{Kind: kindWin, Data: []byte(`{"winner":"nobody"}`)},
 	} {
-		if _, err := Measure(sequence([]world.Event{{Kind: kindCast}, ev})); err == nil {
+		if _, err := Measure(worldtest.Sequence(world.Event{Kind: kindCast}, ev)); err == nil {
 			t.Errorf("no error with %s", world.JSON(ev))
 		}
 	}
