@@ -215,7 +215,7 @@ func (p *picture) piece(layer Layer, i int, x, y, size float32, most []float64) 
 	p.agent(i, x, y, size)
 	if towards, ok := p.get(layer.Facing, p.view.Agents[i].Name).(string); ok && layer.Facing != "" {
 		dx, dy := facing(towards)
-		p.add(draw.Shape{Form: draw.Disc, X: x + 0.53*size*dx, Y: y + 0.53*size*dy, W: 0.26 * size, H: 0.26 * size, Fill: ink, From: 8})
+		p.add(draw.Shape{Form: draw.Disc, X: x + 0.53*size*dx, Y: y + 0.53*size*dy, W: 0.26 * size, H: 0.26 * size, Fill: ink, From: 8, Agent: p.view.Agents[i].Name})
 	}
 	p.holdings(i, x, y+size/2, size, most)
 }

@@ -147,7 +147,7 @@ func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 		share := share(n, most[b])
 		p.add(draw.Shape{Form: draw.Rect, X: x, Y: y, W: width, H: 0.14, Fill: floor, From: 10, Agent: name})
 		p.add(draw.Shape{Form: draw.Rect, X: x - width/2*(1-share), Y: y, W: width * share, H: 0.14, Fill: fill, From: 10, Agent: name})
-		p.add(draw.Shape{Form: draw.Text, X: x + width/2 + 0.3, Y: y, W: 0.5, H: 0.24, Label: figure(n), Ink: ink, Stroke: dark, From: 30})
+		p.add(draw.Shape{Form: draw.Text, X: x + width/2 + 0.3, Y: y, W: 0.5, H: 0.24, Label: figure(n), Ink: ink, Stroke: dark, From: 30, Agent: name})
 		y += 0.24
 	}
 	text := p.did[name].text

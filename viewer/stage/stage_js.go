@@ -25,7 +25,10 @@ type Screen interface {
 type Stage struct {
 	screen   Screen
 	w, h     int
-	list     *draw.List
+	list     *draw.List   // what is seen
+	before   *draw.List   // what was seen when goal came
+	goal     *draw.List   // what is seen at the end of the way
+	motion   *draw.Motion // from the one to the other; nil: it is not known yet
 	camera   draw.Camera
 	selected string
 	stale    bool // something has changed since it was painted
@@ -35,7 +38,8 @@ type Stage struct {
 
 // Open gives the page the object vitrinePainter, with that name, and calls its function vitrinePainterReady with it, if it has one.
 func Open(name string, screen Screen) *Stage {
-	s := &Stage{screen: screen, w: 1, h: 1, list: &draw.List{Ground: 0x22282fff}, camera: draw.Camera{Zoom: 1}}
+	empty := &draw.List{Ground: 0x22282fff}
+	s := &Stage{screen: screen, w: 1, h: 1, list: empty, goal: empty, camera: draw.Camera{Zoom: 1}}
 	object := js.Global().Get("Object").New()
 	object.Set("name", name)
 	for name, f := range s.functions() {
@@ -54,16 +58,17 @@ func (s *Stage) functions() map[string]func(args []js.Value) any {
 		"attach":   s.attach,
 		"size":     s.size,
 		"load":     s.load,
+		"blend":    s.blend,
 		"paint":    func([]js.Value) any { return s.Paint() },
 		"view":     s.view,
-		"fit":      func([]js.Value) any { return s.look(draw.Fit(s.list, s.w, s.h)) },
+		"fit":      func([]js.Value) any { return s.look(draw.Fit(s.goal, s.w, s.h)) },
 		"zoomAt":   s.zoomAt,
 		"pan":      s.pan,
 		"select":   s.choose,
 		"pick":     s.pick,
 		"screenOf": s.screenOf,
 		"bubbles":  s.bubbles,
-		"legend":   s.legend,
+		"about":    s.about,
 		"pixels":   s.pixels,
 		"hash":     s.hash,
 		"stats": func([]js.Value) any {
@@ -103,8 +108,21 @@ func (s *Stage) load(args []js.Value) any {
 	if err != nil {
 		return false
 	}
-	s.list, s.stale = l, true
+	s.before, s.list, s.goal, s.motion, s.stale = s.list, l, l, nil, true
 	return true
+}
+
+// blend takes how much of the way from the list that was seen before the last load is gone, 0 to 1. At 1 all is as the loaded list has it.
+func (s *Stage) blend(args []js.Value) any {
+	if part := args[0].Float(); part < 1 {
+		if s.motion == nil {
+			s.motion = draw.Between(s.before, s.goal)
+		}
+		s.list, s.stale = s.motion.At(part), true
+	} else if s.list != s.goal {
+		s.list, s.stale = s.goal, true
+	}
+	return nil
 }
 
 // Paint paints what has changed, and says whether there was something.
@@ -205,12 +223,12 @@ func (s *Stage) hash([]js.Value) any {
 	return hex.EncodeToString(sum[:])
 }
 
-// legend returns what colors mean, and the title of the list.
-func (s *Stage) legend([]js.Value) any {
-	out := []any{}
-	for _, e := range s.list.Legend {
-		r, g, b, _ := e.Color.RGBA()
-		out = append(out, map[string]any{"red": int(r), "green": int(g), "blue": int(b), "form": int(e.Form), "text": e.Text})
+// about returns {x, y, w, h}, the box that the whole world is in, its title, and in legend what colors mean.
+func (s *Stage) about([]js.Value) any {
+	l := s.goal
+	legend := []any{}
+	for _, e := range l.Legend {
+		legend = append(legend, map[string]any{"color": int(e.Color), "form": int(e.Form), "text": e.Text})
 	}
-	return map[string]any{"title": s.list.Title, "entries": out}
+	return map[string]any{"x": l.X, "y": l.Y, "w": l.W, "h": l.H, "title": l.Title, "legend": legend}
 }

@@ -1,6 +1,4 @@
 // Frames are the draw lists of positions. Those of turns that are over never change, and a few of them are kept.
-import { decode } from "./list.js";
-
 const kept = 48;
 
 export class Frames {
@@ -24,7 +22,7 @@ export class Frames {
     const key = this.key(params);
     let frame = this.cache.get(key);
     if (!frame) {
-      frame = this.app.source.frame(params).then((f) => Object.assign(f, { key, list: lazy(() => decode(f.bytes)) }));
+      frame = this.app.source.frame(params).then((f) => Object.assign(f, { key }));
       frame.catch(() => this.cache.delete(key));
     }
     this.cache.delete(key);
@@ -40,9 +38,4 @@ export class Frames {
     const last = Math.min(turns - 1, turn + (speed >= 8 ? 4 : 1));
     for (let next = turn + 1; next <= last; next++) this.get(this.wanted(next)).catch(() => {});
   }
-}
-
-function lazy(make) {
-  let made;
-  return () => (made ??= make());
 }

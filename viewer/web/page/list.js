@@ -1,11 +1,12 @@
-// The draw list of a frame as the page reads it, for the legend, the small map and what is spoken. The format is that of package draw.
-const forms = ["rect", "disc", "triangle", "diamond", "hexagon", "cross", "star", "ring", "line", "text"];
+// The draw list of a frame as far as the small map needs it; all else the painter knows. The format is that of package draw.
 const magic = 0x316c6476; // "vdl1"
 
-// decode reads a list. Of the shapes it keeps what a map of them needs.
+// forms are the names of the forms of shapes, by their numbers.
+export const forms = ["rect", "disc", "triangle", "diamond", "hexagon", "cross", "star", "ring", "line", "text"];
+
+// decode reads where the world is, its ground, and the boxes and colors of the shapes in it.
 export function decode(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const utf8 = new TextDecoder();
   let at = 4;
   const float = () => view.getFloat32((at += 4) - 4, true);
   const color = () => view.getUint32((at += 4) - 4, true);
@@ -17,27 +18,25 @@ export function decode(data) {
       if (b < 128) return n;
     }
   };
-  const text = () => {
+  const skip = () => {
     const size = number();
-    return utf8.decode(data.subarray(at, (at += size)));
+    at += size;
   };
   const many = (one) => Array.from({ length: number() }, one);
 
   if (data.length < 4 || view.getUint32(0, true) !== magic) throw new Error("the server sends a picture that this page cannot read");
-  const list = { x: float(), y: float(), w: float(), h: float(), ground: color(), title: text() };
-  const names = many(text);
+  const list = { x: float(), y: float(), w: float(), h: float(), ground: color() };
+  skip(); // the title
+  many(skip); // the names
   list.shapes = many(() => {
     const shape = { form: forms[byte()], x: float(), y: float(), w: float(), h: float() };
     at += 8; // the width of the stroke, and from which zoom on
     shape.fill = color();
-    shape.stroke = color();
-    at += 4; // the ink
-    shape.label = names[number()];
-    shape.agent = names[number()];
+    at += 8; // the stroke and the ink
+    number(); // the label
+    number(); // the agent
     return shape;
   });
-  list.says = many(() => ({ agent: text(), text: text(), thought: byte() !== 0 }));
-  list.legend = many(() => ({ color: css(color()), shape: forms[byte()], text: text() }));
   return list;
 }
 

@@ -1,6 +1,6 @@
 // The small map shows the whole world, and which part of it is on the stage. It is seen only where that is not all.
 import { el } from "./dom.js";
-import { css } from "./list.js";
+import { css, decode } from "./list.js";
 
 const width = 168;
 const height = 110;
@@ -26,24 +26,16 @@ export class Minimap {
     this.canvas.addEventListener("pointermove", go);
   }
 
-  // take remembers the world of a frame, and paints it when it is needed.
-  take(list) {
-    this.list = list;
-    this.stale = true;
-    this.scale = Math.min(width / list.w, height / list.h) || 1;
-    this.left = (width - list.w * this.scale) / 2;
-    this.top = (height - list.h * this.scale) / 2;
-  }
-
   draw() {
-    const { stage, list } = this;
-    if (!list) return;
+    const { stage } = this;
+    const { about, frame } = stage;
     const { x, y, zoom } = stage.camera();
     const half = { w: stage.width / zoom / 2, h: stage.height / zoom / 2 };
-    const whole = x - half.w <= list.x && y - half.h <= list.y && x + half.w >= list.x + list.w && y + half.h >= list.y + list.h;
+    const whole = x - half.w <= about.x && y - half.h <= about.y && x + half.w >= about.x + about.w && y + half.h >= about.y + about.h;
     this.canvas.hidden = whole || !stage.app.state.minimap;
     if (this.canvas.hidden) return;
-    if (this.stale) this.paint();
+    if (this.painted !== frame) this.paint(frame);
+    const { list } = this;
     const c = this.canvas.getContext("2d");
     c.clearRect(0, 0, width, height);
     c.drawImage(this.world, 0, 0);
@@ -55,9 +47,12 @@ export class Minimap {
     }
   }
 
-  paint() {
-    this.stale = false;
-    const { list, scale, left, top } = this;
+  // paint paints the world of a frame.
+  paint(frame) {
+    const list = decode(frame.bytes);
+    const scale = Math.min(width / list.w, height / list.h) || 1;
+    const [left, top] = [(width - list.w * scale) / 2, (height - list.h * scale) / 2];
+    Object.assign(this, { painted: frame, list, scale, left, top });
     const c = this.world.getContext("2d");
     c.fillStyle = css(list.ground);
     c.fillRect(0, 0, width, height);

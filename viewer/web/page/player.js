@@ -6,7 +6,7 @@ export const modes = ["per turn", "real time", "reading"];
 
 export class Player {
   constructor(app) {
-    Object.assign(this, { app, steps: new Map(), late: 0 });
+    Object.assign(this, { app, steps: new Map(), late: 0, lasts: 0 });
     app.on("playing speed mode unit", () => this.clock());
     app.on("turns lastSeq followLive", () => this.chase());
   }
@@ -106,6 +106,7 @@ export class Player {
         return state.alive ? app.set({ followLive: true, playing: false }) : app.set({ playing: false });
       }
       const due = (await app.index.time(turn, state.mode)) / (state.unit === "agent" ? Math.max(1, (await this.commits(turn)).length) : 1);
+      this.lasts = due / state.speed; // milliseconds for which the turn is shown
       if (this.late < due) break;
       this.late -= due;
       if (state.unit === "agent") {

@@ -2,13 +2,17 @@
 // that. It paints when something has changed, and at no other time.
 import { Latest, button, el, put, swatch } from "./dom.js";
 import { Frames } from "./frames.js";
+import { css, forms } from "./list.js";
 import { Minimap } from "./minimap.js";
 import { loadPainter } from "./painter.js";
 import { handle } from "./pointer.js";
 
+const longestWay = 500; // milliseconds for which agents glide, at most
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
 export class Stage {
   constructor(app, root) {
-    Object.assign(this, { app, root, painter: null, frame: null, fitted: true, drawn: 0, painted: 0, waiting: [] });
+    Object.assign(this, { app, root, painter: null, frame: null, fitted: true, about: { title: "", legend: [] }, way: null, painted: 0, waiting: [] });
     this.frames = new Frames(app);
     this.loader = new Latest(() => this.load());
     this.canvas = el("canvas", { id: "canvas", tabindex: "0", role: "img", "aria-label": "The world" });
@@ -106,20 +110,33 @@ export class Stage {
     if (frames.key(frames.wanted()) !== frames.key(params)) this.loader.ask();
   }
 
-  // show paints a frame.
+  // show paints a frame. Those who are elsewhere than in the one before glide there, if the run is played: for as long as the turn is shown, at most.
   show(frame) {
     const before = this.frame;
     this.frame = frame;
     if (this.painter) {
       this.painter.load(frame.bytes);
+      const was = this.about;
+      this.about = this.painter.about();
       if (!this.begun) this.first();
-      else if (this.fitted && box(before) !== box(frame)) this.painter.fit();
-      const { followAgent, agent } = this.app.state;
-      if (followAgent && agent) this.centre(agent);
+      else if (this.fitted && ["x", "y", "w", "h"].some((side) => was[side] !== this.about[side])) this.painter.fit();
+      const { playing } = this.app.state;
+      const lasts = before && playing && !this.second && !still.matches ? Math.min(longestWay, this.app.player.lasts) : 0;
+      this.way = { begun: performance.now(), lasts };
     }
     this.describe(frame);
-    this.app.set({ drawnTurn: frame.at.turn, drawnSeq: frame.at.seq, hash: frame.hash });
     this.dirty();
+  }
+
+  // move brings those who glide to where they are now, and looks where the one is whom one follows. At the end of the way, and when playing ends, all are
+  // where the turn has them.
+  move(now) {
+    const { playing, followAgent, agent } = this.app.state;
+    const { begun, lasts } = this.way;
+    const part = playing && lasts > 0 ? (now - begun) / lasts : 1;
+    this.painter.blend(part);
+    if (part >= 1) this.way = null;
+    if (followAgent && agent) this.centre(agent);
   }
 
   // first sets the camera of the first picture: that of the link, or all of the world.
@@ -132,24 +149,23 @@ export class Stage {
   }
 
   describe(frame) {
-    const list = frame.list();
-    this.canvas.setAttribute("aria-label", list.title || `The world in turn ${frame.at.turn}`);
-    const legend = JSON.stringify(list.legend);
-    if (legend !== this.legendText) {
-      this.legendText = legend;
-      put(this.legend, list.legend.map((l) => el("li", {}, swatch(l.shape, l.color), l.text)));
-      this.legend.hidden = list.legend.length === 0;
-    }
-    this.minimap.take(list);
+    const { title, legend } = this.about;
+    this.canvas.setAttribute("aria-label", title || `The world in turn ${frame.at.turn}`);
+    const key = JSON.stringify(legend);
+    if (key !== this.legendKey) put(this.legend, legend.map((l) => el("li", {}, swatch(forms[l.form], css(l.color)), l.text)));
+    this.legendKey = key;
+    this.legend.hidden = legend.length === 0;
   }
 
   // dirty has the picture painted before the browser shows the next one.
   dirty() {
     if (this.due) return;
     this.due = true;
-    requestAnimationFrame(() => {
+    requestAnimationFrame((now) => {
+      if (this.way) this.move(now);
       this.due = false;
       this.paint();
+      if (this.way) this.dirty();
     });
   }
 
@@ -159,31 +175,36 @@ export class Stage {
       if (this.second) this.paintSecond();
       this.painter.paint();
       this.painted = performance.now() - start;
-      this.drawn++;
       this.speak();
       this.minimap.draw();
       this.app.moved();
     }
+    if (this.frame) this.app.set({ drawnTurn: this.frame.at.turn, drawnSeq: this.frame.at.seq, hash: this.frame.hash });
     this.settle();
   }
 
   // speak puts the bubbles where the painter has room for them.
   speak() {
     const { bubbles, scale, agent } = this.app.state;
-    if (!bubbles) return put(this.bubbles);
-    const size = this.ratio * scale;
-    put(this.bubbles, this.painter.bubbles(size).map((b) => {
-      const node = el("button", {
-        type: "button", class: b.thought ? "bubble thought" : "bubble", tabindex: "-1", title: `${b.agent}: ${b.text}`,
-        data: { agent: b.agent }, on: { click: () => this.app.set({ agent: b.agent }) },
-      }, el("span", { text: b.text }));
-      if (b.agent === agent) node.classList.add("selected");
+    const all = bubbles ? this.painter.bubbles(this.ratio * scale) : [];
+    const key = JSON.stringify([agent, all.map((b) => [b.agent, b.text, b.thought])]);
+    if (key !== this.spoken) put(this.bubbles, all.map((b) => this.bubble(b)));
+    this.spoken = key;
+    for (const [i, b] of all.entries()) {
+      const node = this.bubbles.children[i];
       const box = { left: b.x, top: b.y, width: b.w, height: b.h };
       for (const [name, value] of Object.entries(box)) node.style[name] = `${value / this.ratio}px`;
       node.style.setProperty("--tip-x", `${Math.max(8, Math.min(b.w - 8, b.tipX - b.x)) / this.ratio}px`);
-      node.classList.add(b.tipY > b.y + b.h ? "down" : b.tipY < b.y ? "up" : "beside");
-      return node;
-    }));
+      for (const [side, is] of Object.entries({ down: b.tipY > b.y + b.h, up: b.tipY < b.y, beside: b.tipY >= b.y && b.tipY <= b.y + b.h })) node.classList.toggle(side, is);
+    }
+  }
+
+  bubble(b) {
+    const classes = ["bubble", b.thought && "thought", b.agent === this.app.state.agent && "selected"];
+    return el("button", {
+      type: "button", class: classes.filter(Boolean).join(" "), tabindex: "-1", title: `${b.agent}: ${b.text}`, data: { agent: b.agent },
+      on: { click: () => this.app.set({ agent: b.agent }) },
+    }, el("span", { text: b.text }));
   }
 
   // camera is what is in the middle, and how many pixels of the page a unit of the world has; with a camera, it is set.
@@ -263,10 +284,4 @@ export class Stage {
     if (!this.ready || this.due || this.frames.key(this.frames.wanted()) !== this.frame?.key) return;
     for (const done of this.waiting.splice(0)) done();
   }
-}
-
-// box is where the whole world of a frame is.
-function box(frame) {
-  const { x, y, w, h } = frame.list();
-  return [x, y, w, h].join();
 }

@@ -8,7 +8,7 @@ const names = { world: "world", agent: "agent", errors: "errors" };
 
 export class Timeline {
   constructor(app, root) {
-    Object.assign(this, { app, paths: new Map() });
+    Object.assign(this, { app, paths: new Map(), width: 0 });
     this.canvas = el("canvas", { class: "ticks" });
     this.head = el("div", { class: "playhead" });
     this.tip = el("div", { class: "tip", role: "tooltip", hidden: true });
@@ -36,7 +36,7 @@ export class Timeline {
 
   // left is where a turn begins.
   left(turn) {
-    return (turn * this.track.clientWidth) / Math.max(1, this.app.state.turns);
+    return (turn * this.width) / Math.max(1, this.app.state.turns);
   }
 
   listen() {
@@ -57,7 +57,7 @@ export class Timeline {
   point() {
     const { turn, turns, seq, alive } = this.app.state;
     const width = turn < turns ? Math.max(2, this.left(turn + 1) - this.left(turn)) : 2;
-    this.head.style.transform = `translateX(${turn < turns ? this.left(turn) : this.track.clientWidth - 2}px)`;
+    this.head.style.transform = `translateX(${turn < turns ? this.left(turn) : this.width - 2}px)`;
     this.head.style.width = `${width}px`;
     this.track.setAttribute("aria-valuemax", turns);
     this.track.setAttribute("aria-valuenow", turn);
@@ -91,6 +91,7 @@ export class Timeline {
   draw() {
     const { app, canvas, track } = this;
     const [width, height] = [track.clientWidth, track.clientHeight];
+    this.width = width; // known from here on: to ask for it makes the browser lay out the page
     if (!width || !height) return;
     const ratio = devicePixelRatio || 1;
     canvas.width = width * ratio;
