@@ -113,19 +113,15 @@ func (s *exhibit) used(p position) (map[string]Use, error) {
 }
 
 // usedIn returns what each agent had used of its model by the end of a turn.
-func (s *exhibit) usedIn(turn int) (used map[string]Use, err error) {
+func (s *exhibit) usedIn(turn int) (map[string]Use, error) {
 	if turn < 0 {
 		return nil, nil
 	}
-	for ev, err := range world.Turn(s.run.Dir, turn) {
-		if err != nil {
-			return nil, err
-		}
-		if ev.Kind == world.KindTurn {
-			used = s.run.Used(ev)
-		}
+	events, err := s.states.played.events(turn)
+	if err != nil || len(events) == 0 {
+		return nil, err
 	}
-	return used, nil
+	return s.run.Used(events[len(events)-1]), nil
 }
 
 // An actJSON is what an agent did, and what came of it.

@@ -113,14 +113,7 @@ func (s *exhibit) orBefore(p position) ([]world.Event, error) {
 	if over || p.ended || p.turn == 0 || slices.ContainsFunc(shown, func(ev world.Event) bool { return ev.Agent != "" }) {
 		return shown, nil
 	}
-	var before []world.Event
-	for ev, err := range world.Turn(s.run.Dir, p.turn-1) {
-		if err != nil {
-			return nil, err
-		}
-		before = append(before, ev)
-	}
-	return before, nil
+	return s.states.played.events(p.turn - 1)
 }
 
 // known returns an agent's name if there is such an agent; empty is nobody.

@@ -49,12 +49,16 @@ func (s *exhibit) find(turn int, seq int64, events bool) (position, error) {
 	if p.ended && seq == 0 && !events {
 		return p, nil
 	}
-	for ev, err := range world.Turn(s.run.Dir, turn) {
-		if err != nil {
-			return p, err
-		}
-		p.events = append(p.events, ev)
-		p.ended = p.ended || ev.Kind == world.KindTurn // which may have happened since
+	if p.ended {
+		p.events, err = s.states.played.events(turn)
+	} else {
+		p.events, err = eventsOf(s.run.Dir, turn)
+	}
+	if err != nil {
+		return p, err
+	}
+	if n := len(p.events); n > 0 && p.events[n-1].Kind == world.KindTurn {
+		p.ended = true // since we looked
 	}
 	switch {
 	case seq > 0:
@@ -102,7 +106,7 @@ func number(r *http.Request, name string, other, least, most int) (int, error) {
 
 // A states finds the states of a run. Those that were asked for last it knows.
 type states struct {
-	dir string
+	played played
 
 	mu    sync.Mutex
 	known []world.State // as turns begin, the one that was used last at the end
@@ -144,7 +148,7 @@ func (s *states) find(turn int) (world.State, bool) {
 
 // opened returns the state after the first commit; the zero state if there is none yet.
 func (s *states) opened() (world.State, error) {
-	for commit, err := range world.Skim(s.dir, 0) {
+	for commit, err := range world.Skim(s.played.dir, 0) {
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
@@ -165,18 +169,17 @@ func (s *states) seek(turn int) (world.State, error) {
 	}
 	st, ok := s.find(turn - 1)
 	if !ok {
-		return world.StateAt(s.dir, turn)
+		return world.StateAt(s.played.dir, turn)
 	}
-	var events []world.Event
-	for ev, err := range world.Turn(s.dir, turn-1) {
-		if err != nil {
-			return st, err
-		}
-		if ev.Seq > st.Seq {
-			events = append(events, ev)
-		}
+	events, err := s.played.events(turn - 1)
+	if err != nil {
+		return st, err
 	}
-	if st = st.Apply(events...); st.Turn != turn {
+	seen := slices.IndexFunc(events, func(ev world.Event) bool { return ev.Seq > st.Seq })
+	if seen >= 0 {
+		st = st.Apply(events[seen:]...)
+	}
+	if st.Turn != turn {
 		return st, missing(fmt.Sprintf("turn %d has not begun", turn), "")
 	}
 	return st, nil

@@ -199,7 +199,7 @@ func (s *Server) listen(port int) error {
 }
 
 func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading chan struct{}) (*exhibit, error) {
-	x := &exhibit{run: run, ctx: ctx, work: work, reading: reading, index: newIndex(run.About.Agents), states: states{dir: run.Dir}}
+	x := &exhibit{run: run, ctx: ctx, work: work, reading: reading, index: newIndex(run.About.Agents), states: states{played: played{dir: run.Dir}}}
 	var err error
 	x.live, err = openLive(run)
 	return x, err
