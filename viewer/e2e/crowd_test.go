@@ -15,7 +15,7 @@ import (
 )
 
 // crowd makes a run of so many agents and turns, in each of which all act and each tenth moves, and returns it with the store in which it goes on.
-func crowd(b *testing.B, agents, turns int) (web.Run, *world.Store) {
+func crowd(b testing.TB, agents, turns int) (web.Run, *world.Store) {
 	b.Helper()
 	dir := b.TempDir()
 	store, err := world.Open(dir)
@@ -66,7 +66,7 @@ func turnOf(names []string, random *rand.Rand, wide int) []world.Event {
 	return append(append(acts, moves...), world.Event{Kind: world.KindTurn})
 }
 
-func tell(b *testing.B, store *world.Store, events ...world.Event) {
+func tell(b testing.TB, store *world.Store, events ...world.Event) {
 	b.Helper()
 	if _, err := store.Commit(context.Background(), func(world.State) ([]world.Event, error) { return events, nil }); err != nil {
 		b.Fatal(err)
@@ -74,7 +74,7 @@ func tell(b *testing.B, store *world.Store, events ...world.Event) {
 }
 
 // show serves a run until the benchmark ends.
-func show(b *testing.B, run web.Run) *web.Server {
+func show(b testing.TB, run web.Run) *web.Server {
 	b.Helper()
 	s, err := web.Open(run, nil, 0)
 	if err != nil {

@@ -30,7 +30,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/control", s.control)
 	mux.HandleFunc("GET /ws", s.socket)
 	mux.HandleFunc("GET /wasm/{name}", s.wasmFile)
-	mux.Handle("GET /", page())
+	files := page()
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		s.wasm.start(s.ctx, s.work) // for the page will want a painter
+		files.ServeHTTP(w, r)
+	})
 	return mux
 }
 

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -14,20 +16,28 @@ import (
 //go:embed page
 var embedded embed.FS
 
-// page serves the page and what belongs to it. A browser asks each time whether it is still the same: with another vitrine it may not be.
+// page serves the page and what belongs to it. A browser asks each time whether it is still the same: with another vitrine it may not be. The document says
+// which scripts there are, so that a browser asks for all at once and not for each when it has read another that names it.
 func page() http.Handler {
 	files := make(map[string][]byte)
 	tags := make(map[string]string)
+	var scripts strings.Builder
 	err := fs.WalkDir(embedded, "page", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		raw, err := embedded.ReadFile(name)
-		sum := sha256.Sum256(raw)
-		at := strings.TrimPrefix(name, "page")
-		files[at], tags[at] = raw, `"`+hex.EncodeToString(sum[:8])+`"`
+		if bytes.Contains(raw, []byte("\nexport ")) {
+			fmt.Fprintf(&scripts, "<link rel=\"modulepreload\" href=%q>\n", path.Base(name))
+		}
+		files[strings.TrimPrefix(name, "page")] = raw
 		return err
 	})
+	files["/index.html"] = bytes.Replace(files["/index.html"], []byte("</head>"), []byte(scripts.String()+"</head>"), 1)
+	for name, raw := range files {
+		sum := sha256.Sum256(raw)
+		tags[name] = `"` + hex.EncodeToString(sum[:8]) + `"`
+	}
 	if err != nil {
 		panic("internal error: the page in the program: " + err.Error())
 	}

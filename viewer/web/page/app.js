@@ -11,6 +11,7 @@ import { TurnIndex } from "./index.js";
 import { Inspector } from "./inspector.js";
 import { markOf, ranked } from "./marks.js";
 import { narrow } from "./narrow.js";
+import { Loading } from "./painter.js";
 import { Live, Player } from "./player.js";
 import { picture } from "./picture.js";
 import { readHash, writeHash } from "./share.js";
@@ -28,9 +29,9 @@ const nothing = {
 };
 
 class App {
-  constructor(source, run) {
+  constructor(source, loading, run) {
     const moment = readHash();
-    Object.assign(this, { source, run, moment, camera: moment.camera, names: new Map(run.agents.map((a) => [a.name, a])) });
+    Object.assign(this, { source, loading, run, moment, camera: moment.camera, names: new Map(run.agents.map((a) => [a.name, a])) });
     run.overlays ??= [];
     run.metrics ??= [];
     this.store = new Store({ ...nothing, turns: run.turns, lastSeq: run.seq, runState: run.state, alive: run.state === "running" || run.state === "paused" });
@@ -231,8 +232,9 @@ function download(blob, name) {
 
 async function start() {
   const source = globalThis.vitrineSource ?? new Source();
+  const loading = new Loading(source);
   try {
-    const app = new App(source, await source.get("run"));
+    const app = new App(source, loading, await source.get("run"));
     await app.start();
   } catch (err) {
     const text = [`The viewer cannot start: ${err.message}.`, err.hint ?? "Is the server of this page still running?"].join(" ");

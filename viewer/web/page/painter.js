@@ -14,11 +14,25 @@ export function wanted() {
   return software.test(name) ? "soft" : "window";
 }
 
-// loadPainter returns the painter, or null where there is none; say is told why one has to wait.
-export async function loadPainter(source, say) {
+// A Loading loads the painter, from the moment it is made on: that takes longer than all else of the page.
+export class Loading {
+  constructor(source) {
+    this.text = "";
+    this.listener = () => {};
+    this.painter = load(source, (text) => this.listener((this.text = text))); // a promise of it, or of null where there is none
+  }
+
+  // tell has f told why one has to wait.
+  tell(f) {
+    this.listener = f;
+    f(this.text);
+  }
+}
+
+async function load(source, say) {
   if (globalThis.vitrinePainter) return globalThis.vitrinePainter;
   let which = wanted();
-  for (;;) {
+  for (let wait = 50; ; wait = Math.min(1000, wait * 1.5)) {
     const state = await source.get("wasm").catch((err) => ({ soft: "none", why: err.message }));
     if (which === "window" && state.window !== "ready") which = "soft";
     if (state[which] === "ready") break;
@@ -27,14 +41,14 @@ export async function loadPainter(source, say) {
       return null;
     }
     say("building the painter… (the first time takes up to a minute; all panels work meanwhile)");
-    await new Promise((done) => setTimeout(done, 1000));
+    await new Promise((done) => setTimeout(done, wait));
   }
   say("loading the painter…");
   if (which === "window") return framed(say);
   try {
-    await script("wasm/wasm_exec.js");
+    const [module] = await Promise.all([WebAssembly.compileStreaming(fetch(`wasm/${which}.wasm`)), script("wasm/wasm_exec.js")]);
     const go = new globalThis.Go();
-    const { instance } = await WebAssembly.instantiateStreaming(fetch(`wasm/${which}.wasm`), go.importObject);
+    const instance = await WebAssembly.instantiate(module, go.importObject);
     go.run(instance).catch((err) => say(`The painter ended: ${err.message}`));
     for (let i = 0; !globalThis.vitrinePainter && i < 500; i++) await new Promise((done) => setTimeout(done, 10));
     if (!globalThis.vitrinePainter) throw new Error("it does not answer");
@@ -50,7 +64,7 @@ export async function loadPainter(source, say) {
 async function framed(say) {
   const frame = Object.assign(document.createElement("iframe"), { src: "window.html", className: "painter", tabIndex: -1, title: "painter" });
   frame.setAttribute("aria-hidden", "true");
-  document.getElementById("canvas").before(frame);
+  document.getElementById("stage").prepend(frame);
   for (let i = 0; i < 1000; i++) {
     const { vitrinePainter, vitrineFailure } = frame.contentWindow ?? {};
     if (vitrinePainter) return vitrinePainter;

@@ -4,7 +4,6 @@ import { Latest, button, el, put, swatch } from "./dom.js";
 import { Frames } from "./frames.js";
 import { css, forms } from "./list.js";
 import { Minimap } from "./minimap.js";
-import { loadPainter } from "./painter.js";
 import { handle } from "./pointer.js";
 
 const longestWay = 500; // milliseconds for which agents glide, at most
@@ -59,9 +58,11 @@ export class Stage {
       app.run.overlays.length > 0 && overlay));
   }
 
-  // start loads the painter. All else on the page goes on meanwhile.
+  // start waits for the painter. All else on the page goes on meanwhile.
   async start() {
-    const painter = await loadPainter(this.app.source, (text) => this.say(text));
+    const { loading } = this.app;
+    loading.tell((text) => this.say(text));
+    const painter = await loading.painter;
     this.ready = true;
     if (!painter) return this.settle();
     this.painter = painter;
