@@ -56,7 +56,7 @@ func (s sample) near(t *testing.T, what string, want float64) {
 // sold returns what the events of auctions say, in their order.
 func (p *table) sold() (all []soldEvent) {
 	p.t.Helper()
-	for _, ev := range p.log {
+	for _, ev := range p.Log {
 		if ev.Kind == "sold" {
 			var one soldEvent
 			if err := json.Unmarshal(ev.Data, &one); err != nil {
@@ -77,7 +77,7 @@ type soldEvent struct {
 }
 
 func TestTheAuctionKeepsTheContract(t *testing.T) {
-	agents := seat(t, "auction").agents
+	agents := seat(t, "auction").Agents
 	worldtest.TestRules(t, func() world.Rules { return seat(t, "auction").rules }, agents)
 }
 
@@ -86,9 +86,9 @@ func TestTheAuctionKeepsTheContract(t *testing.T) {
 func TestTheAuctionGoesAsInOpenSpielsPlaythrough(t *testing.T) {
 	p := seat(t, "auction", twoBidders, "rules.rounds=1", `rules.values="9 10"`)
 	for i, value := range []int{9, 10} {
-		agent := p.agents[i]
+		agent := p.Agents[i]
 		var view struct{ Value int }
-		if err := json.Unmarshal(p.sees(agent).View, &view); err != nil || view.Value != value {
+		if err := json.Unmarshal(p.Observe(agent).View, &view); err != nil || view.Value != value {
 			t.Errorf("%s sees the value %d, want %d: %v", agent, view.Value, value, err)
 		}
 		if got, want := p.legal(agent, "amount"), fmt.Sprintf(`{"maximum":%d,"minimum":0,"type":"integer"}`, value-1); got != want {
@@ -99,8 +99,8 @@ func TestTheAuctionGoesAsInOpenSpielsPlaythrough(t *testing.T) {
 		t.Errorf("before the bids the rewards are %v", got)
 	}
 	p.acts(bid("p0", 3), bid("p1", 5))
-	p.endTurn()
-	if got := p.rewards(); !slices.Equal(got, []float64{0, 5}) || !p.sees("p0").Terminated || !p.sees("p1").Terminated {
+	p.EndTurn()
+	if got := p.rewards(); !slices.Equal(got, []float64{0, 5}) || !p.Observe("p0").Terminated || !p.Observe("p1").Terminated {
 		t.Errorf("the rewards are %v, want 0 and 5, and the end", got)
 	}
 }
@@ -112,7 +112,7 @@ func TestTheAuctionPaysForEveryPairOfBids(t *testing.T) {
 		for b := range 3 {
 			p.begin(1)
 			p.acts(bid("p0", a), bid("p1", b))
-			p.endTurn()
+			p.EndTurn()
 			got := p.rewards()
 			legal := [][]float64{{float64(4 - a), 0}, {0, float64(3 - b)}}
 			switch {
@@ -138,14 +138,14 @@ func TestAuctionsPayInTheMeanWhatOpenSpielExpects(t *testing.T) {
 		p.begin(seed)
 		for range 20 {
 			var view struct{ Value int }
-			if err := json.Unmarshal(p.sees("p2").View, &view); err != nil {
+			if err := json.Unmarshal(p.Observe("p2").View, &view); err != nil {
 				t.Fatal(err)
 			}
 			p.acts(bid("p0", 0), bid("p1", 0), bid("p2", max(0, view.Value-2)))
-			p.endTurn()
+			p.EndTurn()
 		}
 		for _, one := range p.sold() {
-			for i, agent := range p.agents {
+			for i, agent := range p.Agents {
 				profit := 0.0
 				if one.Winner == agent {
 					profit = one.Profit
@@ -155,7 +155,7 @@ func TestAuctionsPayInTheMeanWhatOpenSpielExpects(t *testing.T) {
 		}
 	}
 	for i, s := range won {
-		s.near(t, "earned by "+p.agents[i], want[i])
+		s.near(t, "earned by "+p.Agents[i], want[i])
 	}
 }
 
@@ -166,9 +166,9 @@ func TestTheAuctionDrawsItsValuesEvenly(t *testing.T) {
 	n := 0.0
 	for seed := range uint64(10) {
 		p.begin(seed)
-		for _, agent := range p.agents {
+		for _, agent := range p.Agents {
 			var values []int
-			if err := p.st.Get("values/"+agent, &values); err != nil {
+			if err := p.State.Get("values/"+agent, &values); err != nil {
 				t.Fatal(err)
 			}
 			for _, v := range values {

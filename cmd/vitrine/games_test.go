@@ -13,10 +13,8 @@ import (
 // A table is a shipped scenario at play in memory: its rules, a state, and the events that made it.
 type table struct {
 	*setup
-	t      *testing.T
-	agents []string
-	st     world.State
-	log    []world.Event
+	*worldtest.Episode
+	t *testing.T
 }
 
 // seat begins an episode of the shipped scenario, with these overrides.
@@ -27,9 +25,6 @@ func seat(t *testing.T, name string, set ...string) *table {
 		t.Fatal(err)
 	}
 	p := &table{setup: s, t: t}
-	for _, a := range s.Agents {
-		p.agents = append(p.agents, a.Name)
-	}
 	p.begin(s.Seed)
 	return p
 }
@@ -37,50 +32,17 @@ func seat(t *testing.T, name string, set ...string) *table {
 // begin begins another episode of the same rules.
 func (p *table) begin(seed uint64) {
 	p.t.Helper()
-	events, err := p.rules.Reset(seed, p.agents)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.st, p.log = world.State{}, nil
-	p.commit(append([]world.Event{{Kind: "start", Set: map[string]json.RawMessage{world.SeedFact: world.JSON(seed)}}}, events...))
-}
-
-func (p *table) commit(events []world.Event) {
-	p.t.Helper()
-	events, err := p.st.Stamp(events)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.st, p.log = p.st.Apply(events...), append(p.log, events...)
-}
-
-func (p *table) sees(agent string) world.Observation {
-	p.t.Helper()
-	obs, err := p.rules.Observe(p.st, agent)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return obs
+	p.Episode = worldtest.Begin(p.t, p.rules, seed, names(p.Scenario)...)
 }
 
 // acts lets agents do what is not refused, at once.
 func (p *table) acts(actions ...world.Action) {
 	p.t.Helper()
-	events, err := p.rules.Step(p.st, actions)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, ev := range events {
+	for _, ev := range p.Step(actions...) {
 		if ev.Kind == world.KindRefusal {
 			p.t.Fatalf("%s: %s", ev.Agent, ev.Data)
 		}
 	}
-	p.commit(events)
-}
-
-func (p *table) endTurn() {
-	p.t.Helper()
-	p.commit([]world.Event{{Kind: world.KindTurn}})
 }
 
 // play plays turns in which all agents act at once by a policy, until the rules end it.
@@ -90,13 +52,13 @@ func (p *table) play(policy string) {
 	if !ok {
 		p.t.Fatalf("there is no policy %q", policy)
 	}
-	for !p.sees(p.agents[0]).Terminated {
+	for !p.Observe(p.Agents[0]).Terminated {
 		var actions []world.Action
-		for _, agent := range p.agents {
-			actions = append(actions, decide.Decide(p.Seed, p.sees(agent)))
+		for _, agent := range p.Agents {
+			actions = append(actions, decide.Decide(p.Seed, p.Observe(agent)))
 		}
 		p.acts(actions...)
-		p.endTurn()
+		p.EndTurn()
 	}
 }
 
@@ -104,21 +66,15 @@ func (p *table) play(policy string) {
 func (p *table) rewards() []float64 {
 	p.t.Helper()
 	var all []float64
-	for _, agent := range p.agents {
-		all = append(all, p.sees(agent).Reward)
+	for _, agent := range p.Agents {
+		all = append(all, p.Observe(agent).Reward)
 	}
 	return all
 }
 
 func (p *table) measures() map[string]float64 {
 	p.t.Helper()
-	values, err := p.substrate.measure(func(yield func(world.Event, error) bool) {
-		for _, ev := range p.log {
-			if !yield(ev, nil) {
-				return
-			}
-		}
-	})
+	values, err := p.substrate.measure(worldtest.Sequence(p.Log...))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -128,7 +84,7 @@ func (p *table) measures() map[string]float64 {
 // legal returns the schema of an argument of the one action that an agent has.
 func (p *table) legal(agent, arg string) string {
 	p.t.Helper()
-	obs := p.sees(agent)
+	obs := p.Observe(agent)
 	if len(obs.Actions) != 1 {
 		p.t.Fatalf("%s has the actions %v, want one", agent, obs.Actions)
 	}
@@ -144,7 +100,7 @@ func moves(agent, move string) world.Action {
 }
 
 func TestTheMatrixGamesKeepTheContract(t *testing.T) {
-	agents := seat(t, "rps").agents
+	agents := seat(t, "rps").Agents
 	worldtest.TestRules(t, func() world.Rules { return seat(t, "rps").rules }, agents)
 }
 
@@ -170,18 +126,18 @@ func TestMatrixGamesPayWhatOpenSpielPaysForEveryJointAction(t *testing.T) {
 				for j, column := range game.moves {
 					p.begin(1)
 					want := string(world.JSON(map[string]any{"enum": game.moves}))
-					for _, agent := range p.agents {
-						if got := p.legal(agent, "move"); got != want || p.sees(agent).Terminated || p.sees(agent).Reward != 0 {
-							t.Fatalf("in state 0 %s may choose %s, want %s: %+v", agent, got, want, p.sees(agent))
+					for _, agent := range p.Agents {
+						if got := p.legal(agent, "move"); got != want || p.Observe(agent).Terminated || p.Observe(agent).Reward != 0 {
+							t.Fatalf("in state 0 %s may choose %s, want %s: %+v", agent, got, want, p.Observe(agent))
 						}
 					}
-					p.acts(moves(p.agents[0], row), moves(p.agents[1], column))
-					p.endTurn()
+					p.acts(moves(p.Agents[0], row), moves(p.Agents[1], column))
+					p.EndTurn()
 					if got, want := p.rewards(), []float64{game.row[i*n+j], game.column[i*n+j]}; !slices.Equal(got, want) {
 						t.Errorf("%s and %s win %v, want %v", row, column, got, want)
 					}
-					for _, agent := range p.agents {
-						if obs := p.sees(agent); !obs.Terminated || len(obs.Actions) > 0 {
+					for _, agent := range p.Agents {
+						if obs := p.Observe(agent); !obs.Terminated || len(obs.Actions) > 0 {
 							t.Errorf("state 1 is not the end: %+v", obs)
 						}
 					}
@@ -198,22 +154,22 @@ func TestMatrixGamesPayWhatOpenSpielPaysForEveryJointAction(t *testing.T) {
 
 func TestAMoveOfAMatrixGameIsHiddenUntilBothHaveChosen(t *testing.T) {
 	p := seat(t, "bos")
-	anna, bob := p.agents[0], p.agents[1]
-	before := string(p.sees(bob).View)
+	anna, bob := p.Agents[0], p.Agents[1]
+	before := string(p.Observe(bob).View)
 	p.acts(moves(anna, "Stravinsky"))
-	if obs := p.sees(anna); len(obs.Actions) > 0 {
+	if obs := p.Observe(anna); len(obs.Actions) > 0 {
 		t.Errorf("who has chosen may do it again: %v", obs.Actions)
 	}
-	if after := string(p.sees(bob).View); after != before {
+	if after := string(p.Observe(bob).View); after != before {
 		t.Errorf("the other sees %s, saw %s", after, before)
 	}
 	p.acts(moves(bob, "Stravinsky"))
 	if got := p.rewards(); !slices.Equal(got, []float64{2, 3}) {
 		t.Errorf("one after the other they win %v, want 2 and 3", got)
 	}
-	p.endTurn()
+	p.EndTurn()
 	p.acts(moves(bob, "Bach")) // and the other does not choose: there is no such round
-	p.endTurn()
+	p.EndTurn()
 	p.acts(moves(anna, "Bach"))
 	if got := p.rewards(); !slices.Equal(got, []float64{2, 3}) {
 		t.Errorf("moves of two rounds make one: %v", got)

@@ -22,7 +22,7 @@ type look struct {
 
 func (p *table) looks(agent string) (l look) {
 	p.t.Helper()
-	if err := json.Unmarshal(p.sees(agent).View, &l); err != nil {
+	if err := json.Unmarshal(p.Observe(agent).View, &l); err != nil {
 		p.t.Fatal(err)
 	}
 	return l
@@ -39,11 +39,11 @@ func tells(agent, to, topic string) world.Action {
 }
 
 // invited returns who has heard of the party.
-func (p *table) invited() []string { return p.st.Paths("heard/") }
+func (p *table) invited() []string { return p.State.Paths("heard/") }
 
 func TestTheVillageKeepsTheContract(t *testing.T) {
 	three := `agents=[{name="a",count=3,role="r"}]`
-	agents := seat(t, "village", three).agents
+	agents := seat(t, "village", three).Agents
 	worldtest.TestRules(t, func() world.Rules { return seat(t, "village", three).rules }, agents)
 }
 
@@ -58,7 +58,7 @@ func TestWordOfThePartySpreadsFromMouthToMouth(t *testing.T) {
 	}
 	refused := func(a world.Action) {
 		t.Helper()
-		events, err := p.rules.Step(p.st, []world.Action{a})
+		events, err := p.rules.Step(p.State, []world.Action{a})
 		if err != nil || len(events) != 1 || events[0].Kind != world.KindRefusal {
 			t.Errorf("%s %s is not refused: %v, %v", a.Name, a.Args, events, err)
 		}
@@ -68,22 +68,22 @@ func TestWordOfThePartySpreadsFromMouthToMouth(t *testing.T) {
 	refused(tells("c", "d", "other")) // nobody is there
 
 	p.acts(tells("a", "b", "party"), goes("b", "park")) // b hears it, and goes
-	p.endTurn()
+	p.EndTurn()
 	if l := p.looks("b"); l.Party == nil || l.YouAreAt != "park" || len(l.Memory) != 1 || l.Memory[0].From != "a" || l.Memory[0].Topic != "party" {
 		t.Errorf("b sees %+v", l)
 	}
 	p.acts(tells("b", "c", "party"), does("c", "note", map[string]string{"text": "mine"}), goes("a", "park"), goes("d", "cafe"))
-	p.endTurn()
+	p.EndTurn()
 	if l := p.looks("c"); len(l.Memory) != 2 || l.Party == nil {
 		t.Errorf("c sees %+v", l)
 	}
 	for _, other := range []string{"a", "b", "d"} {
-		if view := string(p.sees(other).View); strings.Contains(view, "mine") {
+		if view := string(p.Observe(other).View); strings.Contains(view, "mine") {
 			t.Errorf("%s sees the note of c: %s", other, view)
 		}
 	}
 	p.acts(tells("a", "b", "party"), goes("b", "cafe"), goes("c", "cafe"))
-	p.endTurn()
+	p.EndTurn()
 	if got := p.rewards(); !slices.Equal(got, []float64{0, 2, 2, 2}) {
 		t.Errorf("the rewards are %v: a has stayed in the park", got)
 	}
@@ -103,13 +103,13 @@ func TestWordOfThePartyAtMostDoublesInATurn(t *testing.T) {
 		}
 		before := len(p.invited())
 		var actions []world.Action
-		for _, agent := range p.agents {
-			if a := gossip.Decide(1, p.sees(agent)); a.Name == "tell" { // nobody walks
+		for _, agent := range p.Agents {
+			if a := gossip.Decide(1, p.Observe(agent)); a.Name == "tell" { // nobody walks
 				actions = append(actions, a)
 			}
 		}
 		p.acts(actions...)
-		p.endTurn()
+		p.EndTurn()
 		if now := len(p.invited()); now > 2*before || now == before && before < 8 {
 			t.Errorf("in turn %d those who have heard become %d, who were %d", turn, now, before)
 		}
@@ -120,7 +120,7 @@ func TestAVillagerForgetsTheOldest(t *testing.T) {
 	p := seat(t, "village", "rules.memory=3", "rules.turns=9")
 	for i := range 5 {
 		p.acts(does("isa", "note", map[string]string{"text": fmt.Sprint(i)}))
-		p.endTurn()
+		p.EndTurn()
 	}
 	var notes []string
 	for _, thing := range p.looks("isa").Memory {
