@@ -189,11 +189,19 @@ func (m *measurement) print(a *app) {
 func (m *measurement) csv(of arena.Manifest) []byte {
 	rows := [][]string{{"scenario", "seed", "metric", "value", "unit"}}
 	for _, metric := range m.Metrics {
-		rows = append(rows, []string{of.Scenario, fmt.Sprint(of.Seed), metric.Name, fmt.Sprint(metric.Value), metric.Unit})
+		rows = append(rows, []string{cell(of.Scenario), fmt.Sprint(of.Seed), cell(metric.Name), fmt.Sprint(metric.Value), cell(metric.Unit)})
 	}
 	var text bytes.Buffer
 	_ = csv.NewWriter(&text).WriteAll(rows) // a buffer takes everything
 	return text.Bytes()
+}
+
+// cell returns a text as no spreadsheet takes it for a formula: whoever sends somebody a run has named what is in it.
+func cell(text string) string {
+	if text != "" && strings.Contains("=+-@\t\r", text[:1]) {
+		return "'" + text
+	}
+	return text
 }
 
 // write writes the metrics of a run to a file of comma-separated values, if it has a name.

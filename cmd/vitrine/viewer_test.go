@@ -256,6 +256,14 @@ func TestOfARunThatSomebodySentNoProgramIsStarted(t *testing.T) {
 	}
 }
 
+func TestNoCellOfMetricsIsAFormula(t *testing.T) {
+	m := measurement{Metrics: []measured{{Metric: world.Metric{Name: "=cmd|' /C calc'!A0", Unit: "@SUM(1)"}, Value: -1}}}
+	rows, err := csv.NewReader(bytes.NewReader(m.csv(arena.Manifest{Scenario: "-2+3"}))).ReadAll()
+	if want := []string{"'-2+3", "0", "'=cmd|' /C calc'!A0", "-1", "'@SUM(1)"}; err != nil || !slices.Equal(rows[1], want) {
+		t.Errorf("%q, error %v", rows, err)
+	}
+}
+
 func TestAPersonPlaysASeatFromThePage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	scenario := filepath.Join(t.TempDir(), "seats.toml")

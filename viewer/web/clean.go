@@ -58,6 +58,15 @@ func cleanJSON(raw json.RawMessage) json.RawMessage {
 	return out
 }
 
+// clean returns what the manifest of a run says with clean text: somebody else may have written it.
+func (a About) clean() (clean About, err error) {
+	raw, err := json.Marshal(a)
+	if err == nil {
+		err = json.Unmarshal(cleanJSON(raw), &clean)
+	}
+	return clean, err
+}
+
 func cleanValue(v any) any {
 	switch v := v.(type) {
 	case string:

@@ -184,6 +184,7 @@ func TestWhatAgentsWriteIsTextAndNothingElse(t *testing.T) {
 		world.Event{Kind: viewer.KindAction, Agent: "ann", Data: world.JSON(map[string]any{"name": evil, "args": evil}), Set: map[string]json.RawMessage{"said/ann" + evil: raw}},
 		world.Action{Agent: "ann", Name: evil}.Refuse(evil),
 		world.Event{Kind: evil, Agent: evil, Del: []string{evil}})
+	run.About.Name, run.About.Description, run.About.Notes, run.About.Agents[1].Role = evil, evil, []string{evil}, evil
 	run.Transcript = func(string) ([]Entry, error) {
 		return []Entry{{Turn: 1, Kind: "text", Name: evil, Text: evil + "\xff\xfe"}}, nil
 	}

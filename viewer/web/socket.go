@@ -37,6 +37,9 @@ type messageJSON struct {
 // socket tells a client what happens, from the event behind that which it names on, until it goes or falls behind.
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	from, err := seqParam(r, "from", s.live.moment().st.Seq)
+	if err == nil && from < 0 {
+		err = missing("there is no event before the first one", "")
+	}
 	if err != nil {
 		failed(w, err)
 		return

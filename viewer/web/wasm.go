@@ -132,7 +132,7 @@ func goTool(ctx context.Context, dir string, args ...string) ([]byte, error) {
 		cmd = exec.CommandContext(ctx, nice, append([]string{"-n", "15", "go"}, args...)...)
 	}
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly") // whatever else the user builds, and how
 	if slices.Contains([]string{"build", "list"}, args[0]) {
 		cmd.Env = append(cmd.Env, "GOOS=js", "GOARCH=wasm")
 	}

@@ -79,3 +79,20 @@ func TestPaintersAreBuiltOnceAndServed(t *testing.T) {
 		}
 	}
 }
+
+func TestPaintersAreBuiltTheSameHoweverTheUserBuildsElse(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := sourceKey(t.Context(), root, packageOf(painterWindow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range []string{"-race", "-tags=ebiten_desktop", "-mod=mod"} {
+		t.Setenv("GOFLAGS", flags)
+		if got, err := sourceKey(t.Context(), root, packageOf(painterWindow)); got != want || err != nil {
+			t.Errorf("with GOFLAGS=%s: %s, error %v", flags, got, err)
+		}
+	}
+}

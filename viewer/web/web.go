@@ -199,8 +199,11 @@ func (s *Server) listen(port int) error {
 }
 
 func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading chan struct{}) (*exhibit, error) {
-	x := &exhibit{run: run, ctx: ctx, work: work, reading: reading, index: newIndex(run.About.Agents), states: states{played: played{dir: run.Dir}}}
 	var err error
+	if run.About, err = run.About.clean(); err != nil {
+		return nil, err
+	}
+	x := &exhibit{run: run, ctx: ctx, work: work, reading: reading, index: newIndex(run.About.Agents), states: states{played: played{dir: run.Dir}}}
 	x.live, err = openLive(run)
 	return x, err
 }

@@ -80,6 +80,7 @@ export function dialogs(app, table) {
     });
     const { turn } = app.state;
     const run = app.run.dir_name ?? app.run.name;
+    const word = /^[\w.][\w.-]*$/.test(run) ? run : `'./${run.replaceAll("'", "'\\''")}'`; // as a shell takes it, whoever named the folder
     const served = location.protocol !== "file:";
     const redact = el("input", { type: "checkbox" });
     const saved = el("span", { role: "status", class: "quiet" });
@@ -95,7 +96,7 @@ export function dialogs(app, table) {
       el("h3", { text: "The run as a file" }), el("div", { class: "bar" }, save, served && el("label", {}, redact, " without what agents thought and were told"), saved),
       el("p", { class: "quiet", text: "A page that needs no server, with all turns and with your bookmarks and notes." }),
       el("h3", { text: "For others, from the command line" }),
-      el("pre", { text: [`vitrine export ${run} --html run.html`, `vitrine export ${run} --png picture.png --from ${turn}`, `vitrine export ${run} --gif film.gif`].join("\n") }));
+      el("pre", { text: [`vitrine export ${word} --html run.html`, `vitrine export ${word} --png picture.png --from ${turn}`, `vitrine export ${word} --gif film.gif`].join("\n") }));
     link.select();
   }
 

@@ -164,7 +164,7 @@ export class Events {
       label: `event ${event.seq}, turn ${event.turn}, ${event.kind}, ${event.agent ?? ""} ${text}`,
       cells: [
         el("span", { class: "number", text: event.seq }), el("span", { class: "number", text: `t${event.turn}` }),
-        el("span", { class: "kind" }, marks[event.kind] && swatch(mark.shape, mark.color), event.kind),
+        el("span", { class: "kind" }, Object.hasOwn(marks, event.kind) && swatch(mark.shape, mark.color), event.kind),
         el("b", { text: event.agent ?? "" }), el("span", { class: "value", text, title: text }),
       ],
     };

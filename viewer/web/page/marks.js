@@ -22,7 +22,7 @@ export const marks = {
 const other = { color: "#999999", shape: "square", lane: "world" };
 
 // markOf returns how a kind of event is shown.
-export const markOf = (kind) => marks[kind] ?? { name: kind, ...other };
+export const markOf = (kind) => (Object.hasOwn(marks, kind) ? marks[kind] : { name: kind, ...other });
 
 // ranked returns the kinds of an object of counts, the most important ones first.
 export function ranked(counts) {
@@ -36,7 +36,7 @@ export function summary(event) {
   const data = event.data ?? {};
   const act = (name, args) => (name ? `${name}${args && Object.keys(args).length ? " " + json(args) : ""}` : "");
   switch (event.kind) {
-    case "message": return `${data.to?.length ? `to ${data.to.join(", ")}: ` : ""}“${data.text ?? ""}”`;
+    case "message": return `${Array.isArray(data.to) && data.to.length ? `to ${data.to.join(", ")}: ` : ""}“${data.text ?? ""}”`;
     case "action": return act(data.name, data.args);
     case "refusal": case "fenced": return [data.action, data.reason].filter(Boolean).join(": ");
     case "tamper": {
