@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // A batch is commits that share one write and one sync, while the lock of the log is held for them.
 type batch struct {
-	lock  *flock.Flock
+	lock  *fileLock
 	state State // after its commits
 
 	events int
@@ -31,7 +29,7 @@ func (s *Store) begin(ctx context.Context) (*batch, error) {
 		return nil, fmt.Errorf("lock log: %w", err)
 	}
 	if err := s.catchUp(); err != nil {
-		lock.Unlock()
+		lock.unlock()
 		return nil, err
 	}
 	s.open = &batch{lock: lock, state: s.State(), lines: s.lines[:0], world: s.world[:0], done: make(chan struct{})}
@@ -74,7 +72,7 @@ func (s *Store) flush() {
 	close(b.done)
 	rest := func() {
 		s.last = s.last.keep(s.dir, s.state, s.at)
-		b.lock.Unlock()
+		b.lock.unlock()
 		<-s.queue
 	}
 	if s.at.size < s.last.due() {

@@ -13,9 +13,7 @@ func datasync(f *os.File) error {
 	}
 	var failed error
 	err = conn.Control(func(fd uintptr) {
-		for failed = syscall.EINTR; failed == syscall.EINTR; {
-			failed = syscall.Fdatasync(int(fd))
-		}
+		failed = again(func() error { return syscall.Fdatasync(int(fd)) })
 	})
 	if err != nil {
 		return err
