@@ -72,6 +72,46 @@ func TestWhatAgentsWriteIsOnlyText(t *testing.T) {
 	p.shoot("hostile")
 }
 
+// Rules, or whoever has sent a run, can write events of any kind with any data. One that the page does not understand keeps none of the others from sight.
+func TestOddEventsAreInTheLogLikeOthers(t *testing.T) {
+	story := begin(t, 1)
+	deep := strings.Repeat("[", 900) + strings.Repeat("]", 900)
+	odd := []world.Event{
+		{Kind: "message", Agent: "a", Data: []byte(`{"text":{"a":1},"to":"bob"}`)}, {Kind: "message", Agent: "a", Data: []byte(`7`)}, {Kind: "message", Agent: "a", Data: []byte(`{"to":[{}]}`)},
+		{Kind: "__proto__", Agent: "a", Data: []byte(`{"__proto__":{"x":1},"constructor":null}`)}, {Kind: "constructor", Data: []byte(`[]`)}, {Kind: "toString"},
+		{Kind: "action", Agent: "b", Data: []byte(`{"args":` + deep + `,"name":"x"}`)}, {Kind: "action", Agent: "b", Data: []byte(`{"args":"text","name":[]}`)},
+		{Kind: "refusal", Agent: "c", Data: []byte(`[1]`)}, {Kind: "tamper", Agent: "c", Data: []byte(`"x"`), Proc: []byte(`3`)}, {Kind: "conflict", Data: []byte(`{"claims":5}`)},
+		{Kind: "error", Agent: "d", Data: []byte(`false`), Proc: []byte(`[]`)}, {Kind: "phase", Data: []byte(`9`)}, {Kind: "x", Data: []byte(deep)},
+		{Kind: "x", Set: map[string]json.RawMessage{"__proto__": []byte(`{"a":` + deep + `}`), "constructor": []byte("1"), "hasOwnProperty": []byte("null")}},
+	}
+	story.commit(odd...)
+	story.commit(world.Event{Kind: world.KindTurn})
+	story.commit(world.Event{Kind: "last"})
+	p := newTab(t)
+	p.before(`globalThis.failures = []; addEventListener("error", (e) => failures.push(e.message)); addEventListener("unhandledrejection", (e) => failures.push(String(e.reason)))`)
+	p.before(`const { warn } = console; console.warn = (...args) => (failures.push(args.join(" ")), warn(...args))`)
+	p.open(view(t, story.dir).url)
+	eval[any](p, `(__viewer.select("b"), __viewer.seek(1), __viewer.settled().then(() => null))`)
+	for _, kind := range []string{"__proto__", "constructor", "toString", "conflict", "phase", "message", "action", "refusal", "tamper", "error", "x", "last"} {
+		eval[any](p, fmt.Sprintf(`(() => { const kind = document.querySelector('[aria-label="Kind of event"]'); kind.value = %q; kind.dispatchEvent(new Event("input")); return null; })()`, kind))
+		p.wait(fmt.Sprintf(`((kinds) => kinds.length > 0 && kinds.every((e) => e.textContent === %q))([...document.querySelectorAll("#drawer .event .kind")])`, kind))
+	}
+	for _, tab := range []string{"now", "facts", "stats", "transcript"} {
+		eval[any](p, `(document.querySelector("#tab-`+tab+`").click(), null)`)
+		p.settle()
+	}
+	for _, tab := range []string{"diff", "charts", "bookmarks", "events"} {
+		eval[any](p, `(document.querySelector("#drawerTab-`+tab+`").click(), null)`)
+		p.settle()
+	}
+	for turn := range 2 {
+		eval[any](p, fmt.Sprintf(`(__viewer.seek(%d), __viewer.settled().then(() => null))`, turn))
+	}
+	if failures := eval[[]string](p, `failures`); len(failures) > 0 {
+		t.Errorf("the page fails: %q", failures)
+	}
+}
+
 func TestTheLogFindsWhatASearchOfTheFileFinds(t *testing.T) {
 	dir := play(t, "life.toml")
 	s := view(t, dir)

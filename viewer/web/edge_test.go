@@ -39,6 +39,20 @@ func TestQuestionsAtTheEdgesAreAnswered(t *testing.T) {
 	}
 }
 
+func TestARunThatHasNotBegunPartsWithTheFirstEvent(t *testing.T) {
+	played, _ := newRun(t, 3)
+	unbegun := played
+	unbegun.Dir = t.TempDir()
+	s, err := Open(played, &unbegun, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if got := get[partsJSON](t, s, "api/parts"); got.Turn != 0 || got.Seq == nil || *got.Seq != 1 || got.Events[1] != nil {
+		t.Errorf("they part so: %+v", got)
+	}
+}
+
 // A stuck client takes nothing of what it is sent until the test ends.
 type stuck struct {
 	*httptest.ResponseRecorder

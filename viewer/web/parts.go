@@ -3,7 +3,9 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"net/http"
 
@@ -49,6 +51,9 @@ func (s *Server) apiParts(*http.Request) (any, error) {
 func outlines(dir string) iter.Seq2[world.Outline, error] {
 	return func(yield func(world.Outline, error) bool) {
 		for commit, err := range world.Skim(dir, 0) {
+			if errors.Is(err, fs.ErrNotExist) {
+				return // it has not begun
+			}
 			if err != nil {
 				yield(world.Outline{}, err)
 				return
