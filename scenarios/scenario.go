@@ -2,8 +2,8 @@
 //
 // # The file
 //
-// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario], [Rules], [Limits], [Messages], [Offline], [Phase] and [Agent], whose
-// struct tags say what each may hold:
+// A scenario is one TOML file of at most 1 MiB. Its keys are those of [Scenario] and of the types of its fields, whose struct tags say what each may
+// hold:
 //
 //	toml      the key
 //	required  "true": the key must be there

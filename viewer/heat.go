@@ -10,7 +10,7 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// A Heat is how often something was where: counts by the names of agents or places, or by cells, which are "x,y".
+// A Heat is a heat map: how often something was where, in counts by the names of agents or places, or by cells, which are "x,y".
 type Heat struct {
 	Name   string
 	Counts map[string]int

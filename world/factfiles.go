@@ -25,7 +25,7 @@ const (
 	factsNext = "next" // what becomes factsNow
 )
 
-// FactFiles keep some facts of a state as files for others to read. The fact lake/tons is the file world/lake/tons.json; names and texts are
+// FactFiles keep some facts of a state as files for others to read: a materialized view. The fact lake/tons is the file world/lake/tons.json; names and texts are
 // those of [Export]. All files change at once: there are two folders of them, and while one is shown the other one is brought to the next
 // state. So only what has changed is written, twice, and whoever stays in a folder has the same facts there for the whole of a state.
 type FactFiles struct {

@@ -51,6 +51,10 @@
 // (the turns of their first lines, 32 bits each, and the CRC-32C of these) and the table of their sizes. So "zstd -d" gives the plain file again, and every function here that reads a log reads a sealed one in its place. Where
 // the plain file is still there, it counts.
 //
+// # Facts as files
+//
+// [Export] keeps all facts of a run as files for people to look at and to change; [FactFiles] show some of them to an agent, to read only.
+//
 // # The lock
 //
 // Whoever writes holds an exclusive flock on events.lock from before it reads until after its sync, in [Store.Commit]; whoever reads

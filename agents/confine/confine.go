@@ -1,4 +1,4 @@
-// Package confine keeps the processes of agents away from each other, from the run's own files, from the network, and from outliving
+// Package confine is the sandbox of agents: it keeps their processes away from each other, from the run's own files, from the network, and from outliving
 // anything.
 //
 // # Levels

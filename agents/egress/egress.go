@@ -1,4 +1,4 @@
-// Package egress lets agents reach the hosts that their scenario names, and no others, and logs each connection.
+// Package egress is a proxy with an allowlist: it lets agents reach the hosts that their scenario names, and no others, and logs each connection.
 //
 // # Architecture
 //

@@ -1,4 +1,4 @@
-// Package draw is the draw list: what stands between those who know a world and those who paint.
+// Package draw is the draw list, or display list: what stands between those who know a world and those who paint.
 //
 // A [List] is the picture of one moment, in units of the world: a tile of a board is one by one. Whoever makes it knows no pixels; whoever
 // paints it, with a [Camera], knows no world. So a painter can be in the supervisor, in a browser, or in a window, and all show the same.

@@ -13,7 +13,7 @@ type canvas struct{ *image.RGBA }
 // Size returns the size of the image.
 func (cv canvas) Size() (w, h int) { return cv.Rect.Dx(), cv.Rect.Dy() }
 
-// Fill is of [Surface].
+// Fill implements [Surface].
 func (cv canvas) Fill(x0, y0, x1, y1 int, c draw.Color) {
 	w, h := cv.Size()
 	x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, w), min(y1, h)
@@ -51,7 +51,7 @@ func over(below, above uint8, a uint32) uint8 {
 	return uint8((uint32(below)*(255-a) + uint32(above)*a + 127) / 255)
 }
 
-// Blend is of [Surface].
+// Blend implements [Surface].
 func (cv canvas) Blend(m *image.Alpha, left, top int, c draw.Color) {
 	w, h := cv.Size()
 	r, g, b, alpha := c.RGBA()
@@ -67,7 +67,7 @@ func (cv canvas) Blend(m *image.Alpha, left, top int, c draw.Color) {
 	}
 }
 
-// Line is of [Surface].
+// Line implements [Surface].
 func (cv canvas) Line(x0, y0, x1, y1 float64, c draw.Color, width float64) {
 	w, h := cv.Size()
 	r, g, b, alpha := c.RGBA()

@@ -303,13 +303,13 @@ type kept struct {
 	status int
 }
 
-// Header is of [http.ResponseWriter].
+// Header implements [http.ResponseWriter].
 func (k *kept) Header() http.Header { return k.header }
 
-// WriteHeader is of [http.ResponseWriter].
+// WriteHeader implements [http.ResponseWriter].
 func (k *kept) WriteHeader(status int) { k.status = status }
 
-// Write is of [http.ResponseWriter].
+// Write implements [http.ResponseWriter].
 func (k *kept) Write(b []byte) (int, error) { return k.body.Write(b) }
 
 func zip(b []byte) ([]byte, error) {

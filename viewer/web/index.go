@@ -22,7 +22,7 @@ const (
 // markOf returns the number of the mark of a kind of events; -1: it has none.
 func markOf(kind string) int { return slices.Index(marks, kind) }
 
-// An index says of each turn what happened there, so that a timeline can be drawn without the log. It takes about 100 bytes for a turn, and four for
+// An index says of each turn what happened there, so that a timeline can be drawn without the log. It takes about 120 bytes for a turn, and four for
 // each agent and mark in it.
 type index struct {
 	seats map[string]int // of agents, by name

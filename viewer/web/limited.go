@@ -17,7 +17,7 @@ type limited struct {
 	room chan struct{} // holds a token for each connection
 }
 
-// Accept is of [net.Listener].
+// Accept implements [net.Listener].
 func (l limited) Accept() (net.Conn, error) {
 	l.room <- struct{}{}
 	conn, err := l.Listener.Accept()
@@ -37,7 +37,7 @@ type counted struct {
 	leave func()
 }
 
-// Close is of [net.Conn].
+// Close implements [net.Conn].
 func (c *counted) Close() error {
 	defer c.leave()
 	return c.Conn.Close()

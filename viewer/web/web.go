@@ -1,4 +1,4 @@
-// Package web is the viewer's server: it shows one run to browsers, live or when it is over.
+// Package web is the viewer's server: it shows one run to browsers, live or when it is over, and makes pictures and files of it.
 //
 // It reads the run's folder and nothing else: the log through package world, and by the functions of a [Run] what only those know who have the
 // rules, the manifest and the conversations. So a viewer can be in the process that plays the run, or in any other, at any time, and what it does

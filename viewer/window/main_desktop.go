@@ -146,7 +146,7 @@ func (w *window) fetch() {
 	}
 }
 
-// Update is of [ebiten.Game].
+// Update implements [ebiten.Game].
 func (w *window) Update() error {
 	if inpututil.IsKeyJustPressed(ebiten.KeyEscape) {
 		return ebiten.Termination
@@ -206,7 +206,7 @@ func (w *window) look() {
 	}
 }
 
-// Draw is of [ebiten.Game]. It paints only what has changed.
+// Draw implements [ebiten.Game]. It paints only what has changed.
 func (w *window) Draw(target *ebiten.Image) {
 	w.target = target
 	shot := w.shown.Load()
@@ -226,5 +226,5 @@ func (w *window) Draw(target *ebiten.Image) {
 	w.flush()
 }
 
-// Layout is of [ebiten.Game].
+// Layout implements [ebiten.Game].
 func (w *window) Layout(wide, high int) (int, int) { return wide, high }

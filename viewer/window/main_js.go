@@ -31,13 +31,13 @@ func main() {
 	}
 }
 
-// Update is of [ebiten.Game]. Before it is called first nothing can be painted.
+// Update implements [ebiten.Game]. Before it is called first nothing can be painted.
 func (s *screen) Update() error {
 	s.open.Do(func() { stage.Open("ebiten", s) })
 	return nil
 }
 
-// Draw is of [ebiten.Game].
+// Draw implements [ebiten.Game].
 func (s *screen) Draw(on *ebiten.Image) {
 	if s.changed {
 		on.DrawImage(s.target, nil)
@@ -45,15 +45,15 @@ func (s *screen) Draw(on *ebiten.Image) {
 	}
 }
 
-// Layout is of [ebiten.Game].
+// Layout implements [ebiten.Game].
 func (s *screen) Layout(int, int) (w, h int) {
 	return s.Size()
 }
 
-// Attach is of [stage.Screen]. Ebitengine has a canvas of its own.
+// Attach implements [stage.Screen]. Ebitengine has a canvas of its own.
 func (s *screen) Attach(js.Value) {}
 
-// Resize is of [stage.Screen].
+// Resize implements [stage.Screen].
 func (s *screen) Resize(w, h int) {
 	if s.target != nil {
 		s.target.Deallocate()
@@ -61,7 +61,7 @@ func (s *screen) Resize(w, h int) {
 	s.target = ebiten.NewImage(w, h)
 }
 
-// Show is of [stage.Screen].
+// Show implements [stage.Screen].
 func (s *screen) Show(l *draw.List, c draw.Camera, selected string) bool {
 	s.shown = func(img *image.RGBA) { s.Paint(img, l, c, soft.Options{Selected: selected}) }
 	s.PaintOn(s, l, c, soft.Options{Selected: selected})
@@ -70,7 +70,7 @@ func (s *screen) Show(l *draw.List, c draw.Camera, selected string) bool {
 	return true
 }
 
-// Pixels is of [stage.Screen]. What the graphics card has can be read only between calls from the page; the painter without one paints the same.
+// Pixels implements [stage.Screen]. What the graphics card has can be read only between calls from the page; the painter without one paints the same.
 func (s *screen) Pixels() []byte {
 	w, h := s.Size()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))

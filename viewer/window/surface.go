@@ -39,15 +39,15 @@ func newSurface() *surface {
 	return &surface{white: white.SubImage(image.Rect(1, 1, 2, 2)).(*ebiten.Image), masks: make(map[*image.Alpha]*ebiten.Image)}
 }
 
-// Size is of [soft.Surface].
+// Size implements [soft.Surface].
 func (s *surface) Size() (w, h int) { return s.target.Bounds().Dx(), s.target.Bounds().Dy() }
 
-// Fill is of [soft.Surface].
+// Fill implements [soft.Surface].
 func (s *surface) Fill(x0, y0, x1, y1 int, c draw.Color) {
 	s.quad([4]corner{{float32(x0), float32(y0), 1}, {float32(x1), float32(y0), 1}, {float32(x0), float32(y1), 1}, {float32(x1), float32(y1), 1}}, c)
 }
 
-// Line is of [soft.Surface]. Its edges fade within a pixel.
+// Line implements [soft.Surface]. Its edges fade within a pixel.
 func (s *surface) Line(x0, y0, x1, y1 float64, c draw.Color, width float64) {
 	dx, dy := x1-x0, y1-y0
 	long := math.Hypot(dx, dy)
@@ -91,7 +91,7 @@ func (s *surface) flush() {
 	}
 }
 
-// Blend is of [soft.Surface].
+// Blend implements [soft.Surface].
 func (s *surface) Blend(m *image.Alpha, left, top int, c draw.Color) {
 	s.flush()
 	options := &ebiten.DrawImageOptions{}

@@ -66,16 +66,16 @@ func (r *resolver) attack(i int) int {
 	}
 	j, ok := r.at[r.target(i)]
 	if _, faced := r.facing(i); !ok || !faced && r.orders[j].kind == move && r.decide(j) {
-		return 1 + r.helpers(i, "")
+		return 1 + r.supporters(i, "")
 	}
 	if r.units[j].Power == r.units[i].Power {
 		return 0
 	}
-	return 1 + r.helpers(i, r.units[j].Power)
+	return 1 + r.supporters(i, r.units[j].Power)
 }
 
 // defence is the strength of a move against the one that comes against it.
-func (r *resolver) defence(i int) int { return 1 + r.helpers(i, "") }
+func (r *resolver) defence(i int) int { return 1 + r.supporters(i, "") }
 
 // holding is the strength with which a province is held.
 func (r *resolver) holding(name string) int {
@@ -88,7 +88,7 @@ func (r *resolver) holding(name string) int {
 	case r.orders[i].kind == move:
 		return 1
 	}
-	return 1 + r.helpers(i, "")
+	return 1 + r.supporters(i, "")
 }
 
 // prevention is the strength with which a move keeps others from the same province.
@@ -99,11 +99,11 @@ func (r *resolver) prevention(i int) int {
 	if other, ok := r.facing(i); ok && r.decide(other) {
 		return 0
 	}
-	return 1 + r.helpers(i, "")
+	return 1 + r.supporters(i, "")
 }
 
-// helpers counts the supports that a unit gets, for its move or else for its hold, but for those of one power.
-func (r *resolver) helpers(i int, without string) int {
+// supporters counts the supports that a unit gets, for its move or else for its hold, but for those of one power.
+func (r *resolver) supporters(i int, without string) int {
 	n := 0
 	for j, o := range r.orders {
 		if o.kind != support || o.of != r.here(i) || r.units[j].Power == without {

@@ -1,7 +1,7 @@
 // Package worldtest holds what all [world.Rules] and all stores must keep, as tests that their packages call.
 //
 // [TestRules] makes the checks of package conform, and one more that a test alone can make: it moves the clock. [TestStore] commits a small
-// game, and looks at every state and hash on the way: they must be those of a twin in memory.
+// game, and looks at every state and hash on the way: they must be those of a twin in memory. An [Episode] is for the tests of single rules.
 package worldtest
 
 import (

@@ -28,18 +28,18 @@ func main() {
 	select {}
 }
 
-// Attach is of [stage.Screen].
+// Attach implements [stage.Screen].
 func (s *screen) Attach(canvas js.Value) {
 	s.context = canvas.Call("getContext", "2d", map[string]any{"alpha": false})
 }
 
-// Resize is of [stage.Screen].
+// Resize implements [stage.Screen].
 func (s *screen) Resize(w, h int) {
 	s.img = image.NewRGBA(image.Rect(0, 0, w, h))
 	s.pixels = js.Global().Get("Uint8ClampedArray").New(len(s.img.Pix))
 }
 
-// Show is of [stage.Screen].
+// Show implements [stage.Screen].
 func (s *screen) Show(l *draw.List, c draw.Camera, selected string) bool {
 	if s.context.IsUndefined() {
 		return false
@@ -50,5 +50,5 @@ func (s *screen) Show(l *draw.List, c draw.Camera, selected string) bool {
 	return true
 }
 
-// Pixels is of [stage.Screen].
+// Pixels implements [stage.Screen].
 func (s *screen) Pixels() []byte { return s.img.Pix }
