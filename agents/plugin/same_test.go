@@ -89,10 +89,10 @@ func TestRulesOfAPluginKeepTheContract(t *testing.T) {
 				}
 			}()
 			defer close(do)
-			worldtest.TestRules(t, func() world.Rules {
+			worldtest.TestRules(t, func() (world.Rules, error) {
 				e := elsewhere{r, do, done}
 				e.ask(func() { r.knows = false }) // as for a new value of the rules
-				return e
+				return e, nil
 			}, c.agents)
 		})
 	}

@@ -78,7 +78,7 @@ type soldEvent struct {
 
 func TestTheAuctionKeepsTheContract(t *testing.T) {
 	agents := seat(t, "auction").Agents
-	worldtest.TestRules(t, func() world.Rules { return seat(t, "auction").rules }, agents)
+	worldtest.TestRules(t, func() (world.Rules, error) { return seat(t, "auction").rules, nil }, agents)
 }
 
 // From OpenSpiel's playthrough first_sealed_auction.txt in open_spiel/integration_tests/playthroughs: values 9 and 10, of which each bidder sees its own;

@@ -88,13 +88,9 @@ func compare(_ context.Context, a *app, args []string) (any, error) {
 
 // readCompared reads the run in a folder.
 func readCompared(dir string) (compared, error) {
-	m, _, err := openRun(dir)
+	_, s, err := openSetup(dir)
 	if err != nil {
 		return compared{}, err
-	}
-	s, err := reload(m)
-	if err != nil {
-		return compared{}, fmt.Errorf("the scenario in the manifest of %s: %w", dir, err)
 	}
 	t := compared{setup: s, dir: dir, end: "not over", rewards: make(map[string]float64)}
 	game := s.game()

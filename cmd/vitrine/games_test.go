@@ -101,7 +101,7 @@ func moves(agent, move string) world.Action {
 
 func TestTheMatrixGamesKeepTheContract(t *testing.T) {
 	agents := seat(t, "rps").Agents
-	worldtest.TestRules(t, func() world.Rules { return seat(t, "rps").rules }, agents)
+	worldtest.TestRules(t, func() (world.Rules, error) { return seat(t, "rps").rules, nil }, agents)
 }
 
 // The utilities are those of open_spiel/games/matrix_games/matrix_games.cc, row by row, first all of the first player and then all of the second. The

@@ -42,13 +42,9 @@ func metricsFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (an
 	follow := flags.Bool("follow", false, "print them again as turns end, until the episode is over; it takes at most a tenth of a processor")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		dir := args[0]
-		m, _, err := openRun(dir)
+		m, s, err := openSetup(dir)
 		if err != nil {
 			return nil, err
-		}
-		s, err := reload(m)
-		if err != nil {
-			return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 		}
 		defer s.close()
 		if *follow {

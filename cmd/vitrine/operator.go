@@ -248,13 +248,9 @@ func worldLogFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (a
 // worldExport keeps the facts of a run as files until its episode is over.
 func worldExport(ctx context.Context, a *app, args []string) (any, error) {
 	dir := args[0]
-	m, _, err := openRun(dir)
+	_, s, err := openSetup(dir)
 	if err != nil {
 		return nil, err
-	}
-	s, err := reload(m)
-	if err != nil {
-		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
 	defer s.close()
 	game := s.game()

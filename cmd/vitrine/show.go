@@ -43,6 +43,17 @@ func openRun(dir string) (arena.Manifest, *arena.Result, error) {
 	return m, &result, err
 }
 
+// openSetup reads the manifest of the run in dir, and loads what it plays, which has to be closed.
+func openSetup(dir string) (m arena.Manifest, s *setup, err error) {
+	if m, _, err = openRun(dir); err != nil {
+		return m, nil, err
+	}
+	if s, err = reload(m); err != nil {
+		err = fmt.Errorf("the scenario in the manifest of %s: %w", dir, err)
+	}
+	return m, s, err
+}
+
 const allTurns = -1
 
 func showFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {

@@ -23,7 +23,7 @@ func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, e
 	run := web.Run{Dir: abs, Held: arena.Held, Used: usesOf, Say: inWords, Transcript: newTranscripts(abs, m).of, Memory: peaks(abs)}
 	run.About = web.About{
 		Name: filepath.Base(abs), Scenario: m.Scenario, Seed: m.Seed, Model: m.Model, Offline: m.Model == offlineModel,
-		Metrics: []web.Metric{}, Phases: []string{}, Notes: []string{},
+		Metrics: []world.Metric{}, Phases: []string{}, Notes: []string{},
 	}
 	scenario, err := reparse(m)
 	if err != nil {
@@ -52,9 +52,7 @@ func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, e
 		}
 		return games[i].Observe(st, agent)
 	}
-	for _, metric := range s.substrate.metrics {
-		run.About.Metrics = append(run.About.Metrics, web.Metric(metric))
-	}
+	run.About.Metrics = append(run.About.Metrics, s.substrate.metrics...)
 	run.Measure = func(ctx context.Context, turns []int) (map[string][]float64, error) { return s.series(ctx, abs, turns) }
 	run.MetricsCSV = func() ([]byte, error) { return s.metricsCSV(m, abs) }
 	return run, nil

@@ -44,7 +44,7 @@ func (p *table) invited() []string { return p.State.Paths("heard/") }
 func TestTheVillageKeepsTheContract(t *testing.T) {
 	three := `agents=[{name="a",count=3,role="r"}]`
 	agents := seat(t, "village", three).Agents
-	worldtest.TestRules(t, func() world.Rules { return seat(t, "village", three).rules }, agents)
+	worldtest.TestRules(t, func() (world.Rules, error) { return seat(t, "village", three).rules, nil }, agents)
 }
 
 // A day that is counted by hand: a tells b at the shop, b goes to the park and tells c, while a tells b again; d hears of nothing and walks into it.

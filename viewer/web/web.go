@@ -66,17 +66,17 @@ type Run struct {
 
 // About is what the run's manifest says of it.
 type About struct {
-	Name        string   `json:"name"`
-	Scenario    string   `json:"scenario"`
-	Seed        uint64   `json:"seed"`
-	Model       string   `json:"model"`
-	Offline     bool     `json:"offline"` // the offline model plays
-	Schedule    string   `json:"schedule"`
-	Agents      []Agent  `json:"agents"` // in seat order
-	Metrics     []Metric `json:"metrics"`
-	Phases      []string `json:"phases"`
-	Notes       []string `json:"notes"` // what people should know of what they see
-	Description string   `json:"description"`
+	Name        string         `json:"name"`
+	Scenario    string         `json:"scenario"`
+	Seed        uint64         `json:"seed"`
+	Model       string         `json:"model"`
+	Offline     bool           `json:"offline"` // the offline model plays
+	Schedule    string         `json:"schedule"`
+	Agents      []Agent        `json:"agents"` // in seat order
+	Metrics     []world.Metric `json:"metrics"`
+	Phases      []string       `json:"phases"`
+	Notes       []string       `json:"notes"` // what people should know of what they see
+	Description string         `json:"description"`
 }
 
 // An Agent is who sits in a seat, and how it is drawn.
@@ -86,14 +86,6 @@ type Agent struct {
 	Role  string `json:"role"`
 	Model string `json:"model"`
 	Group string `json:"group"`
-}
-
-// A Metric is a figure of the run.
-type Metric struct {
-	Name    string `json:"name"`
-	Unit    string `json:"unit"`
-	Formula string `json:"formula"`
-	Source  string `json:"source"`
 }
 
 // A Use is what an agent has used of its model.

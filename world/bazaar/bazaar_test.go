@@ -21,14 +21,7 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 	long.Turns, long.Periods = 10, 2
 	for name, config := range map[string]Config{"two short periods": small(), "two long periods": long} {
 		t.Run(name, func(t *testing.T) {
-			newRules := func() world.Rules {
-				rules, err := New(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return rules
-			}
-			worldtest.TestRules(t, newRules, []string{"a", "b", "c", "d"})
+			worldtest.TestRules(t, func() (world.Rules, error) { return New(config) }, []string{"a", "b", "c", "d"})
 		})
 	}
 }

@@ -18,14 +18,7 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 	brook := Cleanup()
 	brook.Map, brook.Away = "######\n#%~%~#\n#P..P#\n#aPPa#\n######", 3
 	for _, config := range []Config{small, brook} {
-		newRules := func() world.Rules {
-			rules, err := New(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return rules
-		}
-		worldtest.TestRules(t, newRules, []string{"a", "b", "c"})
+		worldtest.TestRules(t, func() (world.Rules, error) { return New(config) }, []string{"a", "b", "c"})
 	}
 }
 

@@ -12,14 +12,7 @@ import (
 
 func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 	for _, config := range []Config{{Turns: 4}, {Turns: 1000}} {
-		newRules := func() world.Rules {
-			rules, err := New(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return rules
-		}
-		worldtest.TestRules(t, newRules, []string{"a", "b", "c"})
+		worldtest.TestRules(t, func() (world.Rules, error) { return New(config) }, []string{"a", "b", "c"})
 	}
 }
 

@@ -93,14 +93,7 @@ func TestTheRulesKeepTheContract(t *testing.T) {
 		"a lake that lasts":    {Capacity: 500, Collapse: 0, Turns: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			newRules := func() world.Rules {
-				rules, err := New(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return rules
-			}
-			worldtest.TestRules(t, newRules, seats)
+			worldtest.TestRules(t, func() (world.Rules, error) { return New(config) }, seats)
 		})
 	}
 }

@@ -16,14 +16,7 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 		{Side: 8, Columns: 2, Pattern: "random", Turns: 10},
 		{Side: 8, Columns: 1, Pattern: "glider", Turns: 1000},
 	} {
-		newRules := func() world.Rules {
-			rules, err := New(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return rules
-		}
-		worldtest.TestRules(t, newRules, []string{"a", "b", "c", "d"})
+		worldtest.TestRules(t, func() (world.Rules, error) { return New(config) }, []string{"a", "b", "c", "d"})
 	}
 }
 

@@ -17,14 +17,7 @@ func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 		{Side: 5, Density: 80, Wanted: 60, Turns: 20},
 		{Side: 3, Density: 70, Wanted: 100, Turns: 1000},
 	} {
-		newRules := func() world.Rules {
-			rules, err := New(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return rules
-		}
-		worldtest.TestRules(t, newRules, []string{"a", "b", "c"})
+		worldtest.TestRules(t, func() (world.Rules, error) { return New(config) }, []string{"a", "b", "c"})
 	}
 }
 

@@ -62,13 +62,7 @@ func TestTheFileInThePackageCommentIsPure(t *testing.T) {
 	source := example(t)
 	legal := strings.Replace(string(source), "if coins > pot:", "if coins > 10:", 1) // nothing that is offered is refused
 	legal = strings.Replace(legal, "pot -= coins", "pot = max(0, pot - coins)", 1)
-	worldtest.TestRules(t, func() world.Rules {
-		rules, err := Load("pot.star", []byte(legal), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return rules
-	}, seats)
+	worldtest.TestRules(t, func() (world.Rules, error) { return Load("pot.star", []byte(legal), nil) }, seats)
 }
 
 func BenchmarkStep(b *testing.B) {

@@ -29,7 +29,7 @@ func pasture(t *testing.T, params map[string]any) *Rules {
 }
 
 func TestTheShippedPastureKeepsTheContract(t *testing.T) {
-	worldtest.TestRules(t, func() world.Rules { return pasture(t, nil) }, seats)
+	worldtest.TestRules(t, func() (world.Rules, error) { return pasture(t, nil), nil }, seats)
 }
 
 // A played episode is one that is folded by hand.

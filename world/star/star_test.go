@@ -41,7 +41,7 @@ func TestTheRulesOfAFileKeepTheContract(t *testing.T) {
 		{"matrix.star", nil, []string{"row", "col"}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			worldtest.TestRules(t, func() world.Rules { return shipped(t, c.file, c.params) }, c.agents)
+			worldtest.TestRules(t, func() (world.Rules, error) { return shipped(t, c.file, c.params), nil }, c.agents)
 		})
 	}
 }

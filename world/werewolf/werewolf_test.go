@@ -13,14 +13,7 @@ import (
 
 func TestTheRulesKeepWhatAllRulesMust(t *testing.T) {
 	for _, config := range []Config{{Wolves: 1, Reveal: true}, {Wolves: 3}, {Wolves: 2, Parity: true, Reveal: true}} {
-		newRules := func() world.Rules {
-			rules, err := New(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return rules
-		}
-		worldtest.TestRules(t, newRules, []string{"a", "b", "c", "d", "e", "f", "g"})
+		worldtest.TestRules(t, func() (world.Rules, error) { return New(config) }, []string{"a", "b", "c", "d", "e", "f", "g"})
 	}
 }
 

@@ -16,10 +16,13 @@ import (
 
 // TestRules fails unless the rules that newRules returns keep what [world.Rules] asks for, one subtest for each part of it.
 // Every call of newRules must return a new value of the same rules. The agents are those of the episodes it plays.
-func TestRules(t *testing.T, newRules func() world.Rules, agents []string) {
+func TestRules(t *testing.T, newRules func() (world.Rules, error), agents []string) {
 	t.Helper()
 	cfg := conform.Config{
-		New:    func() (conform.Subject, error) { return conform.Subject{Rules: newRules()}, nil },
+		New: func() (conform.Subject, error) {
+			rules, err := newRules()
+			return conform.Subject{Rules: rules}, err
+		},
 		Agents: agents, Seeds: []uint64{1}, Turns: 30, Time: 10 * time.Minute,
 	}
 	report, err := conform.Check(t.Context(), cfg)
