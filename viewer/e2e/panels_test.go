@@ -77,11 +77,20 @@ func TestOddEventsAreInTheLogLikeOthers(t *testing.T) {
 	story := begin(t, 1)
 	deep := strings.Repeat("[", 900) + strings.Repeat("]", 900)
 	odd := []world.Event{
-		{Kind: "message", Agent: "a", Data: []byte(`{"text":{"a":1},"to":"bob"}`)}, {Kind: "message", Agent: "a", Data: []byte(`7`)}, {Kind: "message", Agent: "a", Data: []byte(`{"to":[{}]}`)},
-		{Kind: "__proto__", Agent: "a", Data: []byte(`{"__proto__":{"x":1},"constructor":null}`)}, {Kind: "constructor", Data: []byte(`[]`)}, {Kind: "toString"},
-		{Kind: "action", Agent: "b", Data: []byte(`{"args":` + deep + `,"name":"x"}`)}, {Kind: "action", Agent: "b", Data: []byte(`{"args":"text","name":[]}`)},
-		{Kind: "refusal", Agent: "c", Data: []byte(`[1]`)}, {Kind: "tamper", Agent: "c", Data: []byte(`"x"`), Proc: []byte(`3`)}, {Kind: "conflict", Data: []byte(`{"claims":5}`)},
-		{Kind: "error", Agent: "d", Data: []byte(`false`), Proc: []byte(`[]`)}, {Kind: "phase", Data: []byte(`9`)}, {Kind: "x", Data: []byte(deep)},
+		{Kind: "message", Agent: "a", Data: []byte(`{"text":{"a":1},"to":"bob"}`)},
+		{Kind: "message", Agent: "a", Data: []byte(`7`)},
+		{Kind: "message", Agent: "a", Data: []byte(`{"to":[{}]}`)},
+		{Kind: "__proto__", Agent: "a", Data: []byte(`{"__proto__":{"x":1},"constructor":null}`)},
+		{Kind: "constructor", Data: []byte(`[]`)},
+		{Kind: "toString"},
+		{Kind: "action", Agent: "b", Data: []byte(`{"args":` + deep + `,"name":"x"}`)},
+		{Kind: "action", Agent: "b", Data: []byte(`{"args":"text","name":[]}`)},
+		{Kind: "refusal", Agent: "c", Data: []byte(`[1]`)},
+		{Kind: "tamper", Agent: "c", Data: []byte(`"x"`), Proc: []byte(`3`)},
+		{Kind: "conflict", Data: []byte(`{"claims":5}`)},
+		{Kind: "error", Agent: "d", Data: []byte(`false`), Proc: []byte(`[]`)},
+		{Kind: "phase", Data: []byte(`9`)},
+		{Kind: "x", Data: []byte(deep)},
 		{Kind: "x", Set: map[string]json.RawMessage{"__proto__": []byte(`{"a":` + deep + `}`), "constructor": []byte("1"), "hasOwnProperty": []byte("null")}},
 	}
 	story.commit(odd...)
