@@ -17,6 +17,7 @@ type Look struct {
 	Edge   string      `toml:"edge" doc:"A reference to a word of each agent, such as its role, whose color its edge has."`
 	Hidden string      `toml:"hidden" doc:"A reference; an agent of which it is true, or something other than false, is not drawn."`
 	Gone   string      `toml:"gone" doc:"Likewise, is drawn as one who is out."`
+	Sees   string      `toml:"sees" doc:"The field of what an agent sees that has the names of those whom it sees; by default all who are named there."`
 	Window LookWindow  `toml:"window" optional:"true" doc:"What an agent on a board sees of it; without this table all."`
 	Colors []LookColor `toml:"colors" max:"1000" doc:"Of letters of rows, and of words."`
 }

@@ -49,7 +49,7 @@ func TestTheTemplateStaysGoodWithWhatItHasInComments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := regexp.MustCompile(`^#(limits|model|thinking|tools|max_tokens|budget|requests|tokens|dollars|base_url|headers|env|hosts|facts|min_level|read|default|plugin|schedule = "seq|act = "1|agents|prompt|kind = "exec|turns|think|say|action|text|edge|gone|hidden|colors|width|height|layers|window|places|links)`)
+	examples := regexp.MustCompile(`^#(limits|model|thinking|tools|max_tokens|budget|requests|tokens|dollars|base_url|headers|env|hosts|facts|min_level|read|default|plugin|schedule = "seq|act = "1|agents|prompt|kind = "exec|turns|think|say|action|text|edge|gone|hidden|sees|colors|width|height|layers|window|places|links)`)
 	together := regexp.MustCompile(`^#(prompt_file|prices|ca|workdir|\[\[|name|args|env = \{ D|command|gateway|kind = "exec|tools = \[\{|agents = \["crook|turns|think|say|action)`) // wrong without something else
 	commented := 0
 	for line := range strings.Lines(src) {

@@ -3,11 +3,13 @@ package viewer
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/vitrine-sim/vitrine/viewer/draw"
 )
 
-// Cells returns the cells of a board that an agent sees by the window of the look, as "x,y"; nil where it sees all, or is not there.
+// Cells returns the cells of a board that an agent sees by the window of the look, as "x,y"; nil where it sees all, or nobody knows where
+// it is. Who is hidden sees none.
 func (lk Look) Cells(v View, get func(ref, agent string) any) map[string]bool {
 	if lk.Window.At == "" || v.Sees == "" {
 		return nil
@@ -21,6 +23,9 @@ func (lk Look) Cells(v View, get func(ref, agent string) any) map[string]bool {
 		fx, fy = facing(towards)
 	}
 	seen := make(map[string]bool)
+	if away := get(lk.Hidden, v.Sees); away != nil && away != false {
+		return seen
+	}
 	w := lk.Window.bounded()
 	for ahead := -w.Behind; ahead <= w.Ahead; ahead++ {
 		for aside := -w.Aside; aside <= w.Aside; aside++ {
@@ -36,9 +41,21 @@ func (w Window) bounded() Window {
 	return w
 }
 
+// felt returns what a reference names that is behind a #: in what the agent sees whose view is shown if it is there, since the rules may have moved it as
+// the turn began, and else in the state.
+func (p *picture) felt(ref, agent string) any {
+	if _, inner, ok := strings.Cut(ref, "#"); ok && p.view.Seen != "" {
+		var view any
+		if json.Unmarshal([]byte(p.view.Seen), &view) == nil && follow(view, inner) != nil {
+			return follow(view, inner)
+		}
+	}
+	return p.get(ref, agent)
+}
+
 // window dims the cells that the agent whose view is shown does not see.
 func (p *picture) window(w, h float32) {
-	seen := p.look.Cells(p.view, p.get)
+	seen := p.look.Cells(p.view, p.felt)
 	if seen == nil {
 		p.unseen()
 		return
@@ -58,12 +75,13 @@ func (p *picture) window(w, h float32) {
 	}
 }
 
-// names returns all strings and names of fields in a JSON document.
-func names(doc string) []string {
+// names returns all strings and names of fields in a JSON document, or in what is there at the end of a way with dots.
+func names(doc, way string) []string {
 	var v any
 	if json.Unmarshal([]byte(doc), &v) != nil {
 		return nil
 	}
+	v = follow(v, way)
 	var found []string
 	var walk func(any)
 	walk = func(v any) {
@@ -90,7 +108,7 @@ func (p *picture) unseen() {
 	if p.view.Sees == "" || p.view.Seen == "" {
 		return
 	}
-	words := names(p.view.Seen)
+	words := names(p.view.Seen, p.look.Sees)
 	for i := range p.Shapes {
 		s := &p.Shapes[i]
 		if s.Agent != "" && s.Agent != p.view.Sees && !slices.Contains(words, s.Agent) {

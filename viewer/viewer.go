@@ -44,6 +44,7 @@ type Look struct {
 	Edge   string     `json:"edge,omitempty"`   // reference to a word of each agent, such as its role, that colors its edge
 	Hidden string     `json:"hidden,omitempty"` // reference; an agent of which it is true, or something other than false, is not drawn
 	Gone   string     `json:"gone,omitempty"`   // likewise, is drawn as one who is out
+	Sees   string     `json:"sees,omitempty"`   // in what an agent sees, the way to the names of those whom it sees, with dots; empty: it sees all who are named there
 	Window Window     `json:"window,omitzero"`  // what an agent on a board sees of it; without At it sees all
 	Colors []Tint     `json:"colors,omitempty"` // of letters of rows, and of words
 }
@@ -88,7 +89,7 @@ type Bar struct {
 	Name  string `json:"name,omitempty"`
 }
 
-// A Window is the cells around an agent that it sees.
+// A Window is the cells around an agent that it sees. What its references name behind a # counts as the agent sees it, where it does.
 type Window struct {
 	At     string `json:"at"`               // reference to the agent's cell
 	Facing string `json:"facing,omitempty"` // reference to "N", "E", "S" or "W"; empty: it always faces N
@@ -144,9 +145,14 @@ func (r *reader) get(ref, agent string) any {
 		}
 		r.known[path] = v
 	}
-	for inner != "" && v != nil {
+	return follow(v, inner)
+}
+
+// follow returns what is at the end of a way with dots into a value; nil: there is nothing.
+func follow(v any, way string) any {
+	for way != "" && v != nil {
 		var field string
-		field, inner, _ = strings.Cut(inner, ".")
+		field, way, _ = strings.Cut(way, ".")
 		v = within(v, field)
 	}
 	return v
