@@ -45,12 +45,16 @@ func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, e
 	if err != nil {
 		return run, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
-	run.Observe = func(st world.State, agent string) (world.Observation, error) {
+	at := func(st world.State) *arena.Game {
 		i := 0
 		for i < len(m.Branches) && st.Turn >= m.Branches[i].Turn {
 			i++
 		}
-		return games[i].Observe(st, agent)
+		return &games[i]
+	}
+	run.Observe = func(st world.State, agent string) (world.Observation, error) { return at(st).Observe(st, agent) }
+	run.Asked = func(begin, now world.State, events []world.Event) ([]string, error) {
+		return at(now).Asked(begin, now, events)
 	}
 	run.About.Metrics = append(run.About.Metrics, s.substrate.metrics...)
 	run.Measure = func(ctx context.Context, turns []int) (map[string][]float64, error) { return s.series(ctx, abs, turns) }

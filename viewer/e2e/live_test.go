@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 func TestWhatHappensInALiveRunIsSeenAtOnce(t *testing.T) {
@@ -69,12 +71,14 @@ func TestAPageWhoseSocketIsKilledComesBackWithoutLossOrDuplicate(t *testing.T) {
 	p.open(s.url)
 	p.wait(`document.getElementById("badge").textContent === "LIVE"`)
 	first := story.store.State().Seq + 1
-	for i := range 12 {
+	tick := time.NewTicker(time.Second / 60)
+	defer tick.Stop()
+	for i := range 600 {
+		<-tick.C
 		story.turn("one more")
-		if i%4 == 3 {
+		if i%150 == 100 {
 			eval[any](p, `(globalThis.socket.close(), null)`)
 		}
-		time.Sleep(60 * time.Millisecond)
 	}
 	last := story.store.State().Seq
 	p.wait(fmt.Sprintf(`__viewer.state().lastSeq === %d && document.getElementById("badge").textContent === "LIVE"`, last))
@@ -102,6 +106,22 @@ func TestAPageWhoseSocketIsKilledComesBackWithoutLossOrDuplicate(t *testing.T) {
 	if told := eval[[]int64](p, `globalThis.told`); int64(len(told)) != last-first+1 || told[len(told)-1] != last {
 		t.Errorf("%d events came of %d, with a server that was gone for a while", len(told), last-first+1)
 	}
+}
+
+func TestOnlyWhoIsAskedIsThinking(t *testing.T) {
+	story := begin(t, 3, "--set", "schedule=sequential")
+	p := browse(t, view(t, story.dir).url)
+	p.wait(`document.getElementById("badge").textContent === "LIVE"`)
+	doing := func(want string) {
+		t.Helper()
+		p.wait(`[...document.querySelectorAll("#agents .row .state")].map((n) => n.textContent).join(" ") === ` + quote(want))
+	}
+	doing("thinking waiting waiting waiting waiting")
+	story.commit(world.Event{Kind: "action", Agent: "a", Data: []byte(`{"args":{"tons":1},"name":"fish"}`), Proc: []byte(`{"wall_ms":1}`)})
+	doing("acting thinking waiting waiting waiting")
+	story.commit(world.Event{Kind: "timeout", Agent: "b", Data: []byte(`{"consequence":"pass"}`), Proc: []byte(`{"wall_ms":1}`)})
+	p.shoot("asked")
+	doing("acting acting thinking waiting waiting")
 }
 
 func TestWhoLooksBackInALiveRunStaysThereUntilTheEndKey(t *testing.T) {

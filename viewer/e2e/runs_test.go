@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,9 +71,39 @@ func TestTwoRunsAreSeenBesideEachOtherFromWhereTheyPart(t *testing.T) {
 	p.key("l")
 	p.wait(`!document.querySelector("canvas.second").checkVisibility()`)
 
+	// Their metrics lie over each other: each chart has a line for either run, at the figures of that run.
+	lines := func(p *page) (first, second []string) {
+		t.Helper()
+		p.key("g")
+		p.wait(`document.querySelectorAll("[data-metric]").length > 0`)
+		return eval[[]string](p, `[...document.querySelectorAll(".line:not(.other)")].map((l) => l.getAttribute("d"))`),
+			eval[[]string](p, `[...document.querySelectorAll(".line.other")].map((l) => l.getAttribute("d"))`)
+	}
+	first, second := lines(p)
+	if len(first) == 0 || len(first) != len(second) || slices.Equal(first, second) {
+		t.Errorf("the charts have the lines %q of one run and %q of the other", first, second)
+	}
+	p.shoot("compare charts")
+
 	p = browse(t, view(t, one, "--with", same).url)
+	if first, second := lines(p); len(first) == 0 || !slices.Equal(first, second) {
+		t.Errorf("of two runs that are the same the charts have the lines %q and %q", first, second)
+	}
 	p.key("v")
 	p.wait(`document.querySelector("#drawerTab-compare-panel").textContent.includes("are the same") && document.querySelector("#drawerTab-compare-panel").textContent.includes("No fact differs")`)
+	for turn := range p.state().Turns + 1 {
+		eval[any](p, fmt.Sprintf(`(__viewer.seek(%d), __viewer.settled().then(() => null))`, turn))
+		p.wait(fmt.Sprintf(`document.querySelector("#drawerTab-compare-panel").textContent.includes("No fact differs in turn %d.")`, turn))
+		p.wait(`document.querySelector("canvas.second").checkVisibility()`)
+		if apart := eval[bool](p, `(async () => {
+			await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+			const pixels = (c) => c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+			const [a, b] = [pixels(document.getElementById("canvas")), pixels(document.querySelector("canvas.second"))];
+			return a.length !== b.length || a.some((v, i) => v !== b[i]);
+		})()`); apart {
+			t.Errorf("turn %d: the two halves of the stage differ", turn)
+		}
+	}
 }
 
 func TestAnOperatorControlsTheRunFromThePageIfItMay(t *testing.T) {

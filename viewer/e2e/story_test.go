@@ -21,9 +21,9 @@ type story struct {
 }
 
 // begin begins a story with some turns of a run that was played.
-func begin(t *testing.T, turns int) *story {
+func begin(t *testing.T, turns int, flags ...string) *story {
 	t.Helper()
-	played := play(t, "fishery.toml")
+	played := play(t, "fishery.toml", flags...)
 	s := &story{t: t, dir: filepath.Join(t.TempDir(), "story")}
 	if err := os.CopyFS(s.dir, os.DirFS(played)); err != nil {
 		t.Fatal(err)

@@ -55,13 +55,16 @@ func (s *exhibit) apiAgents(r *http.Request) (any, error) {
 		}
 		acted[ev.Agent] = acted[ev.Agent] || isAct(ev.Kind)
 	}
-	state := s.live.moment().state
+	asked, err := s.turnOf(p)
+	if err != nil {
+		return nil, err
+	}
 	agents := []agentJSON{}
 	for _, a := range s.run.About.Agents {
 		j := agentJSON{Name: a.Name, Use: used[a.Name], Last: last[a.Name]}
 		j.Status, j.Alive = s.status(p, a.Name)
 		j.Reward = s.reward(p.st, a.Name)
-		j.Doing = doing(p, j.Alive, acted[a.Name], state)
+		j.Doing = doing(j.Alive, asked[a.Name], acted[a.Name])
 		agents = append(agents, j)
 	}
 	return agents, nil
@@ -91,15 +94,34 @@ func (s *exhibit) reward(st world.State, agent string) *float64 {
 	return &obs.Reward
 }
 
-// doing says what an agent does at a position.
-func doing(p position, alive, acted bool, state string) string {
+// turnOf returns whose turn it is to act at a position: nobody in a turn that is over, and where the rules are not at hand everybody who has not acted in it.
+func (s *exhibit) turnOf(p position) (map[string]bool, error) {
+	asked := make(map[string]bool)
+	if p.ended || p.st.Seq == 0 || s.live.moment().state != stateRunning {
+		return asked, nil
+	}
+	if s.run.Asked != nil {
+		agents, err := s.run.Asked(p.begin, p.st, p.events)
+		for _, agent := range agents {
+			asked[agent] = true
+		}
+		return asked, err
+	}
+	for _, a := range s.run.About.Agents {
+		asked[a.Name] = !slices.ContainsFunc(p.events, func(ev world.Event) bool { return ev.Agent == a.Name && isAct(ev.Kind) })
+	}
+	return asked, nil
+}
+
+// doing says what an agent does that is alive, asked to act, or has acted in the turn.
+func doing(alive, asked, acted bool) string {
 	switch {
 	case !alive:
 		return doingOut
+	case asked:
+		return doingThinking
 	case acted:
 		return doingActing
-	case !p.ended && state == stateRunning:
-		return doingThinking
 	}
 	return doingWaiting
 }

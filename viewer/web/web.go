@@ -52,6 +52,8 @@ type Run struct {
 
 	// Observe returns what an agent sees in a state, and may do there; nil: the rules are not at hand.
 	Observe func(st world.State, agent string) (world.Observation, error)
+	// Asked returns who is asked to act in a state, after these events of a turn that began with the state begin; nil: as above.
+	Asked func(begin, now world.State, events []world.Event) ([]string, error)
 	// Measure returns the metrics as they were when each of some turns began, which are in order; the last ones are as they are now. nil: as above.
 	Measure func(ctx context.Context, turns []int) (map[string][]float64, error)
 	// MetricsCSV returns the metrics as they are now, as comma-separated values; nil: as above.
