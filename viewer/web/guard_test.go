@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -271,46 +273,31 @@ func FuzzClean(f *testing.F) {
 }
 
 func TestThereAreOnlySoManyConnectionsAtATime(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	const most = 3
-	l := limited{ln, make(chan struct{}, most)}
-	accepted := make(chan net.Conn, 2*most)
-	go func() { // until the listener is closed
-		defer close(accepted)
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			accepted <- conn
-		}
-	}()
-	for range 2 * most {
-		conn, err := net.Dial("tcp", ln.Addr().String())
+	run, _ := newRun(t, 1)
+	s := open(t, run)
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", s.host)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { conn.Close() })
+		return conn
 	}
-	open := 0
-	for range 2 * most {
-		if open++; open > most {
-			t.Fatal("there are more")
-		}
-		conn := <-accepted
-		if open < most {
-			continue
-		}
-		if len(accepted) > 0 {
-			t.Fatal("one more was let in while there was no room")
-		}
-		conn.Close()
-		conn.Close() // which makes no more room
-		open--
+	var idle []net.Conn
+	for range mostConnections {
+		idle = append(idle, dial())
+	}
+	conn := dial()
+	fmt.Fprintf(conn, "GET /%s/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", s.token, s.host)
+	first := make([]byte, 1)
+	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err := conn.Read(first); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal("one more is answered while there is no room:", err)
+	}
+	idle[0].Close()
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := conn.Read(first); err != nil {
+		t.Error("it is not answered when there is room:", err)
 	}
 }
 

@@ -188,7 +188,7 @@ func (s *Server) listen(port int) error {
 		Handler: s.guarded(s.routes()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 	}
-	s.work.Go(func() { _ = s.http.Serve(ln) }) // until Close
+	s.work.Go(func() { _ = s.http.Serve(limited{ln, make(chan struct{}, mostConnections)}) }) // until Close
 	return nil
 }
 
