@@ -50,6 +50,10 @@ class App {
     this.store.on(names, f);
   }
 
+  atOnce(names, f) {
+    this.store.atOnce(names, f);
+  }
+
   agent(name) {
     return this.names.get(name);
   }

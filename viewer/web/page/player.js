@@ -7,8 +7,8 @@ export const modes = ["per turn", "real time", "reading"];
 export class Player {
   constructor(app) {
     Object.assign(this, { app, steps: new Map(), late: 0, lasts: 0 });
-    app.on("playing speed mode unit", () => this.clock());
-    app.on("turns lastSeq followLive", () => this.chase());
+    app.atOnce("playing speed mode unit", () => this.clock());
+    app.atOnce("turns lastSeq followLive", () => this.chase());
   }
 
   // seek goes to a position, which is a turn and perhaps a commit within it. Whoever goes to the end of a run that is being played follows it.

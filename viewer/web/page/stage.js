@@ -26,14 +26,14 @@ export class Stage {
     this.tools(document.getElementById("tools"));
     handle(this);
     new ResizeObserver(() => this.resize()).observe(root);
-    app.on("turn seq sees overlay lastSeq", () => this.loader.ask());
-    app.on("agent", () => {
+    app.atOnce("turn seq sees overlay lastSeq", () => this.loader.ask());
+    app.atOnce("agent", () => {
       this.painter?.select(app.state.agent);
       if (app.state.sees) this.loader.ask();
       this.dirty();
     });
-    app.on("bubbles minimap scale", () => this.dirty());
-    app.on("followAgent agent", () => {
+    app.atOnce("bubbles minimap scale", () => this.dirty());
+    app.atOnce("followAgent agent", () => {
       if (app.state.followAgent && app.state.agent) this.centre(app.state.agent);
       this.dirty();
     });

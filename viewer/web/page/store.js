@@ -1,10 +1,11 @@
 // A Store is what the page knows of itself: where in the run it is, who is selected, what is open. All parts of the page read it; whoever
-// changes it calls set, and whoever shows some of it listens with on. Listeners hear of many changes at once, never within set.
+// changes it calls set, and whoever shows some of it listens. Listeners hear of many changes at once, never within set.
+const rest = 120; // milliseconds between two looks at what changes with the turn, of those who do not listen at once
+const running = new Set(["turn", "seq", "turns", "lastSeq", "drawnTurn", "drawnSeq", "hash", "marked", "tokens", "dollars"]);
+
 export class Store {
   constructor(values) {
-    this.values = values;
-    this.listeners = [];
-    this.changed = null;
+    Object.assign(this, { values, prompt: [], patient: [], changed: null, missed: new Set(), told: 0, waiting: 0 });
   }
 
   set(values) {
@@ -20,15 +21,37 @@ export class Store {
     }
   }
 
-  // on calls f now, and again whenever one of the named values is another than before.
+  // on calls f now, and again whenever one of the named values is another than before. While turn follows turn it is called now and then, so that the
+  // picture need not wait for the panels.
   on(names, f) {
-    this.listeners.push([names.split(" "), f]);
+    this.patient.push([names.split(" "), f]);
+    f();
+  }
+
+  // atOnce is on for what the picture depends on.
+  atOnce(names, f) {
+    this.prompt.push([names.split(" "), f]);
     f();
   }
 
   flush() {
-    const changed = this.changed;
+    const { changed } = this;
     this.changed = null;
-    for (const [names, f] of this.listeners) if (names.some((name) => changed.has(name))) f();
+    tell(this.prompt, changed);
+    for (const name of changed) this.missed.add(name);
+    const wait = this.told + rest - performance.now();
+    if (wait <= 0 || [...changed].some((name) => !running.has(name))) this.inform();
+    else this.waiting ||= setTimeout(() => this.inform(), wait);
   }
+
+  inform() {
+    const { missed } = this;
+    clearTimeout(this.waiting);
+    Object.assign(this, { missed: new Set(), waiting: 0, told: performance.now() });
+    tell(this.patient, missed);
+  }
+}
+
+function tell(listeners, changed) {
+  for (const [names, f] of listeners) if (names.some((name) => changed.has(name))) f();
 }

@@ -58,13 +58,15 @@ export class VirtualList {
   }
 
   draw() {
-    const { rowHeight, scale, root } = this;
-    if (root.clientHeight === 0) return;
-    this.space.style.height = `${Math.min(tallest, this.count * rowHeight)}px`;
-    const first = Math.max(0, Math.min(Math.floor(root.scrollTop / scale / rowHeight), this.count - 1));
-    const rows = Math.min(this.count - first, this.shown + 2, 190);
+    const { root } = this;
+    const { clientHeight, scrollTop } = root; // before anything is written: to ask for them then would make the browser lay out the page once more
+    if (clientHeight === 0) return;
+    const { rowHeight, scale } = this;
+    const first = Math.max(0, Math.min(Math.floor(scrollTop / scale / rowHeight), this.count - 1));
+    const rows = Math.min(this.count - first, Math.max(1, Math.floor(clientHeight / rowHeight)) + 2, 190);
     this.seen?.(first, rows);
-    const offset = scale === 1 ? first * rowHeight : root.scrollTop;
+    const offset = scale === 1 ? first * rowHeight : scrollTop;
+    this.space.style.height = `${Math.min(tallest, this.count * rowHeight)}px`;
     put(this.space, Array.from({ length: Math.max(0, rows) }, (_, k) => this.node(first + k, offset + k * rowHeight, rowHeight)));
     if (this.chosen >= 0) root.setAttribute("aria-activedescendant", `${this.id}-${this.chosen}`);
     else root.removeAttribute("aria-activedescendant");
