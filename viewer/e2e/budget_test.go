@@ -85,7 +85,7 @@ func seek(b *testing.B, s *web.Server, turns int) {
 		ms := eval[float64](p, fmt.Sprintf(`(async () => {
 			const begun = performance.now();
 			__viewer.seek(%d);
-			await __viewer.settled();
+			await __viewer.painted();
 			return performance.now() - begun;
 		})()`, random.IntN(turns)))
 		if i < n {

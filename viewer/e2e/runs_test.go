@@ -16,7 +16,7 @@ func TestChartsHaveTheFiguresOfTheMetricsAndFollowTheTurn(t *testing.T) {
 	p.key("g")
 	p.wait(`document.querySelectorAll("[data-metric]").length > 0`)
 	figure := func(turn int, metric string) float64 {
-		eval[any](p, fmt.Sprintf(`(__viewer.seek(%d), new Promise((done) => setTimeout(() => done(null), 20)))`, turn))
+		eval[any](p, fmt.Sprintf(`(__viewer.seek(%d), __viewer.settled().then(() => null))`, turn))
 		return eval[float64](p, fmt.Sprintf(`Number(document.querySelector("[data-metric='%s'] figcaption b").textContent)`, metric))
 	}
 	near := func(a, b float64) bool { return a > b-0.001 && a < b+0.001 }

@@ -22,6 +22,7 @@ export function viewerForTests(app) {
     commands: () => app.table.map(({ id, keys, name, group }) => ({ id, keys, name, group })),
     stats: () => ({ drawn: 0, ms: stage.painted, ...stage.painter?.stats() }),
     frameHash: () => stage.painter?.hash() ?? "",
-    settled: () => stage.settled(),
+    painted: () => stage.settled(),
+    settled: () => stage.settled().then(() => app.store.inform()), // the panels too
   };
 }
