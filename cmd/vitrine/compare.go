@@ -124,9 +124,7 @@ func (t *compared) add(ev world.Event) {
 	case ev.Kind == arena.KindBranch:
 		return
 	case ev.Kind == arena.KindEnd:
-		var end arena.End
-		_ = json.Unmarshal(ev.Data, &end) // an end that does not say how is one all the same
-		t.end = end.Status + ": " + end.Reason
+		t.end = ended(ev)
 	case arena.IsAct(ev):
 		in := t.agent(ev.Turn, ev.Agent)
 		in.acts = append(in.acts, strings.TrimSpace(strings.TrimPrefix(tell(ev), ev.Agent)))

@@ -237,18 +237,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case r.again != nil:
-		r.tell("playing %s again in %s", relative(r.again.dir), relative(r.dir))
-	case r.resumed == nil:
-		r.tell("playing in %s", relative(r.dir))
-	default:
-		r.tell("playing on in %s, from turn %d", relative(r.dir), store.State().Turn)
-	}
-	r.show()
-	if r.paused || arena.Held(store.State()) {
-		r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir))
-	}
+	r.announce(store.State())
 	if keep := r.substrate.keep; keep != nil {
 		if err := keep(filepath.Join(r.dir, arena.RulesLogName)); err != nil {
 			return nil, errors.Join(err, store.Close())
@@ -276,6 +265,22 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		r.tell("%s: %d of %s never came to be played", r.actions, left, plural(r.recording.Len(), "action"))
 	}
 	return result, r.verdict(result)
+}
+
+// announce says what is played, and shows it.
+func (r *runner) announce(st world.State) {
+	switch {
+	case r.again != nil:
+		r.tell("playing %s again in %s", relative(r.again.dir), relative(r.dir))
+	case r.resumed == nil:
+		r.tell("playing in %s", relative(r.dir))
+	default:
+		r.tell("playing on in %s, from turn %d", relative(r.dir), st.Turn)
+	}
+	r.show()
+	if r.paused || arena.Held(st) {
+		r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir))
+	}
 }
 
 // begin writes what the run is made from.
