@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,11 +28,7 @@ func (s *exhibit) heat(overlay string, turn int, look viewer.Look) (*viewer.Heat
 	if overlay == "" {
 		return nil, nil
 	}
-	known := false
-	for _, name := range overlays {
-		known = known || name == overlay
-	}
-	if !known {
+	if !slices.Contains(overlays, overlay) {
 		return nil, missing(fmt.Sprintf("there is no overlay %.40q", overlay), "there are "+strings.Join(overlays, ", "))
 	}
 	first := max(0, turn-heatTurns+1)
