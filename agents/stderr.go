@@ -80,7 +80,7 @@ func (s *Stderr) Heard() int64 {
 func (s *Stderr) LastWords() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return LastWords(string(s.last))
+	return lastWords(string(s.last))
 }
 
 // Close closes the file, and says in it what is missing there.

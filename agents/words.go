@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// LastWords returns the end of what a process has said, without what is no text and what a terminal would obey.
-func LastWords(said string) string {
+// lastWords returns the end of what a process has said, without what is no text and what a terminal would obey.
+func lastWords(said string) string {
 	said = strings.ToValidUTF8(said[max(0, len(said)-maxWords):], "")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {

@@ -15,7 +15,7 @@ func TestLastWordsAreTextAndNothingThatATerminalObeys(t *testing.T) {
 		{strings.Repeat("é", 2000), strings.Repeat("é", 1024)},
 		{strings.Repeat("é", 2000) + "!", strings.Repeat("é", 1023) + "!"},
 	} {
-		if got := LastWords(c[0]); got != c[1] {
+		if got := lastWords(c[0]); got != c[1] {
 			t.Errorf("of %.40q the last words are %.40q, not %.40q", c[0], got, c[1])
 		}
 	}
