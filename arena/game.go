@@ -2,6 +2,7 @@ package arena
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -155,7 +156,7 @@ func (g *Game) play(p players, st world.State) (world.State, End, error) {
 	switch {
 	case errors.Is(err, errOver):
 		return g.end(p, End{Truncated, TimeLimit})
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled): // of the rules, which nobody waits for any more
 		return st, End{Interrupted, fmt.Sprintf("in turn %d", st.Turn)}, nil
 	}
 	return st, End{}, err

@@ -25,10 +25,10 @@ type Agent struct {
 
 var _ agents.Vital = (*Agent)(nil)
 
-// StartAgent starts a plugin that plays. What it says on its standard error is in stderr.log in its folder.
-func StartAgent(cfg Config) (*Agent, error) {
+// StartAgent starts a plugin that plays. What it says on its standard error is in stderr.log in its folder. It is ended if ctx ends before it has started.
+func StartAgent(ctx context.Context, cfg Config) (*Agent, error) {
 	said := &agents.Stderr{Evidence: cfg.Evidence}
-	program, err := start(cfg, said)
+	program, err := start(ctx, cfg, said)
 	if err != nil {
 		return nil, fmt.Errorf("start plugin: %w", err)
 	}

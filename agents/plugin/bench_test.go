@@ -20,7 +20,7 @@ func BenchmarkTurn(b *testing.B) {
 		b.Fatal(err)
 	}
 	started := func(cfg Config) *Rules {
-		r, err := StartRules(cfg)
+		r, err := StartRules(b.Context(), cfg)
 		if err != nil {
 			b.Fatal(err)
 		}

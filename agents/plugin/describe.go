@@ -193,6 +193,9 @@ func (r *Rules) Measure(events iter.Seq2[world.Event, error]) (map[string]float6
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.silent {
+		return nil, &RulesError{"measure", errNoPatience}
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	late := time.AfterFunc(r.program.limit, func() { cancel(context.DeadlineExceeded) }) // not in all, but for each message

@@ -55,6 +55,7 @@ const (
 	defaultLimit = time.Minute
 	stopGrace    = 3 * time.Second // until a plugin that was told to go is killed
 	deathGrace   = time.Second     // from the end of a connection to the end of its process
+	lastGrace    = time.Second     // for an answer of rules that nobody has patience with any more: a run that is interrupted asks some things still
 )
 
 // A Config says how to run a plugin.
@@ -80,8 +81,8 @@ type program struct {
 	sockets string // the folder above that of its socket
 }
 
-// start starts a plugin and connects to it. What it says on its standard error is written to output.
-func start(cfg Config, output *agents.Stderr) (*program, error) {
+// start starts a plugin and connects to it. What it says on its standard error is written to output. It is ended if ctx ends before.
+func start(ctx context.Context, cfg Config, output *agents.Stderr) (*program, error) {
 	if len(cfg.Command) == 0 {
 		return nil, errors.New("no command")
 	}
@@ -100,9 +101,12 @@ func start(cfg Config, output *agents.Stderr) (*program, error) {
 	if err := os.Chmod(sockets, 0o711); err != nil { // the folder in it is the plugin's own, which may be another user
 		return nil, errors.Join(err, os.Remove(sockets))
 	}
-	p := &program{limit: cfg.Limit, process: &process{cmd: cmd, boundary: cfg.Boundary, cell: cfg.Cell, evidence: cfg.Evidence}, output: output, sockets: sockets}
+	p := &program{limit: cfg.Limit, process: &process{cmd: cmd, starting: ctx, boundary: cfg.Boundary, cell: cfg.Cell, evidence: cfg.Evidence}, output: output, sockets: sockets}
 	p.client = goplugin.NewClient(p.config())
 	err = p.connect()
+	if p.process.started() && !p.process.waited() {
+		err = errors.Join(context.Cause(ctx), err)
+	}
 	// A socket that is connected needs no name any more; so nothing is left of it, even if this process is killed.
 	if err = errors.Join(err, os.RemoveAll(sockets)); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -202,6 +206,8 @@ func (p *program) explain(ctx context.Context, err error) error {
 	}
 	said, code := status.Convert(err), status.Code(err)
 	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return errNoPatience
 	case (code == codes.Unavailable || code == codes.Canceled) && p.process.endsWithin(deathGrace):
 		return p.dead()
 	case isLate(ctx, err):
@@ -213,6 +219,9 @@ func (p *program) explain(ctx context.Context, err error) error {
 	}
 	return &saidError{fmt.Sprintf("%.2000s", said.Message())}
 }
+
+// errNoPatience says that a call was given up because nobody waits for it any more.
+var errNoPatience = fmt.Errorf("it has not answered when it was not waited for any more: %w", context.Canceled)
 
 // isLate says whether an error is that of a call whose time is up, and not of a deadline of the plugin's own. The plugin's clock may be a moment ahead.
 func isLate(ctx context.Context, err error) bool {

@@ -218,7 +218,7 @@ func config(name string, limit time.Duration) Config {
 // rulesOf starts rules in a part.
 func rulesOf(t *testing.T, cfg Config) *Rules {
 	t.Helper()
-	r, err := StartRules(cfg)
+	r, err := StartRules(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestAPluginThatDoesNotStartIsAClearError(t *testing.T) {
 		t.Run(c.part, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			_, err := StartRules(config(c.part, c.limit))
+			_, err := StartRules(t.Context(), config(c.part, c.limit))
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("the error is %v\nwant %s", err, c.want)
 			}
@@ -260,7 +260,7 @@ func TestAPluginThatDoesNotStartIsAClearError(t *testing.T) {
 		})
 	}
 	for _, command := range [][]string{nil, {"/none/such"}} {
-		if _, err := StartRules(Config{Command: command}); err == nil {
+		if _, err := StartRules(t.Context(), Config{Command: command}); err == nil {
 			t.Errorf("%q starts", command)
 		}
 	}
@@ -298,6 +298,44 @@ func TestWhatRulesDoWrongEndsTheCallAndNothingElse(t *testing.T) {
 				t.Errorf("%d bytes of its output are kept, %v", info.Size(), err)
 			}
 		})
+	}
+}
+
+func TestRulesThatNobodyHasPatienceWithAnyMoreAreNotWaitedFor(t *testing.T) {
+	for _, part := range []string{"is mute", "does not answer"} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, interrupt) // it is about to start then, or starts
+		began := time.Now()
+		if _, err := StartRules(ctx, config(part, time.Hour)); !errors.Is(err, context.Canceled) || time.Since(began) > patience {
+			t.Errorf("%s: after %v the error is %v", part, time.Since(began), err)
+		}
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	r, err := StartRules(ctx, config("hangs", time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, interrupt)
+	began := time.Now()
+	if err := playTurns(r, 3); !errors.Is(err, context.Canceled) || time.Since(began) > patience {
+		t.Errorf("after %v the error is %v", time.Since(began), err)
+	}
+	began = time.Now()
+	if _, err := r.Reset(1, nil); !errors.Is(err, context.Canceled) || time.Since(began) > lastGrace/2 {
+		t.Errorf("then it is asked again, for %v: %v", time.Since(began), err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	// Whoever answers is asked all the same.
+	ctx, interrupt = context.WithCancel(t.Context())
+	r, err = StartRules(ctx, config("good", time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupt()
+	if err := errors.Join(playTurns(r, 3), r.Close()); err != nil {
+		t.Errorf("good rules: %v", err)
 	}
 }
 
@@ -390,7 +428,7 @@ func TestNothingFollowsWhereNobodyActsInSimultaneousRules(t *testing.T) {
 
 func TestAPluginGetsNothingOfOurEnvironmentAndIsGoneWhenItIsClosed(t *testing.T) {
 	t.Setenv("ANTHROPIC_API_KEY", "sk-canary")
-	r, err := StartRules(config("good", 0))
+	r, err := StartRules(t.Context(), config("good", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +474,7 @@ func agentOf(t *testing.T, name string) *Agent {
 	t.Helper()
 	cfg := config(name, 0)
 	cfg.Dir = t.TempDir()
-	a, err := StartAgent(cfg)
+	a, err := StartAgent(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

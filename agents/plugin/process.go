@@ -27,8 +27,10 @@ const maxLine = 4 << 10 // bytes of the line that says where a plugin listens
 
 // A process is that of a plugin: an [agents.Process] as go-plugin wants it, with its first line looked at.
 type process struct {
-	*agents.Process           // nil: it is not started
-	cmd             *exec.Cmd //
+	*agents.Process                 // nil: it is not started
+	cmd             *exec.Cmd       //
+	starting        context.Context // it is ended with that, as long as it starts
+	waited          func() bool     // says that it has started; false: it was ended before. nil: there is no process
 	boundary        confine.Boundary
 	cell            *confine.Cell // nil: none
 	evidence        *tamper.Evidence
@@ -65,6 +67,7 @@ func (p *process) Start(context.Context) error {
 		return err
 	}
 	p.Process = started
+	p.waited = context.AfterFunc(p.starting, p.kill)
 	hands, line := io.Pipe()
 	p.stdout = hands
 	go p.listen(line) // ends with the process's output, or a moment after the process

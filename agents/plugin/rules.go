@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
 	pb "github.com/vitrine-sim/vitrine/agents/plugin/proto/vitrine/v1"
@@ -20,13 +21,15 @@ import (
 // Rules are the law of a world in another program. They implement [world.Rules] and [world.Checker], and can be asked from several goroutines, one
 // at a time. What an agent was not offered is refused here, before the program is asked. An error is a [*RulesError].
 type Rules struct {
-	program *program
-	dir     string // made for it
-	client  pb.RulesClient
-	about   description
+	program  *program
+	dir      string          // made for it
+	patience context.Context // when it ends an answer must come within a moment
+	client   pb.RulesClient
+	about    description
 
 	mu     sync.Mutex
 	told   world.State            // the state whose facts the program has
+	silent bool                   // it has not answered in the last moment; then it is not asked any more
 	knows  bool                   // it has been told one, and nothing has gone wrong since
 	offers map[string]observation // in that state, by agent
 }
@@ -61,15 +64,16 @@ func isSaid(err error) bool {
 	return errors.As(err, &said)
 }
 
-// StartRules starts a plugin and asks it what rules it has. It gets a temporary folder, whatever cfg.Dir is.
-func StartRules(cfg Config) (*Rules, error) {
+// StartRules starts a plugin and asks it what rules it has. It gets a temporary folder, whatever cfg.Dir is. When ctx ends it is not waited for any
+// more: one that starts is ended, and of one that runs each answer must come within a moment.
+func StartRules(ctx context.Context, cfg Config) (*Rules, error) {
 	dir, err := os.MkdirTemp("", "vitrine-rules")
 	if err != nil {
 		return nil, err
 	}
 	cfg.Dir = dir
-	r := &Rules{dir: dir, offers: make(map[string]observation)}
-	if r.program, err = start(cfg, new(agents.Stderr)); err != nil {
+	r := &Rules{dir: dir, patience: ctx, offers: make(map[string]observation)}
+	if r.program, err = start(ctx, cfg, new(agents.Stderr)); err != nil {
 		return nil, errors.Join(&RulesError{"start", err}, os.RemoveAll(dir))
 	}
 	r.client = pb.NewRulesClient(r.program.conn)
@@ -83,16 +87,26 @@ func StartRules(cfg Config) (*Rules, error) {
 func (r *Rules) KeepOutput(path string) error { return r.program.output.KeepIn(path) }
 
 // Close ends the program.
-func (r *Rules) Close() error { return errors.Join(r.program.close(), os.RemoveAll(r.dir)) }
+func (r *Rules) Close() error {
+	if r.silent {
+		r.program.process.kill()
+	}
+	return errors.Join(r.program.close(), os.RemoveAll(r.dir))
+}
 
 // ask asks the program something, for as long as it may take. What the program knows of a state is uncertain when it has not answered.
 func (r *Rules) ask(doing string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.program.limit)
 	defer cancel()
+	if r.silent {
+		return &RulesError{doing, errNoPatience}
+	}
+	defer context.AfterFunc(r.patience, func() { time.AfterFunc(lastGrace, cancel) })()
 	err := r.program.call(ctx, ask)
 	if err == nil {
 		return nil
 	}
+	r.silent = errors.Is(err, errNoPatience)
 	r.knows = r.knows && isSaid(err)
 	return &RulesError{doing, err}
 }

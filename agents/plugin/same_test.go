@@ -107,7 +107,7 @@ func TestAgentsInPluginsAreAgents(t *testing.T) {
 			obs.View = world.JSON(map[string]int{"tons": 100, "agents": 5})
 			agentstest.TestAgent(t, obs, func() agents.Agent {
 				cfg.Dir = t.TempDir()
-				a, err := StartAgent(cfg)
+				a, err := StartAgent(t.Context(), cfg)
 				if err != nil {
 					t.Fatal(err)
 				}

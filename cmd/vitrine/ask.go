@@ -58,7 +58,7 @@ func askFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, e
 // interview asks an agent's conversation something, in a copy of it: the run stays as it is.
 func (r *runner) interview(ctx context.Context, dir, name, question string, turn int) (any, error) {
 	defer func() { r.setup.close() }()
-	agent, err := r.interviewee(dir, name)
+	agent, err := r.interviewee(ctx, dir, name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,12 +100,12 @@ func (r *runner) interview(ctx context.Context, dir, name, question string, turn
 }
 
 // interviewee returns the agent of that name in the run in dir, which is the runner's then.
-func (r *runner) interviewee(dir, name string) (scenarios.Agent, error) {
+func (r *runner) interviewee(ctx context.Context, dir, name string) (scenarios.Agent, error) {
 	m, _, err := openRun(dir)
 	if err != nil {
 		return scenarios.Agent{}, err
 	}
-	if r.setup, err = reload(m); err != nil {
+	if r.setup, err = reload(ctx, m); err != nil {
 		return scenarios.Agent{}, fmt.Errorf("the manifest: %w", err)
 	}
 	r.seat(m.Agents)

@@ -60,7 +60,7 @@ func branchFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 func (r *runner) branch(ctx context.Context, dir string, turn int, agents []string) (any, error) {
 	offline := r.offline
 	defer func() { r.setup.close() }()
-	if err := r.repeat(dir, turn); err != nil {
+	if err := r.repeat(ctx, dir, turn); err != nil {
 		return nil, err
 	}
 	r.offline = r.offline || offline
@@ -68,7 +68,7 @@ func (r *runner) branch(ctx context.Context, dir string, turn int, agents []stri
 	if err := r.again.reaches(turn); err != nil {
 		return nil, err
 	}
-	if err := r.change(agents); err != nil {
+	if err := r.change(ctx, agents); err != nil {
 		return nil, err
 	}
 	if r.modelled() > 0 {
@@ -102,7 +102,7 @@ func (g *again) reaches(turn int) error {
 var changeable = regexp.MustCompile(`^(limits\..*|restart\..*|messages\..*|schedule|rotate|seed|model|agents\.[^.]+\.(model|policy|act|overtime))$`)
 
 // change makes of the runner's setup that of the branch.
-func (r *runner) change(agents []string) error {
+func (r *runner) change(ctx context.Context, agents []string) error {
 	if err := r.setSeed(); err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (r *runner) change(agents []string) error {
 		}
 	}
 	g := r.again
-	old, err := reload(g.manifest)
+	old, err := reload(ctx, g.manifest)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (r *runner) change(agents []string) error {
 	g.manifest.Branches = append(slices.Clone(g.manifest.Branches), arena.Branch{
 		Run: filepath.Base(g.dir), Hash: g.hash, Turn: g.turn, Set: append([]string{}, r.set...), Agents: g.manifest.Agents,
 	})
-	now, err := reload(g.manifest)
+	now, err := reload(ctx, g.manifest)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func check(ctx context.Context, a *app, files []string, t *trial) (any, error) {
 	doc := checked{OK: true, Files: []checkedFile{}}
 	var all failures
 	for _, file := range files {
-		s, err := load(file, t.set)
+		s, err := load(ctx, file, t.set)
 		if err == nil {
 			err = s.locateCommands()
 		}
@@ -61,7 +61,7 @@ func check(ctx context.Context, a *app, files []string, t *trial) (any, error) {
 		case !t.rules:
 			fmt.Fprintf(a.out, "%s: ok: %s, %d agents, %s schedule, rules %s\n", file, s.Name, len(s.Agents), s.Schedule, s.Rules.Name)
 		case t.record:
-			err = t.print(a, s)
+			err = t.print(ctx, a, s)
 		default:
 			found.Rules, err = t.judge(ctx, a, s)
 		}

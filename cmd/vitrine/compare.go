@@ -61,11 +61,11 @@ type agentInTurn struct {
 }
 
 // compare says where two runs part.
-func compare(_ context.Context, a *app, args []string) (any, error) {
+func compare(ctx context.Context, a *app, args []string) (any, error) {
 	var runs [2]compared
 	for i, dir := range args {
 		var err error
-		runs[i], err = readCompared(dir)
+		runs[i], err = readCompared(ctx, dir)
 		defer runs[i].setup.close()
 		if err != nil {
 			return nil, err
@@ -87,8 +87,8 @@ func compare(_ context.Context, a *app, args []string) (any, error) {
 }
 
 // readCompared reads the run in a folder.
-func readCompared(dir string) (compared, error) {
-	_, s, err := openSetup(dir)
+func readCompared(ctx context.Context, dir string) (compared, error) {
+	_, s, err := openSetup(ctx, dir)
 	if err != nil {
 		return compared{}, err
 	}

@@ -62,7 +62,7 @@ type judgedFinding struct {
 }
 
 // config returns what is looked at in a scenario.
-func (t *trial) config(s *setup) conform.Config {
+func (t *trial) config(ctx context.Context, s *setup) conform.Config {
 	first := s.Seed
 	if t.seed != nil {
 		first = *t.seed
@@ -72,7 +72,7 @@ func (t *trial) config(s *setup) conform.Config {
 		cfg.Seeds = append(cfg.Seeds, first+i)
 	}
 	cfg.New = func() (conform.Subject, error) {
-		s, err := load(s.File, t.set)
+		s, err := load(ctx, s.File, t.set)
 		if err != nil {
 			return conform.Subject{}, err
 		}
@@ -102,9 +102,9 @@ func (t *trial) close() {
 }
 
 // print prints the episodes.
-func (t *trial) print(a *app, s *setup) error {
+func (t *trial) print(ctx context.Context, a *app, s *setup) error {
 	defer t.close()
-	log, err := conform.Record(t.config(s))
+	log, err := conform.Record(t.config(ctx, s))
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (t *trial) print(a *app, s *setup) error {
 // judge makes all checks and tells people what came of them. It is an error if one failed.
 func (t *trial) judge(ctx context.Context, a *app, s *setup) (*judged, error) {
 	defer t.close()
-	cfg := t.config(s)
+	cfg := t.config(ctx, s)
 	cfg.Elsewhere = func() ([]byte, error) { return t.elsewhere(ctx, s, cfg.Seeds[0]) }
 	begun := time.Now()
 	fmt.Fprintf(a.out, "%s: rules %s, %s, %s from %d on, up to %s each\n",

@@ -20,11 +20,11 @@ func TestTheRulesOfAllShippedScenariosKeepWhatRulesMust(t *testing.T) {
 			if filepath.Base(file) == "segregation.toml" { // 51 by 51 places take half a minute
 				look.set = []string{"rules.side=11"}
 			}
-			s, err := load(file, look.set)
+			s, err := load(t.Context(), file, look.set)
 			if err != nil {
 				t.Fatal(err)
 			}
-			report, err := conform.Check(t.Context(), look.config(s))
+			report, err := conform.Check(t.Context(), look.config(t.Context(), s))
 			if err != nil {
 				t.Fatal(err)
 			}

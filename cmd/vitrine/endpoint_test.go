@@ -17,7 +17,7 @@ func TestTheKeyGoesNowhereThatOnlyARunSays(t *testing.T) {
 	} {
 		t.Setenv("ANTHROPIC_BASE_URL", test.env)
 		r := newRunner()
-		s, err := load("../../scenarios/fishery.toml", nil)
+		s, err := load(t.Context(), "../../scenarios/fishery.toml", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -71,8 +71,8 @@ func explainFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (an
 	})
 	turns := flags.Int("turns", 3, "of how many turns to print the order, `N`")
 	agent := flags.String("agent", "", "print what the agent `NAME` gets, instead of the first one")
-	return func(_ context.Context, a *app, args []string) (any, error) {
-		s, err := load(args[0], set)
+	return func(ctx context.Context, a *app, args []string) (any, error) {
+		s, err := load(ctx, args[0], set)
 		if err != nil {
 			return nil, err
 		}

@@ -68,7 +68,7 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		e := &exporting{shown: shown, from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
 		defer e.shown.close()
-		if err := e.open(args[0], *size); err != nil {
+		if err := e.open(ctx, args[0], *size); err != nil {
 			return nil, err
 		}
 		if *pictures["png"] == "" && *pictures["gif"] == "" && *pictures["mp4"] == "" && *pictures["html"] == "" {
@@ -90,8 +90,8 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 }
 
 // open finds the run, and out what of it is meant.
-func (e *exporting) open(dir, size string) error {
-	run, err := e.shown.find(dir)
+func (e *exporting) open(ctx context.Context, dir, size string) error {
+	run, err := e.shown.find(ctx, dir)
 	if err != nil {
 		return err
 	}

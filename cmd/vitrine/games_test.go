@@ -20,7 +20,7 @@ type table struct {
 // seat begins an episode of the shipped scenario, with these overrides.
 func seat(t *testing.T, name string, set ...string) *table {
 	t.Helper()
-	s, err := load(filepath.Join("..", "..", "scenarios", name+".toml"), set)
+	s, err := load(t.Context(), filepath.Join("..", "..", "scenarios", name+".toml"), set)
 	if err != nil {
 		t.Fatal(err)
 	}

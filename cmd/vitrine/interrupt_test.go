@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestInterruptionWhileClaudeCodeIsFetchedLeavesNothing(t *testing.T) {
@@ -54,5 +57,65 @@ func TestInterruptionWhileClaudeCodeIsFetchedLeavesNothing(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(home, ".cache", "vitrine", "*")); len(left) > 0 {
 		t.Errorf("the cache holds %q: %v", left, err)
+	}
+}
+
+// hung is a lake whose rules say that they have come to a place, and then hang there.
+const hung = `#!/usr/bin/python3
+import sys, time
+sys.path.insert(0, %q)
+import lake
+
+def hang(*_):
+    with open(%q, "w") as here:
+        here.write("here")
+    time.sleep(1000)
+
+class Lake(lake.Lake):
+    %s = hang
+
+if %q == "start":
+    hang()
+lake.serve(rules=Lake())
+`
+
+func TestAnInterruptionIsHeardWhileRulesStartOrHang(t *testing.T) {
+	path, err := exec.LookPath("vitrine") // the test binary, see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := filepath.Abs(filepath.Join("..", "..", "examples", "plugin-python"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range []string{"start", "reset", "step"} {
+		home := t.TempDir()
+		here := filepath.Join(home, "here")
+		err := errors.Join(syscall.Mkfifo(here, 0o600),
+			os.WriteFile(filepath.Join(home, "rules.py"), fmt.Appendf(nil, hung, examples, here, place, place), 0o700),
+			os.WriteFile(filepath.Join(home, "lake.toml"), []byte("rules = { name = \"lake\", plugin = [\"./rules.py\"] }\nagents = [{ name = \"a\", kind = \"scripted\", policy = \"steady\" }]\n"), 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), path, "run", filepath.Join(home, "lake.toml"), "--out", filepath.Join(home, "run"))
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.ReadFile(here); err != nil { // when they are there
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		err = cmd.Wait()
+		took := time.Since(began)
+		if cmd.ProcessState.ExitCode() != exitInterrupted || took > 20*time.Second ||
+			place == "step" && !strings.Contains(stderr.String(), "interrupted in turn 0, and without a result, because the rules do not answer") {
+			t.Errorf("%s: after %v the exit code is %d (%v): %s", place, took, cmd.ProcessState.ExitCode(), err, &stderr)
+		}
+		t.Logf("%s: it ends %v after the interruption", place, took)
 	}
 }

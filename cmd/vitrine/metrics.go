@@ -42,7 +42,7 @@ func metricsFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (an
 	follow := flags.Bool("follow", false, "print them again as turns end, until the episode is over; it takes at most a tenth of a processor")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		dir := args[0]
-		m, s, err := openSetup(dir)
+		m, s, err := openSetup(ctx, dir)
 		if err != nil {
 			return nil, err
 		}

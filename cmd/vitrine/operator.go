@@ -27,7 +27,7 @@ func intervene(ctx context.Context, dir string, c arena.Command) (*change, error
 	}
 	var s *setup
 	if c.AsksRules() {
-		s, err = reload(m)
+		s, err = reload(ctx, m)
 	} else { // so that a run can be stopped whose rules are a program that is gone, or that hangs
 		s = new(setup)
 		s.Scenario, err = reparse(m)
@@ -248,7 +248,7 @@ func worldLogFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (a
 // worldExport keeps the facts of a run as files until its episode is over.
 func worldExport(ctx context.Context, a *app, args []string) (any, error) {
 	dir := args[0]
-	_, s, err := openSetup(dir)
+	_, s, err := openSetup(ctx, dir)
 	if err != nil {
 		return nil, err
 	}

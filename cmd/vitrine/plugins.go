@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,11 +24,11 @@ import (
 const commandHint = "a program on PATH, or its path from the scenario file, beginning with ./"
 
 // pluginRules returns the substrate of a scenario whose rules are a program, which then runs until it is closed.
-func pluginRules(s *scenarios.Scenario) (substrate, error) {
+func pluginRules(ctx context.Context, s *scenarios.Scenario) (substrate, error) {
 	if _, err := exec.LookPath(s.Rules.Plugin[0]); err != nil {
 		return substrate{}, s.Error("rules.plugin", err.Error(), commandHint)
 	}
-	rules, err := plugin.StartRules(plugin.Config{Command: s.Rules.Plugin})
+	rules, err := plugin.StartRules(ctx, plugin.Config{Command: s.Rules.Plugin})
 	if err != nil {
 		return substrate{}, s.Error("rules.plugin", err.Error(), "")
 	}

@@ -50,7 +50,7 @@ func (r *runner) replay(ctx context.Context, dir string) (any, error) {
 		return nil, misuse(`leave --agents out to play with the processes of the run, or say "recorded"`, "--agents: unknown kind %q", r.kind)
 	}
 	defer func() { r.setup.close() }()
-	if err := r.repeat(dir, -1); err != nil {
+	if err := r.repeat(ctx, dir, -1); err != nil {
 		return nil, err
 	}
 	for i, a := range r.Agents {
@@ -65,7 +65,7 @@ func (r *runner) replay(ctx context.Context, dir string) (any, error) {
 }
 
 // repeat makes the run one that plays the run in a folder again, up to a turn or to its end.
-func (r *runner) repeat(dir string, turn int) error {
+func (r *runner) repeat(ctx context.Context, dir string, turn int) error {
 	m, _, err := openRun(dir)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (r *runner) repeat(dir string, turn int) error {
 			break
 		}
 	}
-	if r.setup, err = reload(m); err == nil {
+	if r.setup, err = reload(ctx, m); err == nil {
 		if len(m.Branches) < len(whole.Branches) {
 			m.Seed = r.Seed
 		}
@@ -87,7 +87,7 @@ func (r *runner) repeat(dir string, turn int) error {
 		return fmt.Errorf("the manifest: %w", err)
 	}
 	again := &again{runner: r, manifest: m, turn: turn, left: make(map[string]chan struct{})}
-	if again.games, err = r.setup.games(m); err != nil {
+	if again.games, err = r.setup.games(ctx, m); err != nil {
 		return fmt.Errorf("the manifest: %w", err)
 	}
 	if again.dir, err = filepath.Abs(dir); err != nil {

@@ -54,7 +54,11 @@ type rulesWatch struct {
 
 // watchRules makes what is saved in the file of the rules hold whenever the game is paused, until the returned function is called.
 func (r *runner) watchRules(ctx context.Context) (end func()) {
-	if !r.Rules.InFile() || r.resumed != nil { // a run that goes on knows no file, only what it held
+	if !r.Rules.InFile() {
+		return func() {}
+	}
+	if r.resumed != nil { // it may be on another machine, and knows only what the file held
+		r.tell("changes of %s are not followed in a run that goes on; %s revise %s FILE makes other rules hold", r.Rules.Name, self(), relative(r.dir))
 		return func() {}
 	}
 	source := string(r.Files[r.Rules.Name])

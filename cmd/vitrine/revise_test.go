@@ -32,7 +32,7 @@ func TestRulesThatAreSavedWhileARunIsPlayedHoldWhenItIsPaused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := reload(m)
+	s, err := reload(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func (r *runner) run(ctx context.Context, path string) (any, error) {
 		r.set = append(r.set, "limits.min_level="+r.least)
 	}
 	var err error
-	if r.setup, err = load(path, r.set); err != nil {
+	if r.setup, err = load(ctx, path, r.set); err != nil {
 		return nil, err
 	}
 	defer r.setup.close()
@@ -179,7 +179,7 @@ func (r *runner) locate(ctx context.Context) error {
 func (r *runner) unlocated(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return &failure{code: exitInterrupted, err: errors.New("interrupted before the start")}
+		return early()
 	case r.claude == "":
 		return err
 	}
@@ -237,7 +237,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.announce(store.State())
+	r.announce(ctx, store.State())
 	if keep := r.substrate.keep; keep != nil {
 		if err := keep(filepath.Join(r.dir, arena.RulesLogName)); err != nil {
 			return nil, errors.Join(err, store.Close())
@@ -253,6 +253,9 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		outcome.End = arena.End{Status: arena.Failed, Reason: err.Error()}
 	}
 	result, resultErr := r.result(outcome, store.Hash())
+	if outcome.Status == arena.Interrupted && errors.Is(resultErr, context.Canceled) {
+		return nil, interruptedIn(outcome.State.Turn, ", and without a result, because the rules do not answer", r.dir)
+	}
 	result.WallMS = outcome.Time.Milliseconds()
 	if err = errors.Join(err, resultErr, arena.WriteResult(r.dir, result)); err != nil {
 		return nil, err
@@ -268,7 +271,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 }
 
 // announce says what is played, and shows it.
-func (r *runner) announce(st world.State) {
+func (r *runner) announce(ctx context.Context, st world.State) {
 	switch {
 	case r.again != nil:
 		r.tell("playing %s again in %s", relative(r.again.dir), relative(r.dir))
@@ -277,7 +280,7 @@ func (r *runner) announce(st world.State) {
 	default:
 		r.tell("playing on in %s, from turn %d", relative(r.dir), st.Turn)
 	}
-	r.show()
+	r.show(ctx)
 	if r.paused || arena.Held(st) {
 		r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir))
 	}

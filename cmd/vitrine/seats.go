@@ -123,12 +123,12 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		asks(&seat, endpoint)
 		cell.Files = append(cell.Files, filepath.Base(claude.Socket(dir)))
 	}
-	seat.Start = func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
+	seat.Start = func(ctx context.Context, fenced arena.Fenced) (agents.Agent, error) {
 		if err := agents.MakeWork(dir, a.Work); err != nil {
 			return nil, fmt.Errorf("make the work folder: %w", err)
 		}
 		if a.Kind == scenarios.Plugin {
-			return plugin.StartAgent(plugin.Config{Command: a.Command, Dir: dir, Env: env, Boundary: r.boundary, Cell: &cell, Evidence: r.evidence[a.Name]})
+			return plugin.StartAgent(ctx, plugin.Config{Command: a.Command, Dir: dir, Env: env, Boundary: r.boundary, Cell: &cell, Evidence: r.evidence[a.Name]})
 		}
 		late := func(action world.Action, reason string) { fenced(action.Name, reason) }
 		return lines.Start(lines.Config{Command: a.Command, Env: env, Boundary: r.boundary, Cell: cell, Fenced: late, Evidence: r.evidence[a.Name]})

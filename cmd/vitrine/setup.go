@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,7 @@ type setup struct {
 }
 
 // load reads the scenario file at path, with every mistake in it.
-func load(path string, set []string) (*setup, error) {
+func load(ctx context.Context, path string, set []string) (*setup, error) {
 	s, err := scenarios.Load(path, set)
 	if s != nil {
 		located, locateErr := located(s.File, s.Rules.Plugin)
@@ -33,20 +34,29 @@ func load(path string, set []string) (*setup, error) {
 	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
 		return nil, misuse("the shipped scenarios are in the folder scenarios", "%w", err)
 	}
-	whole, err := complete(s, err)
+	whole, err := complete(ctx, s, err)
 	if err != nil {
 		return nil, err
 	}
-	if err := whole.misspelt(); err != nil {
+	if err = whole.misspelt(); ctx.Err() != nil {
+		err = early()
+	}
+	if err != nil {
 		whole.close()
 		return nil, err
 	}
 	return whole, nil
 }
 
+// early is the failure of a command that was interrupted before it began.
+func early() error {
+	return &failure{code: exitInterrupted, err: errors.New("interrupted before the start")}
+}
+
 // reload reads a run's scenario again, from its manifest: in a branch, that by which it goes on.
-func reload(m arena.Manifest) (*setup, error) {
-	return complete(reparse(m))
+func reload(ctx context.Context, m arena.Manifest) (*setup, error) {
+	s, err := reparse(m)
+	return complete(ctx, s, err)
 }
 
 // reparse is reload without the rules.
@@ -76,12 +86,12 @@ func rulesProgram(m arena.Manifest) []string {
 
 // games returns the games that a run is played by, one after another: in a branch first those of what it is a branch of, and last that of s, which is
 // reloaded from the run's manifest. They can be played until s is closed.
-func (s *setup) games(m arena.Manifest) ([]arena.Game, error) {
+func (s *setup) games(ctx context.Context, m arena.Manifest) ([]arena.Game, error) {
 	var games []arena.Game
 	for i := range m.Branches {
 		until := m
 		until.Branches = m.Branches[:i]
-		earlier, err := reload(until)
+		earlier, err := reload(ctx, until)
 		if err != nil {
 			return nil, err
 		}
@@ -92,13 +102,16 @@ func (s *setup) games(m arena.Manifest) ([]arena.Game, error) {
 }
 
 // complete adds what the scenario's own package cannot know: whether the rules it names exist, with these parameters, and
-// the policies too. Mistakes found so far are in err.
-func complete(s *scenarios.Scenario, err error) (*setup, error) {
+// the policies too. Mistakes found so far are in err. Rules that are a program are not waited for any more when ctx ends.
+func complete(ctx context.Context, s *scenarios.Scenario, err error) (*setup, error) {
 	if s == nil {
 		return nil, err
 	}
-	sub, mistake := findRules(s)
+	sub, mistake := findRules(ctx, s)
 	if err = scenarios.Join(err, mistake); sub.rules == nil {
+		if ctx.Err() != nil {
+			err = early()
+		}
 		return nil, err
 	}
 	rules, mistake := sub.rules(s)
@@ -123,6 +136,9 @@ func complete(s *scenarios.Scenario, err error) (*setup, error) {
 		if _, failed := game.Preview(0); failed != nil {
 			err = rulesFailed(s, failed)
 		}
+	}
+	if ctx.Err() != nil {
+		err = early()
 	}
 	if err != nil {
 		set.close()
@@ -180,10 +196,10 @@ func (s *setup) close() {
 }
 
 // findRules returns the substrate that the scenario names; if there is none, it has no rules.
-func findRules(s *scenarios.Scenario) (substrate, error) {
+func findRules(ctx context.Context, s *scenarios.Scenario) (substrate, error) {
 	switch {
 	case s.Rules.InPlugin():
-		return pluginRules(s)
+		return pluginRules(ctx, s)
 	case s.Rules.InFile():
 		return fileRules(s)
 	}

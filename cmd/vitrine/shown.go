@@ -15,7 +15,7 @@ import (
 )
 
 // shownRun returns what a viewer needs of a run besides its log. Where the rules are not at hand, which is not for a viewer to fail of, it says why.
-func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, error) {
+func shownRun(ctx context.Context, dir string, m arena.Manifest, s *setup, noRules error) (web.Run, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return web.Run{}, err
@@ -41,7 +41,7 @@ func shownRun(dir string, m arena.Manifest, s *setup, noRules error) (web.Run, e
 		run.About.Notes = append(run.About.Notes, "The rules are not at hand, so there are neither observations nor rewards nor metrics: "+noRules.Error())
 		return run, nil
 	}
-	games, err := s.games(m)
+	games, err := s.games(ctx, m)
 	if err != nil {
 		return run, fmt.Errorf("the scenario in the manifest: %w", err)
 	}

@@ -18,8 +18,7 @@ func (r *runner) verdict(result arena.Result) error {
 	hint := fmt.Sprintf("%s show %s says why", self(), relative(result.Run))
 	switch {
 	case result.Status == arena.Interrupted:
-		again := fmt.Sprintf("%s resume %s goes on from there", self(), relative(result.Run))
-		return &failure{code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d", result.Turns), hint: again}
+		return interruptedIn(result.Turns, "", result.Run)
 	case result.Status == arena.Truncated && result.Reason == arena.TimeLimit:
 		hint := "limits.time says how much there is: --set limits.time=2h"
 		return &failure{code: exitBudget, err: fmt.Errorf("the time of the whole episode is up, %v", r.Limits.Time), hint: hint}
@@ -31,6 +30,13 @@ func (r *runner) verdict(result arena.Result) error {
 		return &failure{code: exitFailed, err: fmt.Errorf("every agent is out: %s", firstReason(r.dir)), hint: hint}
 	}
 	return nil
+}
+
+// interruptedIn is the failure of a run in dir that was interrupted.
+func interruptedIn(turn int, how, dir string) error {
+	return &failure{
+		code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d%s", turn, how), hint: fmt.Sprintf("%s resume %s goes on from there", self(), relative(dir)),
+	}
 }
 
 // firstReason returns why the first agent that did not act in the run in dir did not.

@@ -11,14 +11,14 @@ import (
 )
 
 // verify proves that a run's log is whole, follows from its actions by the rules, and is the one that the result speaks of.
-func verify(_ context.Context, a *app, args []string) (any, error) {
+func verify(ctx context.Context, a *app, args []string) (any, error) {
 	dir := args[0]
 	m, result, err := openRun(dir)
 	if err != nil {
 		return nil, err
 	}
 	changed := a.tellChanged(m)
-	s, err := reload(m)
+	s, err := reload(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}
@@ -26,7 +26,7 @@ func verify(_ context.Context, a *app, args []string) (any, error) {
 	if err := s.agrees(m); err != nil {
 		return nil, fmt.Errorf("the manifest: %w", err)
 	}
-	games, err := s.games(m)
+	games, err := s.games(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("the manifest: %w", err)
 	}

@@ -44,7 +44,7 @@ func (w *window) trustFlag(flags *flag.FlagSet) {
 // view shows a run to browsers until it is interrupted.
 func (w *window) view(ctx context.Context, a *app, dir string) (any, error) {
 	defer w.close()
-	if err := w.open(dir); err != nil {
+	if err := w.open(ctx, dir); err != nil {
 		return nil, err
 	}
 	if a.json {
@@ -57,11 +57,11 @@ func (w *window) view(ctx context.Context, a *app, dir string) (any, error) {
 }
 
 // open begins to show the run in dir.
-func (w *window) open(dir string) error {
+func (w *window) open(ctx context.Context, dir string) error {
 	if w.port < 0 || w.port > 65535 {
 		return misuse("leave --port out to take any that is free", "--port: there is no port %d", w.port)
 	}
-	run, err := w.find(dir)
+	run, err := w.find(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (w *window) open(dir string) error {
 	}
 	var other *web.Run
 	if w.with != "" {
-		second, err := w.find(w.with)
+		second, err := w.find(ctx, w.with)
 		if err != nil {
 			return fmt.Errorf("--with: %w", err)
 		}
@@ -85,17 +85,17 @@ func (w *window) open(dir string) error {
 }
 
 // find returns what there is to show of the run in dir.
-func (w *window) find(dir string) (web.Run, error) {
+func (w *window) find(ctx context.Context, dir string) (web.Run, error) {
 	m, _, err := openRun(dir)
 	if err != nil {
 		return web.Run{}, err
 	}
 	if program := rulesProgram(m); program != nil && !w.trusted && !w.control {
-		return shownRun(dir, m, nil, fmt.Errorf("they are a program, %q, which a viewer starts only with --trust", strings.Join(program, " ")))
+		return shownRun(ctx, dir, m, nil, fmt.Errorf("they are a program, %q, which a viewer starts only with --trust", strings.Join(program, " ")))
 	}
-	s, noRules := reload(m)
+	s, noRules := reload(ctx, m)
 	w.setups = append(w.setups, s)
-	return shownRun(dir, m, s, noRules)
+	return shownRun(ctx, dir, m, s, noRules)
 }
 
 // close ends it.
@@ -132,12 +132,12 @@ func (r *runner) mayLook() error {
 }
 
 // show shows the run while it is played, if it shall be.
-func (r *runner) show() {
+func (r *runner) show(ctx context.Context) {
 	if r.window == nil {
 		return
 	}
 	r.window.control = r.control
-	if err := r.window.open(r.dir); err != nil {
+	if err := r.window.open(ctx, r.dir); err != nil {
 		r.tell("it cannot be shown: %v", err) // and is played all the same
 		return
 	}
