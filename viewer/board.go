@@ -12,10 +12,17 @@ import (
 func (p *picture) board() {
 	w, h := p.extent()
 	p.add(draw.Shape{Form: draw.Rect, X: w / 2, Y: h / 2, W: w, H: h, Fill: floor, Stroke: edge, Width: 2})
-	for _, layer := range p.look.Layers {
+	top := slices.IndexFunc(p.look.Layers, func(l Layer) bool { return l.Pieces != "" })
+	if top < 0 {
+		top = len(p.look.Layers)
+	}
+	for _, layer := range p.look.Layers[:top] {
 		p.layer(layer, w, h)
 	}
 	p.heatCells()
+	for _, layer := range p.look.Layers[top:] {
+		p.layer(layer, w, h)
+	}
 	p.window(w, h)
 	left := float32(0)
 	if len(p.look.Pools) > 0 {
@@ -41,6 +48,7 @@ func (p *picture) seats(w, h, left float32) {
 	tall := size * float32(1.9+0.24*float64(len(p.look.Bars)))
 	for n, i := range absent {
 		x, y := left+size*(0.9+1.8*float32(n%columns)), h+size+tall*float32(n/columns)
+		p.warm(p.view.Agents[i].Name, x, y, size*1.5)
 		p.agent(i, x, y, size)
 		p.holdings(i, x, y+size*0.5, size, most)
 	}
@@ -212,6 +220,7 @@ func (p *picture) layer(layer Layer, w, h float32) {
 
 // piece draws an agent of that size on a cell, which way it looks, and what it holds.
 func (p *picture) piece(layer Layer, i int, x, y, size float32, most []float64) {
+	p.warm(p.view.Agents[i].Name, x, y, size*1.5)
 	p.agent(i, x, y, size)
 	if towards, ok := p.get(layer.Facing, p.view.Agents[i].Name).(string); ok && layer.Facing != "" {
 		dx, dy := facing(towards)

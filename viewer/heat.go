@@ -40,19 +40,21 @@ func (lk Look) Where(st world.State, agents []Agent) []string {
 	return where
 }
 
-// heatCells lays counts over cells.
+// heatCells lays counts over cells, under those who stand there.
 func (p *picture) heatCells() {
-	most := p.hottest()
 	for _, key := range slices.Sorted(maps.Keys(p.counts())) {
 		var x, y float64
 		if n, err := fmt.Sscanf(key, "%g,%g", &x, &y); n == 2 && err == nil && math.Abs(x) < far && math.Abs(y) < far {
 			count := p.view.Heat.Counts[key]
-			p.add(draw.Shape{
-				Form: draw.Rect, X: float32(x) + 0.5, Y: float32(y) + 0.5, W: 1, H: 1, Fill: heat(count, most), Label: fmt.Sprint(count), Ink: ink,
-			})
+			p.add(draw.Shape{Form: draw.Rect, X: float32(x) + 0.5, Y: float32(y) + 0.5, W: 1, H: 1, Fill: heat(count, p.hottest)})
+			p.add(draw.Shape{Form: draw.Text, X: float32(x) + 0.16, Y: float32(y) + 0.16, W: 0.3, H: 0.3, Label: fmt.Sprint(count), Ink: ink, Stroke: dark})
 		}
 	}
-	if most > 0 {
+}
+
+// explainHeat adds the colors of counts to the legend.
+func (p *picture) explainHeat() {
+	if most := p.hottest; most > 0 {
 		p.Legend = append(p.Legend, draw.Legend{Color: heat(most, most), Text: fmt.Sprintf("%s: %d", p.view.Heat.Name, most)}, draw.Legend{Color: heat(1, most), Text: p.view.Heat.Name + ": 1"})
 	}
 }
@@ -64,14 +66,6 @@ func (p *picture) counts() map[string]int {
 	return p.view.Heat.Counts
 }
 
-func (p *picture) hottest() int {
-	most := 0
-	for _, n := range p.counts() {
-		most = max(most, n)
-	}
-	return most
-}
-
 // heat returns the color of a count: the more of the most there is, the more of it one sees.
 func heat(n, most int) draw.Color {
 	return color("#d55e00", ink).Alpha(0.15 + 0.7*math.Sqrt(float64(n)/float64(max(most, 1))))
@@ -80,7 +74,7 @@ func heat(n, most int) draw.Color {
 // warm lays the count of an agent or a place behind it.
 func (p *picture) warm(name string, x, y, size float32) {
 	if n := p.counts()[name]; n > 0 {
-		p.add(draw.Shape{Form: draw.Disc, X: x, Y: y, W: size, H: size, Fill: heat(n, p.hottest())})
-		p.add(draw.Shape{Form: draw.Text, X: x + size*0.45, Y: y - size*0.45, W: 0.5, H: 0.3, Label: fmt.Sprint(n), Ink: ink})
+		p.add(draw.Shape{Form: draw.Disc, X: x, Y: y, W: size, H: size, Fill: heat(n, p.hottest)})
+		p.add(draw.Shape{Form: draw.Text, X: x + size*0.45, Y: y - size*0.45, W: 0.5, H: 0.3, Label: fmt.Sprint(n), Ink: ink, Stroke: dark})
 	}
 }

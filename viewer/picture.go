@@ -34,6 +34,8 @@ type picture struct {
 	did   map[string]deed
 	light bool            // there are things on which the light edge of an agent is not seen
 	signs map[string]bool // names of those that are in the picture
+
+	hottest int // the most that is counted anywhere
 }
 
 // Draw returns the picture of a state.
@@ -44,6 +46,9 @@ func (lk Look) Draw(st world.State, v View) *draw.List {
 	}
 	for i, a := range v.Agents {
 		p.index[a.Name] = i
+	}
+	for _, n := range p.counts() {
+		p.hottest = max(p.hottest, n)
 	}
 	p.readTurn()
 	switch lk.Kind {
@@ -56,6 +61,7 @@ func (lk Look) Draw(st world.State, v View) *draw.List {
 	}
 	p.deeds()
 	p.says()
+	p.explainHeat()
 	p.explainSigns()
 	p.Title = fmt.Sprintf("turn %d, %d agents", st.Turn, len(v.Agents))
 	return p.List

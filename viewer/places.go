@@ -84,6 +84,7 @@ func (p *picture) site(name string, s *site, size float32, bars []float64) {
 	for k, i := range s.agents {
 		x, y := spotAt(len(s.things) + k)
 		each := min(1, pitch*0.8)
+		p.warm(p.view.Agents[i].Name, x, y, each*1.5)
 		p.agent(i, x, y, each)
 		p.holdings(i, x, y+each*0.5, each, bars)
 	}
@@ -107,6 +108,7 @@ func (p *picture) absent(sites map[string]*site, y float32) {
 			continue
 		}
 		x := p.X + 1.2 + 1.8*float32(n)
+		p.warm(a.Name, x, y+0.6, 1.5)
 		p.agent(i, x, y+0.6, 1)
 		p.holdings(i, x, y+1.1, 1, bars)
 		n++

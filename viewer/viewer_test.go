@@ -168,13 +168,27 @@ func TestHeatIsCountedAndSeenWhereAgentsWere(t *testing.T) {
 	}
 	l := look.Draw(st, View{Agents: agents, Heat: &Heat{Name: "visits", Counts: map[string]int{"1,2": 7, "4,4": 1}}})
 	var seen []string
-	for _, s := range l.Shapes {
+	cells, ada := 0, slices.IndexFunc(l.Shapes, func(s draw.Shape) bool { return s.Agent == "ada" })
+	for i, s := range l.Shapes {
 		if s.Fill == heat(7, 7) || s.Fill == heat(1, 7) {
-			seen = append(seen, at(float64(s.X-0.5), float64(s.Y-0.5))+": "+s.Label)
+			seen = append(seen, at(float64(s.X-0.5), float64(s.Y-0.5))+": "+l.Shapes[i+1].Label)
+			cells = i
 		}
 	}
-	if !slices.Equal(seen, []string{"1,2: 7", "4,4: 1"}) || len(l.Legend) == 0 {
-		t.Errorf("seen: %q, legend %v", seen, l.Legend)
+	if !slices.Equal(seen, []string{"1,2: 7", "4,4: 1"}) || cells > ada {
+		t.Errorf("seen: %q, as number %d, and an agent as number %d", seen, cells, ada)
+	}
+	// What is counted of agents is seen at them, whatever the world looks like; and the legend says what it is.
+	for name, look := range map[string]Look{
+		"board": look, "board without them": {Kind: Board, Width: "5", Height: "5"}, "ring": {Kind: Ring},
+		"places": {Kind: Places, Layers: []Layer{{Pieces: "place/{agent}"}}}, "away": {Kind: Places},
+	} {
+		st := state(map[string]any{"who/ada": map[string]any{"at": []int{1, 2}}, "place/ada": "cafe"})
+		l := look.Draw(st, View{Agents: agents[:1], Heat: &Heat{Name: "messages", Counts: map[string]int{"ada": 3}}})
+		told := slices.ContainsFunc(l.Shapes, func(s draw.Shape) bool { return s.Form == draw.Text && s.Label == "3" })
+		if !told || len(l.Legend) != 2 || l.Legend[0].Text != "messages: 3" {
+			t.Errorf("%s: the count is seen: %v; legend %v", name, told, l.Legend)
+		}
 	}
 }
 
