@@ -352,6 +352,7 @@ type state struct {
 	Speed     float64 `json:"speed"`
 	Unit      string  `json:"unit"`
 	Sees      bool    `json:"sees"`
+	Overlay   string  `json:"overlay"`
 	Bubbles   bool    `json:"bubbles"`
 	Minimap   bool    `json:"minimap"`
 	Follow    bool    `json:"followAgent"`

@@ -147,11 +147,16 @@ func TestEachKeyDoesWhatTheTableSays(t *testing.T) {
 		{"f", nil, func(_, a state) bool { return !a.Follow }},
 		{"h", nil, func(_, a state) bool { return a.Sees }},
 		{"h", nil, func(_, a state) bool { return !a.Sees }},
+		{"o", nil, func(b, a state) bool { return b.Overlay == "" && a.Overlay != "" }},
 		{"b", nil, func(_, a state) bool { return !a.Bubbles }},
 		{"m", nil, func(_, a state) bool { return !a.Minimap }},
 		{"t", nil, func(_, a state) bool { return a.Unit == "agent" }},
 		{"t", nil, func(_, a state) bool { return a.Unit == "turn" }},
 		{"1", nil, func(_, a state) bool { return a.Speed == 0.5 }},
+		{"3", nil, func(_, a state) bool { return a.Speed == 2 }},
+		{"4", nil, func(_, a state) bool { return a.Speed == 4 }},
+		{"5", nil, func(_, a state) bool { return a.Speed == 8 }},
+		{"6", nil, func(_, a state) bool { return a.Speed == 16 }},
 		{"7", nil, func(_, a state) bool { return a.Speed == 32 }},
 		{"ArrowDown", nil, func(_, a state) bool { return a.Speed == 16 }},
 		{"ArrowUp", nil, func(_, a state) bool { return a.Speed == 32 }},
@@ -174,11 +179,30 @@ func TestEachKeyDoesWhatTheTableSays(t *testing.T) {
 			}
 		}
 	}
+	tested := map[string]string{
+		"x": "the next conflict", "Alt+ArrowLeft": "marks", "Alt+ArrowRight": "marks", "k": "bookmarks", "p": "pictures", "e": "files", "v": "compared runs",
+		"?": "help", "Ctrl+k": "the palette", "+": "here", "=": "here", "-": "here", "0": "here", "w": "here", "a": "here", "s": "here", "d": "here", "/": "here",
+	}
+	for _, step := range steps {
+		name := strings.Replace(step.key, " ", "Space", 1)
+		if step.modifiers != nil && len(name) == 1 {
+			name = strings.ToLower(name)
+		}
+		if step.modifiers != nil {
+			name = "Shift+" + name
+		}
+		tested[name] = "here"
+	}
+	for _, key := range eval[[]string](p, `__viewer.commands().flatMap((c) => c.keys)`) {
+		if tested[key] == "" {
+			t.Errorf("no test presses the key %s", key)
+		}
+	}
 	zoom := `__viewer.camera().zoom`
-	for _, key := range []string{"+", "-", "0"} {
+	for _, key := range []string{"+", "=", "-", "0"} {
 		before := eval[float64](p, zoom)
 		p.key(key)
-		if after := eval[float64](p, zoom); key == "+" && after <= before || key == "-" && after >= before {
+		if after := eval[float64](p, zoom); (key == "+" || key == "=") && after <= before || key == "-" && after >= before {
 			t.Errorf("%s: zoom %g, then %g", key, before, after)
 		}
 	}

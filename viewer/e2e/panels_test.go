@@ -215,6 +215,10 @@ func TestAConflictNamesWinnerLoserAndReason(t *testing.T) {
 	p.key("x")
 	p.wait(`__viewer.state().turn === 4`)
 	p.shoot("conflict")
+	p.key("ArrowRight", chromedp.ModifierAlt)
+	p.wait(`__viewer.state().turn === 5`)
+	p.key("ArrowLeft", chromedp.ModifierAlt)
+	p.wait(`__viewer.state().turn === 4`)
 }
 
 func TestEachCommandIsInTheHelpAndThePalette(t *testing.T) {
