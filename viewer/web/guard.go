@@ -38,6 +38,10 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			fail(w, http.StatusNotFound, "there is nothing here", "open the whole address that vitrine printed")
 			return
 		}
+		if isForeign, ok := r.Context().Value(foreignKey{}).(func() bool); ok && isForeign() {
+			fail(w, http.StatusForbidden, "this server answers to the user who started it", "")
+			return
+		}
 		h.Del("Connection")
 		if !below {
 			http.Redirect(w, r, "/"+s.token+"/", http.StatusMovedPermanently)

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -312,6 +314,39 @@ func TestStrangersHoldNoConnection(t *testing.T) {
 		answer.Body.Close()
 		if answer.Close == isKept {
 			t.Errorf("%s: the connection is closed: %t", path, answer.Close)
+		}
+	}
+}
+
+func TestOtherUsersOfTheMachineAreRefused(t *testing.T) {
+	if runtime.GOOS == "linux" { // elsewhere nobody tells
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		from, to := conn.LocalAddr().(*net.TCPAddr), conn.RemoteAddr().(*net.TCPAddr)
+		if user, ok := userOf(from, to); !ok || user != os.Geteuid() {
+			t.Errorf("the socket from %s to %s is of user %d, %t", from, to, user, ok)
+		}
+		to.Port = 1
+		if user, ok := userOf(from, to); ok {
+			t.Errorf("of a socket that there is not the user is %d", user)
+		}
+	}
+	run, _ := newRun(t, 1)
+	s := open(t, run)
+	for _, isForeign := range []bool{false, true} {
+		r := httptest.NewRequest(http.MethodGet, s.URL(), nil)
+		r = r.WithContext(context.WithValue(r.Context(), foreignKey{}, func() bool { return isForeign }))
+		w := httptest.NewRecorder()
+		if s.http.Handler.ServeHTTP(w, r); (w.Code == http.StatusForbidden) != isForeign {
+			t.Errorf("another user's %t: %d", isForeign, w.Code)
 		}
 	}
 }

@@ -6,7 +6,7 @@
 //
 // # Who may look
 //
-// It listens on the loopback interface. Everything is below a path of 128 random bits, the token, which is the same
+// It listens on the loopback interface, and answers to no other user of this machine but root. Everything is below a path of 128 random bits, the token, which is the same
 // when the user shows the run again. A name other than that of the loopback in Host, which is
 // how a page of somebody else's would come here, is refused, and so is another Origin where that matters. Nothing can be changed unless the run has
 // a Control. All text of agents leaves it without escape sequences and control characters, and as JSON; the page that it serves runs no script but its own.
@@ -187,6 +187,7 @@ func (s *Server) listen(port int) error {
 	s.http = http.Server{
 		Handler: s.guarded(s.routes()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ConnContext: withPeer,
 	}
 	s.work.Go(func() { _ = s.http.Serve(limited{ln, make(chan struct{}, mostConnections)}) }) // until Close
 	return nil
