@@ -47,7 +47,7 @@ var allowed = map[string][]string{
 	"examples/plugin-go/fisher":      {"agents/plugin", "world"},
 	"examples/plugin-go/lake":        {"agents/plugin", "world"},
 	"scenarios":                      {"github.com/BurntSushi/toml"},
-	"world":                          {"github.com/fsnotify/fsnotify", "github.com/klauspost/compress"},
+	"world":                          {"github.com/fsnotify/fsnotify", "github.com/gofrs/flock", "github.com/klauspost/compress"},
 	"world/bazaar":                   {"world"},
 	"world/commons":                  {"world"},
 	"world/segregation":              {"world"},

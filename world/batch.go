@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // A batch is commits that share one write and one sync, while the lock of the log is held for them.
 type batch struct {
-	lock  *fileLock
+	lock  *flock.Flock
 	state State // after its commits
 
 	events int
@@ -29,7 +31,7 @@ func (s *Store) begin(ctx context.Context) (*batch, error) {
 		return nil, fmt.Errorf("lock log: %w", err)
 	}
 	if err := s.catchUp(); err != nil {
-		lock.unlock()
+		lock.Unlock()
 		return nil, err
 	}
 	s.open = &batch{lock: lock, state: s.State(), lines: s.lines[:0], world: s.world[:0], done: make(chan struct{})}
@@ -72,7 +74,7 @@ func (s *Store) flush() {
 	close(b.done)
 	rest := func() {
 		s.last = s.last.keep(s.dir, s.state, s.at)
-		b.lock.unlock()
+		b.lock.Unlock()
 		<-s.queue
 	}
 	if s.at.size < s.last.due() {

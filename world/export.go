@@ -112,7 +112,7 @@ func export(ctx context.Context, dir, folder string, set func(context.Context, s
 	if err != nil {
 		return err
 	}
-	defer lock.unlock()
+	defer lock.Unlock()
 	if err = x.begin(ctx); err == nil {
 		err = x.run(ctx)
 	}

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,12 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // claim makes the folder that of the run, and keeps other exports away from it until the lock is released.
-func (x *exporter) claim() (*fileLock, error) {
+func (x *exporter) claim() (*flock.Flock, error) {
 	entries, err := os.ReadDir(x.folder)
 	if err != nil {
 		return nil, err
@@ -21,12 +23,9 @@ func (x *exporter) claim() (*fileLock, error) {
 	if _, err := x.read(exportMark); err != nil && (len(entries) > 0 || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, fmt.Errorf("%s is neither empty nor the folder of an export: %w", x.folder, err)
 	}
-	lock, err := lockFile(filepath.Join(x.folder, exportMark), os.O_RDWR|os.O_CREATE, syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("somebody exports to %s already", x.folder)
-	}
-	if err != nil {
-		return nil, err
+	lock := flock.New(filepath.Join(x.folder, exportMark), flock.SetFlag(os.O_RDWR|os.O_CREATE))
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		return nil, cmp.Or(err, fmt.Errorf("somebody exports to %s already", x.folder))
 	}
 	run, err := x.read(exportMark)
 	if err == nil && len(run) == 0 {
@@ -37,7 +36,7 @@ func (x *exporter) claim() (*fileLock, error) {
 		err = fmt.Errorf("%s is the folder of another run, %s", x.folder, run)
 	}
 	if err != nil {
-		_ = lock.unlock()
+		lock.Unlock()
 		return nil, err
 	}
 	return lock, nil

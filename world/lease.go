@@ -3,12 +3,12 @@ package world
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 const leaseName = "supervisor.lock"
@@ -16,7 +16,7 @@ const leaseName = "supervisor.lock"
 // A Lease is the right to supervise a run. It ends with Release or with the process, however that dies; processes that
 // it starts do not inherit it.
 type Lease struct {
-	lock *fileLock
+	lock *flock.Flock
 }
 
 // A HeldError says who supervises a run. PID is 0 if that is not known.
@@ -38,21 +38,22 @@ func Acquire(dir string) (*Lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("acquire run: %w", err)
 	}
-	defer entry.unlock()
+	defer entry.Unlock()
 	path := filepath.Join(dir, leaseName)
-	lock, err := lockFile(path, os.O_RDONLY|os.O_CREATE, syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, holder(path)
-	}
+	l := &Lease{lock: flock.New(path)}
+	ok, err := l.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("acquire run: %w", err)
 	}
+	if !ok {
+		return nil, holder(path)
+	}
 	me := HeldError{PID: os.Getpid(), Start: time.Now().Round(time.Millisecond)}
 	if err := os.WriteFile(path, append(JSON(me), '\n'), 0o600); err != nil {
-		_ = lock.unlock()
+		l.lock.Unlock()
 		return nil, fmt.Errorf("acquire run: %w", err)
 	}
-	return &Lease{lock}, nil
+	return l, nil
 }
 
 // Holder returns who supervises the run in dir, or nil if nobody does. It changes nothing.
@@ -61,19 +62,20 @@ func Holder(dir string) *HeldError {
 	if err != nil {
 		return new(HeldError)
 	}
-	defer entry.unlock()
+	defer entry.Unlock()
 	path := filepath.Join(dir, leaseName)
 	if _, err := os.Stat(path); err != nil {
 		return nil
 	}
-	lock, err := lockFile(path, os.O_RDONLY, syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return holder(path)
-	}
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := l.TryRLock()
 	if err != nil {
 		return new(HeldError)
 	}
-	_ = lock.unlock()
+	if !free {
+		return holder(path)
+	}
+	l.Unlock()
 	return nil
 }
 
@@ -92,7 +94,7 @@ func holder(path string) *HeldError {
 
 // Release gives the lease back.
 func (l *Lease) Release() error {
-	if err := l.lock.unlock(); err != nil {
+	if err := l.lock.Unlock(); err != nil {
 		return fmt.Errorf("release run: %w", err)
 	}
 	return nil

@@ -72,7 +72,7 @@ func (l *Log) load(ctx context.Context, off int64, n int) (b []byte, end bool, e
 	if err != nil {
 		return nil, false, fmt.Errorf("lock log: %w", err)
 	}
-	defer lock.unlock()
+	defer lock.Unlock()
 	src, err := l.open()
 	if err != nil {
 		return nil, false, fmt.Errorf("read log: %w", err)

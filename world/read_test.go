@@ -136,7 +136,7 @@ func TestNobodyReadsWhileAWriterHasTheLock(t *testing.T) {
 	for ev, err := range Follow(ctx, dir, 0) {
 		t.Errorf("got event %d, error %v", ev.Seq, err)
 	}
-	if err := lock.unlock(); err != nil {
+	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
 	n := 0

@@ -71,7 +71,7 @@ func seal(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer lock.unlock()
+	defer lock.Unlock()
 	info, err := os.Stat(log.path)
 	if err != nil {
 		return err

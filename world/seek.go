@@ -105,7 +105,7 @@ func (l *Log) seekEnd(part func(source) (span, error), before func(line []byte) 
 	if err != nil {
 		return fmt.Errorf("lock log: %w", err)
 	}
-	defer lock.unlock()
+	defer lock.Unlock()
 	src, err := l.open()
 	if err != nil {
 		return fmt.Errorf("read log: %w", err)

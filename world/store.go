@@ -49,7 +49,7 @@ func open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer lock.unlock()
+	defer lock.Unlock()
 	if isSealed(dir) {
 		return nil, errSealed
 	}

@@ -311,7 +311,7 @@ func TestCommitGivesUpWhenItsContextEnds(t *testing.T) {
 		t.Errorf("commit while another goroutine commits: %v", err)
 	}
 	<-s.queue
-	if err := lock.unlock(); err != nil {
+	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := s.Commit(t.Context(), one); err != nil || st.Seq != 1 {

@@ -13,7 +13,9 @@ func datasync(f *os.File) error {
 	}
 	var failed error
 	err = conn.Control(func(fd uintptr) {
-		failed = again(func() error { return syscall.Fdatasync(int(fd)) })
+		for failed = syscall.EINTR; failed == syscall.EINTR; {
+			failed = syscall.Fdatasync(int(fd))
+		}
 	})
 	if err != nil {
 		return err
