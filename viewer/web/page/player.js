@@ -131,7 +131,7 @@ export class Player {
         this.chasing = false;
         return;
       }
-      const part = Math.min(1, Math.max(1, now - last) / 120);
+      const part = Math.min(1, Math.max(1, now - last) / 50);
       last = now;
       app.set({ turn: turn + Math.max(1, Math.ceil((turns - turn) * part)), seq: null, event: null });
       requestAnimationFrame(move);
