@@ -2,6 +2,7 @@ package soft
 
 import (
 	"image"
+	imagedraw "image/draw"
 	"sync"
 
 	"golang.org/x/image/font"
@@ -18,10 +19,33 @@ const (
 	letterMost  = 64
 )
 
-// A face is letters of one size.
+// A face is letters of one size. It keeps those that it has made.
 type face struct {
 	font.Face
 	up, down int // pixels over and under the line
+	glyphs   map[rune]glyph
+}
+
+// A glyph is a letter as its face makes it.
+type glyph struct {
+	box     image.Rectangle // beside where it stands
+	mask    *image.Alpha
+	advance fixed.Int26_6
+	ok      bool
+}
+
+// Glyph is of [font.Face]. All letters stand on whole pixels, for they are hinted.
+func (f *face) Glyph(dot fixed.Point26_6, r rune) (box image.Rectangle, mask image.Image, at image.Point, advance fixed.Int26_6, ok bool) {
+	g, known := f.glyphs[r]
+	if !known {
+		box, mask, at, advance, ok := f.Face.Glyph(fixed.Point26_6{}, r)
+		g = glyph{box, image.NewAlpha(image.Rect(0, 0, box.Dx(), box.Dy())), advance, ok}
+		if !box.Empty() {
+			imagedraw.Draw(g.mask, g.mask.Rect, mask, at, imagedraw.Src) // the face uses its own again
+		}
+		f.glyphs[r] = g
+	}
+	return g.box.Add(image.Pt(dot.X.Round(), dot.Y.Round())), g.mask, image.Point{}, g.advance, g.ok
 }
 
 // A labelKey is what a label is of.
@@ -48,7 +72,7 @@ func (p *Painter) face(size int) *face {
 		panic(err) // only of a size that is none
 	}
 	m := f.Metrics()
-	made := &face{Face: f, up: m.Ascent.Ceil(), down: m.Descent.Ceil()}
+	made := &face{Face: f, up: m.Ascent.Ceil(), down: m.Descent.Ceil(), glyphs: make(map[rune]glyph)}
 	if p.faces == nil {
 		p.faces = make(map[int]*face)
 	}
