@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 const (
 	mostPoints  = 500
 	fewPoints   = 25
+	firstPoints = 4 // that are computed first, of a log with manyEvents
+	manyEvents  = 100_000
 	worthEvents = 20_000_000
 	waitSeries  = 1500 * time.Millisecond // that a request waits for them, at most
 	restSeries  = 9                       // times as long as they took, until they are computed anew
@@ -76,10 +79,37 @@ func (s *exhibit) apiMetrics(r *http.Request) (any, error) {
 	return series, p.err
 }
 
-// measure computes the metrics up to a state.
+// measure computes the metrics up to a state: first a few of them, if they are many, so that there is something to be seen soon.
 func (s *exhibit) measure(ctx context.Context, now world.State) {
-	begun := time.Now()
+	begun, p := time.Now(), &s.plot
 	turns := sampled(now)
+	if few := (len(turns) + firstPoints - 1) / firstPoints; few > 1 && now.Seq > manyEvents {
+		var first []int
+		for i := len(turns) - 1; i >= 0; i -= few {
+			first = append(first, turns[i])
+		}
+		slices.Reverse(first)
+		if series, err := s.seriesOf(ctx, first); err == nil {
+			p.mu.Lock()
+			if p.series.Turns == nil {
+				p.series = series
+			}
+			p.mu.Unlock()
+		}
+	}
+	series, err := s.seriesOf(ctx, turns)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err = err; err == nil {
+		p.series = series
+	}
+	p.seq, p.rest = now.Seq, time.Now().Add(restSeries*time.Since(begun))
+	close(p.done)
+	p.done = nil
+}
+
+// seriesOf computes the metrics of some turns.
+func (s *exhibit) seriesOf(ctx context.Context, turns []int) (seriesJSON, error) {
 	values, err := s.run.Measure(ctx, turns)
 	series := seriesJSON{Turns: turns, Series: []metricJSON{}}
 	for _, metric := range s.run.About.Metrics {
@@ -93,15 +123,7 @@ func (s *exhibit) measure(ctx context.Context, now world.State) {
 		}
 		series.Series = append(series.Series, m)
 	}
-	p := &s.plot
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err = err; err == nil {
-		p.series = series
-	}
-	p.seq, p.rest = now.Seq, time.Now().Add(restSeries*time.Since(begun))
-	close(p.done)
-	p.done = nil
+	return series, err
 }
 
 // sampled returns the turns of which the metrics are computed: the last one, and others as far apart from each other.
