@@ -68,7 +68,7 @@ func answered(answer func(*http.Request) (any, error)) http.Handler {
 // json answers likewise where that reads the log. Few requests do so at a time.
 func (s *exhibit) json(answer func(*http.Request) (any, error)) http.Handler {
 	return answered(func(r *http.Request) (any, error) {
-		done, err := s.read(r.Context())
+		done, err := s.reading.pass(r.Context())
 		if err != nil {
 			return nil, err
 		}
@@ -77,11 +77,14 @@ func (s *exhibit) json(answer func(*http.Request) (any, error)) http.Handler {
 	})
 }
 
-// read waits until a request may read the log. When it has, it calls done. The error is that of the context.
-func (s *exhibit) read(ctx context.Context) (done func(), err error) {
+// A turnstile lets only so many requests at a time read a log: it holds a token for each.
+type turnstile chan struct{}
+
+// pass waits until a request may read. When it has, it calls done. The error is that of the context.
+func (t turnstile) pass(ctx context.Context) (done func(), err error) {
 	select {
-	case s.reading <- struct{}{}:
-		return func() { <-s.reading }, nil
+	case t <- struct{}{}:
+		return func() { <-t }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -31,7 +31,7 @@ func (s *exhibit) frame(w http.ResponseWriter, r *http.Request) {
 
 // asked returns the position that a request names, and its picture.
 func (s *exhibit) asked(r *http.Request) (p position, list *draw.List, err error) {
-	done, err := s.read(r.Context())
+	done, err := s.drawing.pass(r.Context())
 	if err != nil {
 		return p, nil, err
 	}

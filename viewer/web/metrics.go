@@ -145,7 +145,7 @@ func (s *exhibit) metricsCSV(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "the rules are not at hand", "")
 		return
 	}
-	done, err := s.read(r.Context())
+	done, err := s.reading.pass(r.Context())
 	if err != nil {
 		return // whoever asked is gone
 	}

@@ -2,7 +2,8 @@
 //
 // It reads the run's folder and nothing else: the log through package world, and by the functions of a [Run] what only those know who have the
 // rules, the manifest and the conversations. So a viewer can be in the process that plays the run, or in any other, at any time, and what it does
-// never delays a turn: one goroutine follows the log, at most two requests at a time read it, and a client that does not read what it is sent is cut off.
+// never delays a turn: one goroutine follows the log, at most two requests at a time read it, and two more for pictures, and a client that does not read
+// what it is sent is cut off.
 //
 // # Who may look
 //
@@ -128,7 +129,8 @@ type exhibit struct {
 	run     Run
 	ctx     context.Context // ends with the server
 	work    *sync.WaitGroup
-	reading chan struct{} // holds a token for each request that reads a log
+	reading turnstile // for requests that read a log
+	drawing turnstile // for those that want a picture, which do not wait for the others
 	live    *live
 	index   *index
 	states  states
@@ -137,7 +139,7 @@ type exhibit struct {
 	guessed atomic.Pointer[viewer.Look]
 }
 
-// readers are how many requests read logs at a time.
+// readers are how many requests pass a turnstile at a time.
 const readers = 2
 
 // Open shows a run, and another one to compare it with unless that is nil, on a port of the loopback interface; 0: the one on which the run was
@@ -158,10 +160,10 @@ func New(run Run, other *Run) (*Server, error) {
 	s := &Server{sockets: make(chan struct{}, mostSockets), pace: usualPace()}
 	ctx, end := context.WithCancel(context.Background())
 	s.close = end
-	work, reading := new(sync.WaitGroup), make(chan struct{}, readers)
+	work, reading, drawing := new(sync.WaitGroup), make(turnstile, readers), make(turnstile, readers)
 	var err error
-	if s.exhibit, err = newExhibit(ctx, run, work, reading); err == nil && other != nil {
-		s.other, err = newExhibit(ctx, *other, work, reading)
+	if s.exhibit, err = newExhibit(ctx, run, work, reading, drawing); err == nil && other != nil {
+		s.other, err = newExhibit(ctx, *other, work, reading, drawing)
 	}
 	if err != nil {
 		end()
@@ -193,12 +195,12 @@ func (s *Server) listen(port int) error {
 	return nil
 }
 
-func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading chan struct{}) (*exhibit, error) {
+func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading, drawing turnstile) (*exhibit, error) {
 	var err error
 	if run.About, err = run.About.clean(); err != nil {
 		return nil, err
 	}
-	x := &exhibit{run: run, ctx: ctx, work: work, reading: reading, index: newIndex(run.About.Agents), states: states{played: played{dir: run.Dir}}}
+	x := &exhibit{run: run, ctx: ctx, work: work, reading: reading, drawing: drawing, index: newIndex(run.About.Agents), states: states{played: played{dir: run.Dir}}}
 	x.live, err = openLive(run)
 	return x, err
 }

@@ -25,7 +25,7 @@ export class Source {
 
   // frame returns the draw list of a position, and which state it shows.
   async frame(params, path = "frame") {
-    const answer = await ask(address(path, params));
+    const answer = await ask(address(path, params), { priority: "high" });
     if (!answer.ok) {
       const { error, hint } = await answer.json().catch(() => ({}));
       throw new Failure(error ?? `no frame: the server answers ${answer.status}`, hint, answer.status);
