@@ -25,20 +25,19 @@ func (l limited) Accept() (net.Conn, error) {
 		<-l.room
 		return nil, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(writeBuffer) // else it has another one
-	}
-	return &counted{Conn: conn, leave: sync.OnceFunc(func() { <-l.room })}, nil
+	tcp := conn.(*net.TCPConn)
+	_ = tcp.SetWriteBuffer(writeBuffer) // else it has another one
+	return &counted{TCPConn: tcp, leave: sync.OnceFunc(func() { <-l.room })}, nil
 }
 
 // A counted connection makes room for another one when it is closed.
 type counted struct {
-	net.Conn
+	*net.TCPConn
 	leave func()
 }
 
 // Close implements [net.Conn].
 func (c *counted) Close() error {
 	defer c.leave()
-	return c.Conn.Close()
+	return c.TCPConn.Close()
 }
