@@ -67,21 +67,34 @@ func (lk Look) Draw(st world.State, v View) *draw.List {
 	return p.List
 }
 
-// readTurn finds out what agents did.
+// readTurn finds out what agents did. Whoever has come to another place before a deed, which the picture does not show, is no target in it.
 func (p *picture) readTurn() {
+	changed := make(map[string]bool) // facts, before the event
+	moved := func(agent string) bool {
+		return slices.ContainsFunc(p.look.Layers, func(l Layer) bool {
+			fact, _ := locate(l.Pieces, agent)
+			return changed[fact]
+		})
+	}
 	for _, e := range p.view.Turn {
-		if _, ok := p.index[e.Agent]; !ok {
-			continue
+		if _, ok := p.index[e.Agent]; ok {
+			switch {
+			case e.Kind == KindAction:
+				d := p.deed(e.Data)
+				if d.targets = slices.DeleteFunc(d.targets, moved); moved(e.Agent) {
+					d.targets = nil
+				}
+				p.did[e.Agent] = d
+			case Failed(e.Kind):
+				p.did[e.Agent] = deed{text: e.Kind, bad: true}
+			case e.Kind == world.KindRefusal:
+				d := p.did[e.Agent]
+				d.bad = true
+				p.did[e.Agent] = d
+			}
 		}
-		switch {
-		case e.Kind == KindAction:
-			p.did[e.Agent] = p.deed(e.Data)
-		case Failed(e.Kind):
-			p.did[e.Agent] = deed{text: e.Kind, bad: true}
-		case e.Kind == world.KindRefusal:
-			d := p.did[e.Agent]
-			d.bad = true
-			p.did[e.Agent] = d
+		for fact := range e.Set {
+			changed[fact] = true
 		}
 	}
 }

@@ -136,16 +136,22 @@ type reader struct {
 
 // get returns what a reference names, for an agent; nil: it is not there.
 func (r *reader) get(ref, agent string) any {
-	path, inner, _ := strings.Cut(strings.ReplaceAll(ref, "{agent}", agent), "#")
-	v, ok := r.known[path]
+	fact, way := locate(ref, agent)
+	v, ok := r.known[fact]
 	if !ok {
-		raw, there := r.st.Fact(path)
+		raw, there := r.st.Fact(fact)
 		if there {
 			_ = json.Unmarshal(raw, &v) // facts are JSON
 		}
-		r.known[path] = v
+		r.known[fact] = v
 	}
-	return follow(v, inner)
+	return follow(v, way)
+}
+
+// locate returns in which fact it is that a reference names for an agent, and the way into it.
+func locate(ref, agent string) (fact, way string) {
+	fact, way, _ = strings.Cut(strings.ReplaceAll(ref, "{agent}", agent), "#")
+	return fact, way
 }
 
 // follow returns what is at the end of a way with dots into a value; nil: there is nothing.

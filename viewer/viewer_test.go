@@ -153,6 +153,34 @@ func TestWhatAgentsDoAndSayIsSeen(t *testing.T) {
 	}
 }
 
+func TestNoArrowComesFromWhereNobodyStoodAnyMore(t *testing.T) {
+	act := func(agent, to string) world.Event {
+		return world.Event{Kind: "action", Agent: agent, Data: world.JSON(map[string]any{"name": "tell", "args": map[string]string{"to": to}})}
+	}
+	walked := world.Event{Kind: "walked", Agent: "bob", Set: map[string]json.RawMessage{"at/bob": world.JSON("park")}}
+	cast := Agents([]string{"ada", "bob", "cat"}, alone)
+	look := Look{Kind: Places, Places: []Place{{Name: "cafe"}, {Name: "park"}}, Layers: []Layer{{Pieces: "at/{agent}"}}}
+	st := state(map[string]any{"at/ada": "cafe", "at/bob": "cafe", "at/cat": "park"})
+	for name, c := range map[string]struct {
+		turn   []world.Event
+		arrows int
+	}{
+		"before":   {[]world.Event{act("ada", "bob"), act("bob", "cat"), walked}, 2},
+		"of both":  {[]world.Event{walked, act("ada", "bob"), act("bob", "cat")}, 0},
+		"of other": {[]world.Event{walked, act("ada", "cat")}, 1},
+	} {
+		lines := 0
+		for _, s := range look.Draw(st, View{Agents: cast, Turn: c.turn}).Shapes {
+			if s.Form == draw.Line {
+				lines++
+			}
+		}
+		if lines != 3*c.arrows {
+			t.Errorf("%s: %d lines for %d arrows", name, lines, c.arrows)
+		}
+	}
+}
+
 func TestHeatIsCountedAndSeenWhereAgentsWere(t *testing.T) {
 	agents := Agents([]string{"ada", "bob", "cleo"}, alone)
 	look := Look{Kind: Board, Width: "5", Height: "5", Layers: []Layer{{Pieces: "who/{agent}#at"}}, Hidden: "who/{agent}#away"}
