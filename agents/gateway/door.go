@@ -93,8 +93,8 @@ type caller struct {
 	asked  atomic.Bool // there was a request
 	closed sync.Once
 
-	said [64]byte // the beginning of what came; the server reads, and is done when it closes
-	n    int
+	mu   sync.Mutex // the server that ends closes while it reads
+	said []byte     // the beginning of what came before a request
 }
 
 // A callerKey is the key of the caller in the context of a request.
@@ -103,8 +103,11 @@ type callerKey struct{}
 // Read implements [net.Conn].
 func (c *caller) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if c.n < len(c.said) && n > 0 && !c.asked.Load() {
-		c.n += copy(c.said[c.n:], b[:n])
+	const most = 64
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.asked.Load() {
+		c.said = append(c.said, b[:min(n, most-len(c.said))]...)
 	}
 	return n, err
 }
@@ -116,8 +119,10 @@ func (c *caller) Close() error {
 			<-c.door.places
 			return
 		}
-		if c.n > 0 {
-			c.door.endpoint.evidence.Sawf(tamper.Garbage, "to its gateway: %q", c.said[:c.n])
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.said) > 0 {
+			c.door.endpoint.evidence.Sawf(tamper.Garbage, "to its gateway: %q", c.said)
 		}
 		go func() { // ends when its place is paid for, or with the door; there are no more of them than places
 			c.door.endpoint.slow(costOfCall, c.door.shut)
