@@ -55,7 +55,7 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 		"html": flags.String("html", "", "write the viewer with the run in it to a `FILE` that needs no server"),
 		"mp4":  flags.String("mp4", "", "write a film of the turns to a `FILE`, with the program ffmpeg"),
 	}
-	redact := flags.Bool("redact", false, "leave the conversations of agents out of the HTML")
+	redact := flags.Bool("redact", false, "leave out of the HTML the conversations of agents with their models (what they were asked, said and thought, and what their tools answered), the text of messages to some and not to all, and what processes printed; what agents saw and did stays, and what was said to all")
 	from := flags.Int("from", -1, "the first turn, from 0 (default 0; of a PNG the end)")
 	to := flags.Int("to", -1, "the last `turn`; the number of turns is the end (default the end)")
 	every := flags.Int("every", 1, "a frame is of each `N`th turn")

@@ -23,7 +23,7 @@ import (
 // A FileOptions says what of a run is in a file.
 type FileOptions struct {
 	From, To int  // turns
-	Redact   bool // conversations are left out
+	Redact   bool // what is not meant for everybody is left out: conversations with models, and messages to some
 }
 
 // mostOverlays are the pictures with an overlay in one file. Where there would be more there are none.
@@ -49,14 +49,8 @@ func (s *Server) File(ctx context.Context, w io.Writer, o FileOptions) error {
 	if err != nil {
 		return fmt.Errorf("the painter: %w", err)
 	}
-	f := &file{
-		server: s.routes(), agents: s.run.About.Agents, ctx: ctx, redact: o.Redact, overlays: overlays,
-		answers: make(map[string]json.RawMessage), frames: make(map[string]frameAt),
-	}
-	if (o.To-o.From+1)*len(overlays) > mostOverlays {
-		f.overlays = []string{}
-	}
-	if err := f.collect(o); err != nil {
+	f, err := s.collect(ctx, o)
+	if err != nil {
 		return err
 	}
 	data, err := json.Marshal(map[string]any{"answers": f.answers, "frames": f.frames, "from": o.From, "to": o.To})
@@ -97,7 +91,7 @@ type file struct {
 	server   http.Handler
 	agents   []Agent
 	ctx      context.Context
-	redact   bool
+	redact   *redaction                 // nil: nothing is left out
 	overlays []string                   // that are in it
 	answers  map[string]json.RawMessage // by what was asked, see [file.ask]
 	frames   map[string]frameAt         // likewise
@@ -114,19 +108,30 @@ type frameAt struct {
 }
 
 // collect asks everything that the page could.
-func (f *file) collect(o FileOptions) error {
+func (s *Server) collect(ctx context.Context, o FileOptions) (f *file, err error) {
+	f = &file{
+		server: s.routes(), agents: s.run.About.Agents, ctx: ctx, overlays: overlays, answers: make(map[string]json.RawMessage), frames: make(map[string]frameAt),
+	}
+	if (o.To-o.From+1)*len(overlays) > mostOverlays {
+		f.overlays = []string{}
+	}
+	if o.Redact {
+		if f.redact, err = newRedaction(s.run.Dir); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.indexed(o); err != nil {
-		return err
+		return nil, err
 	}
 	if err := errors.Join(f.ask("run", nil), f.ask("metrics", url.Values{"points": {"500"}}), f.lists(o)); err != nil {
-		return err
+		return nil, err
 	}
 	for turn := o.From; turn <= o.To; turn++ {
 		if err := f.turn(turn); err != nil {
-			return fmt.Errorf("turn %d: %w", turn, err)
+			return nil, fmt.Errorf("turn %d: %w", turn, err)
 		}
 	}
-	return nil
+	return f, nil
 }
 
 // indexed waits until the server knows all turns.
@@ -156,7 +161,7 @@ func (f *file) lists(o FileOptions) error {
 		return err
 	}
 	f.answers["events"] = events
-	if f.redact {
+	if f.redact != nil {
 		return nil
 	}
 	for _, a := range f.agents {
@@ -226,7 +231,7 @@ func (f *file) ask(path string, params url.Values) error {
 	if err != nil {
 		return err
 	}
-	if f.redact && path == "agent" {
+	if f.redact != nil && path == "agent" {
 		var answer map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &answer); err != nil {
 			return err
@@ -244,17 +249,17 @@ func (f *file) ask(path string, params url.Values) error {
 	return nil
 }
 
-// noted adds to what is known of a run which overlays are in the file, and that conversations are left out, if they are.
+// noted adds to what is known of a run which overlays are in the file, and what is left out, if anything is.
 func (f *file) noted(run json.RawMessage) (json.RawMessage, error) {
 	var answer map[string]json.RawMessage
 	if err := json.Unmarshal(run, &answer); err != nil {
 		return nil, err
 	}
 	answer["overlays"] = world.JSON(f.overlays)
-	if !f.redact {
+	if f.redact == nil {
 		return json.Marshal(answer)
 	}
-	answer["redacted"] = json.RawMessage(`"The conversations of agents were left out of this file."`)
+	answer["redacted"] = world.JSON(redacted)
 	return json.Marshal(answer)
 }
 
@@ -264,10 +269,16 @@ func (f *file) frame(params url.Values) error {
 	if err != nil {
 		return err
 	}
-	f.frames["frame?"+params.Encode()] = frameAt{
-		At: f.pictures.Len(), Size: got.body.Len(), Turn: got.header.Get("X-Turn"), Seq: got.header.Get("X-Seq"), Hash: got.header.Get("X-Hash"),
+	picture := got.body.Bytes()
+	if f.redact != nil {
+		if picture, err = f.redact.frame(picture); err != nil {
+			return err
+		}
 	}
-	f.pictures.Write(got.body.Bytes())
+	f.frames["frame?"+params.Encode()] = frameAt{
+		At: f.pictures.Len(), Size: len(picture), Turn: got.header.Get("X-Turn"), Seq: got.header.Get("X-Seq"), Hash: got.header.Get("X-Hash"),
+	}
+	f.pictures.Write(picture)
 	return nil
 }
 
@@ -275,6 +286,9 @@ func (f *file) get(path string, params url.Values) (json.RawMessage, error) {
 	got, err := f.request(path, params)
 	if err != nil {
 		return nil, err
+	}
+	if f.redact != nil {
+		return f.redact.json(got.body.Bytes())
 	}
 	return bytes.TrimSpace(got.body.Bytes()), nil
 }

@@ -93,8 +93,9 @@ export function dialogs(app, table) {
     dialog("Share", el("h3", { text: "Link to this moment" }), el("div", { class: "bar" }, link, copy, copied),
       el("p", { class: "quiet", text: "It holds the turn, the agent, what is in sight, and your bookmarks. " + (served ? "It works for as long as this viewer runs, on this machine." : "It works wherever this file is.") }),
       el("h3", { text: "Picture" }), el("div", { class: "bar" }, button("save as PNG", () => app.screenshot(), { key: "P" }), served && el("a", { href: "api/metrics.csv", download: `${run}.csv`, text: "metrics as CSV" })),
-      el("h3", { text: "The run as a file" }), el("div", { class: "bar" }, save, served && el("label", {}, redact, " without what agents thought and were told"), saved),
+      el("h3", { text: "The run as a file" }), el("div", { class: "bar" }, save, served && el("label", {}, redact, " without conversations and private messages"), saved),
       el("p", { class: "quiet", text: "A page that needs no server, with all turns and with your bookmarks and notes." }),
+      served && el("p", { class: "quiet", text: "Without conversations and private messages: left out is what agents were asked by prompts, said and thought, and what their tools answered; the text of messages to some and not to all, those of an operator too; and what processes printed. What agents saw and did stays, and what was said to all." }),
       el("h3", { text: "For others, from the command line" }),
       el("pre", { text: [`vitrine export ${word} --html run.html`, `vitrine export ${word} --png picture.png --from ${turn}`, `vitrine export ${word} --gif film.gif`].join("\n") }));
     link.select();
