@@ -31,7 +31,13 @@ type controls struct {
 
 // do does what an operator wants. Of what does not work it says why, and what to do about it.
 func (c *controls) do(ctx context.Context, want web.Command) (string, error) {
-	err := c.try(ctx, want)
+	_, result, err := openRun(c.dir)
+	if idle := idle(c.dir); err == nil && result == nil && idle != "" {
+		err = errors.New(idle) // it would have no effect
+	}
+	if err == nil {
+		err = c.try(ctx, want)
+	}
 	return hint(err), err
 }
 

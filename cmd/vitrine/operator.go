@@ -62,13 +62,21 @@ func operate(command func(args []string) arena.Command, say string) func(*flag.F
 	})
 }
 
-// tellIdle says it if nobody plays a run.
-func (a *app) tellIdle(dir string) (idle bool) {
-	idle = world.Holder(dir) == nil
-	if idle {
-		a.tell("nobody plays this run now; %s resume %s does", self(), dir)
+// idle says that nobody plays a run, and what to do about it; empty: somebody plays it.
+func idle(dir string) string {
+	if world.Holder(dir) != nil {
+		return ""
 	}
-	return idle
+	return fmt.Sprintf("nobody plays this run now; %s resume %s does", self(), relative(dir))
+}
+
+// tellIdle says it if nobody plays a run.
+func (a *app) tellIdle(dir string) bool {
+	idle := idle(dir)
+	if idle != "" {
+		a.tell("%s", idle)
+	}
+	return idle != ""
 }
 
 func do(what string) func([]string) arena.Command {

@@ -22,7 +22,7 @@ func shownRun(ctx context.Context, dir string, m arena.Manifest, s *setup, noRul
 	}
 	run := web.Run{Dir: abs, Held: arena.Held, Used: usesOf, Say: inWords, Transcript: newTranscripts(abs, m).of, Memory: peaks(abs)}
 	run.About = web.About{
-		Name: filepath.Base(abs), Scenario: m.Scenario, Seed: m.Seed, Model: m.Model, Offline: m.Model == offlineModel,
+		Name: filepath.Base(abs), Path: relative(dir), Scenario: m.Scenario, Seed: m.Seed, Model: m.Model, Offline: m.Model == offlineModel,
 		Metrics: []world.Metric{}, Phases: []string{}, Notes: []string{},
 	}
 	scenario, err := reparse(m)

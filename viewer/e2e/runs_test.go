@@ -134,3 +134,58 @@ func TestAnOperatorControlsTheRunFromThePageIfItMay(t *testing.T) {
 		t.Error("a page that may not has controls")
 	}
 }
+
+func TestWhoControlsARunThatNobodyPlaysIsToldSo(t *testing.T) {
+	story := begin(t, 3)
+	p := browse(t, view(t, story.dir, "--control").url)
+	p.click("#drawerTab-control")
+	p.click("#drawerTab-control-panel .danger")
+	p.wait(`document.querySelector("#drawerTab-control-panel .danger").textContent === "really stop it?"`)
+	p.wait(`document.querySelector("#drawerTab-control-panel .danger").textContent === "stop the run"`) // by itself
+	if err := story.lease.Release(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(`document.getElementById("badge").textContent === "IDLE"`)
+	resume := "resume " + story.dir
+	if cure := eval[string](p, `document.getElementById("cure").innerText`); !strings.Contains(cure, "nobody plays it now") || !strings.Contains(cure, "vitrine "+resume) {
+		t.Errorf("beside its badge it says %q", cure)
+	}
+	for _, what := range []string{"pause", "step", "tell"} {
+		refused := eval[string](p, `(async () => {
+			const panel = document.querySelector("#drawerTab-control-panel");
+			const said = panel.querySelector("[role=status]");
+			said.textContent = "";
+			panel.querySelector("[aria-label='what to tell']").value = "be kind";
+			[...panel.querySelectorAll("button")].find((b) => b.textContent === `+quote(what)+`).click();
+			while (["", "…"].includes(said.textContent)) await new Promise((done) => requestAnimationFrame(done));
+			return said.textContent;
+		})()`)
+		if !strings.Contains(refused, "nobody plays this run now; ") || !strings.Contains(refused, resume+" does") {
+			t.Errorf("%s: it says %q", what, refused)
+		}
+	}
+	p.shoot("idle")
+	for _, ev := range logOf(t, story.dir) {
+		if ev.Kind == "operator" {
+			t.Errorf("the log has what was refused: %s", ev.Data)
+		}
+	}
+	story.end()
+	p.wait(`document.querySelector("#drawerTab-control-panel").innerText.includes("The run is over") && ![...document.querySelectorAll("#drawerTab-control-panel button")].some((b) => b.checkVisibility())`)
+}
+
+func TestAPageWhoseServerIsGoneSaysSoAndComesBack(t *testing.T) {
+	dir := play(t, "fishery.toml")
+	s := view(t, dir)
+	p := browse(t, s.url)
+	p.wait(`__viewer.state().socket === "open"`)
+	s.stop()
+	p.wait(`document.getElementById("badge").textContent === "STALE" && document.getElementById("cure").innerText.includes("vitrine view ` + dir + `")`)
+	p.key("n")
+	p.wait(`document.getElementById("inspector").innerText.includes("The server of this page is gone")`)
+	p.shoot("stale")
+	if again := view(t, dir); again.url != s.url {
+		t.Fatalf("it comes again at %s, not at %s", again.url, s.url)
+	}
+	p.wait(`document.getElementById("badge").textContent === "REPLAY" && document.getElementById("inspector").innerText.includes("DID")`)
+}

@@ -18,6 +18,7 @@ type story struct {
 	t     *testing.T
 	dir   string
 	store *world.Store
+	lease *world.Lease
 }
 
 // begin begins a story with some turns of a run that was played.
@@ -33,11 +34,11 @@ func begin(t *testing.T, turns int, flags ...string) *story {
 			t.Fatal(err)
 		}
 	}
-	lease, err := world.Acquire(s.dir)
-	if err != nil {
+	var err error
+	if s.lease, err = world.Acquire(s.dir); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { lease.Release() })
+	t.Cleanup(func() { s.lease.Release() })
 	if s.store, err = world.Open(s.dir); err != nil {
 		t.Fatal(err)
 	}

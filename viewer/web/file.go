@@ -256,6 +256,7 @@ func (f *file) noted(run json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	answer["overlays"] = world.JSON(f.overlays)
+	delete(answer, "path") // which is of no use elsewhere
 	if f.redact == nil {
 		return json.Marshal(answer)
 	}

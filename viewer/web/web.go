@@ -70,6 +70,7 @@ type Run struct {
 // About is what the run's manifest says of it.
 type About struct {
 	Name        string         `json:"name"`
+	Path        string         `json:"path"` // of its folder, as one types it in a shell; not in a file
 	Scenario    string         `json:"scenario"`
 	Seed        uint64         `json:"seed"`
 	Model       string         `json:"model"`

@@ -98,11 +98,17 @@ class App {
       if (!answers) this.set({ socket: "lost" });
       else if (this.state.socket === "lost" && !this.state.alive) this.set({ socket: "over" });
     });
+    let lost = false;
+    this.on("socket", () => {
+      const back = lost && this.state.socket !== "lost";
+      lost = this.state.socket === "lost";
+      if (back) this.store.again(); // for whoever has asked meanwhile got no answer
+    });
     this.on("turn seq agent overlay sees followLive", () => this.moved());
     this.announce();
     this.live = new Live(this);
     this.live.index.ask();
-    if (this.state.runState !== "over") this.live.open();
+    this.live.open();
     await this.stage.start();
   }
 
@@ -117,6 +123,17 @@ class App {
 
   link() {
     return location.href.replace(/#.*$/, "") + writeHash(this, true);
+  }
+
+  // shell is a command of the program for this run, as one types it where the program was started.
+  shell(verb, flags = "") {
+    return `vitrine ${verb} ${this.run.path}${flags}`;
+  }
+
+  // view is the command that shows the run as this page does.
+  get view() {
+    const { control, other } = this.run;
+    return this.shell("view", `${control ? " --control" : ""}${other ? ` --with ${other.path}` : ""}`);
   }
 
   // command runs a command of the table.

@@ -2,6 +2,8 @@
 import { button, el, put } from "./dom.js";
 import { section } from "./inspector.js";
 
+const patience = 4000; // milliseconds after which one who has not said twice that the run shall stop has not meant it
+
 export function control(app, root) {
   const may = (name) => (app.run.controls ?? []).includes(name);
   const answer = el("p", { role: "status", class: "quiet" });
@@ -32,9 +34,15 @@ export function control(app, root) {
 
   const stop = button("stop the run", () => {
     if (stop.dataset.sure) send({ do: "stop" });
-    stop.dataset.sure = stop.dataset.sure ? "" : "yes";
-    stop.textContent = stop.dataset.sure ? "really stop it?" : "stop the run";
+    sure(!stop.dataset.sure);
   }, { class: "danger" });
+  let calm = 0;
+  const sure = (is) => {
+    stop.dataset.sure = is ? "yes" : "";
+    stop.textContent = is ? "really stop it?" : "stop the run";
+    clearTimeout(calm);
+    if (is) calm = setTimeout(() => sure(false), patience);
+  };
   const [to, text] = [agents("Agent", "everybody"), field("what to tell", { required: true })];
   const [path, value] = [field("path of a fact", { required: true }), field("value, as JSON")];
   const fresh = el("input", { type: "checkbox" });
@@ -52,7 +60,7 @@ export function control(app, root) {
       throw new Error(`${name} is no JSON: ${input.value}`);
     }
   };
-  root.append(el("div", { class: "fill scroll columns" },
+  const all = el("div", { class: "fill scroll columns" },
     section("The run", el("div", { class: "bar" }, ["pause", "continue", "step"].filter(may).map((name) => button(name, () => send({ do: name }))), may("stop") && stop)),
     may("tell") && section("Tell", form("tell", [to, text], () => ({ do: "tell", agent: to.value, text: text.value }))),
     (may("set") || may("delete")) && section("Facts",
@@ -60,5 +68,11 @@ export function control(app, root) {
       may("delete") && button("delete that fact", () => path.reportValidity() && send({ do: "delete", path: path.value }))),
     may("act") && seats.length > 0 && section("Play a seat", form("act", [seat, action, args, actions],
       () => ({ do: "act", agent: seat.value, name: action.value, args: args.value ? json(args, "the arguments") : {} }))),
-    answer));
+    answer);
+  const over = el("p", { class: "quiet fill", text: "The run is over: nobody can change it any more." });
+  root.append(all, over);
+  app.on("runState", () => {
+    all.hidden = app.state.runState === "over";
+    over.hidden = !all.hidden;
+  });
 }

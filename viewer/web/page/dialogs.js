@@ -80,7 +80,6 @@ export function dialogs(app, table) {
     });
     const { turn } = app.state;
     const run = app.run.dir_name ?? app.run.name;
-    const word = /^[\w.][\w.-]*$/.test(run) ? run : `'./${run.replaceAll("'", "'\\''")}'`; // as a shell takes it, whoever named the folder
     const served = location.protocol !== "file:";
     const redact = el("input", { type: "checkbox" });
     const saved = el("span", { role: "status", class: "quiet" });
@@ -96,8 +95,8 @@ export function dialogs(app, table) {
       el("h3", { text: "The run as a file" }), el("div", { class: "bar" }, save, served && el("label", {}, redact, " without conversations and private messages"), saved),
       el("p", { class: "quiet", text: "A page that needs no server, with all turns and with your bookmarks and notes." }),
       served && el("p", { class: "quiet", text: "Without conversations and private messages: left out is what agents were asked by prompts, said and thought, and what their tools answered; the text of messages to some and not to all, those of an operator too; and what processes printed. What agents saw and did stays, and what was said to all." }),
-      el("h3", { text: "For others, from the command line" }),
-      el("pre", { text: [`vitrine export ${word} --html run.html`, `vitrine export ${word} --png picture.png --from ${turn}`, `vitrine export ${word} --gif film.gif`].join("\n") }));
+      served && el("h3", { text: "For others, from the command line" }),
+      served && el("pre", { text: ["--html run.html", `--png picture.png --from ${turn}`, "--gif film.gif"].map((what) => app.shell("export", ` ${what}`)).join("\n") }));
     link.select();
   }
 

@@ -1,13 +1,16 @@
 // The header: which run this is, whether it is live, where one is in it, what it has cost, and the search.
-import { button, count, dollars, el } from "./dom.js";
+import { button, count, dollars, el, put } from "./dom.js";
 
 export function header(app, root) {
   const { run } = app;
   const badge = el("span", { id: "badge", role: "status" });
+  const cure = el("span", { id: "cure" });
   app.on("followLive alive socket runState", () => {
-    const [text, why] = state(app.state);
+    const [text, why, words, command] = state(app);
     badge.textContent = text;
     badge.title = why;
+    cure.hidden = !words;
+    put(cure, words, command && el("code", { text: command }));
     badge.dataset.state = text.toLowerCase();
     document.title = `${text === "LIVE" ? "● " : ""}${run.name} · vitrine`;
   });
@@ -37,18 +40,19 @@ export function header(app, root) {
   root.append(
     el("h1", { title: run.description || run.name }, run.name),
     el("span", { class: "quiet about", text: [run.scenario, `seed ${run.seed}`, run.offline ? "offline" : run.model].filter(Boolean).join(" · ") }),
-    badge, turn, tokens, cost, el("span", { class: "gap" }), search,
+    badge, cure, turn, tokens, cost, el("span", { class: "gap" }), search,
     button("Link to this moment", () => app.command("share"), { icon: "share" }),
     button("Text and pace", () => app.command("settings"), { icon: "gear" }),
     button("Commands", () => app.command("palette"), { icon: "palette", key: "Ctrl+K" }),
     button("Help", () => app.command("help"), { icon: "help", key: "?" }));
 }
 
-// state is what the run, and the page in it, are doing.
-function state({ socket, alive, followLive, runState }) {
-  if (socket === "lost") return ["STALE", "The server does not answer: what you see may be old. The page tries again by itself."];
+// state is what the run, and the page in it, are doing, why, and where something has to be done, what.
+function state(app) {
+  const { socket, alive, followLive, runState } = app.state;
+  if (socket === "lost") return ["STALE", "The server does not answer: what you see may be old. The page tries again by itself.", "the server is gone; this starts it again: ", app.view];
   if (runState === "paused") return ["PAUSED", "An operator holds the run."];
   if (alive && followLive) return ["LIVE", "You see what happens now."];
-  if (runState === "idle") return ["IDLE", "Nobody plays this run at present, and it is not over."];
+  if (runState === "idle") return ["IDLE", "Nobody plays this run at present, and it is not over.", "nobody plays it now; this goes on: ", app.shell("resume")];
   return ["REPLAY", alive ? "The run goes on. Press End to see what happens now." : "The run is over."];
 }

@@ -32,11 +32,22 @@ export class Inspector {
       put(this.now, how);
       return put(this.stats, how.cloneNode(true));
     }
-    const at = await this.app.source.get("agent", { name, turn });
+    const at = await this.app.source.get("agent", { name, turn }).catch((err) => {
+      if (err.status === 0) this.gone(agent);
+      throw err;
+    });
     if (at.name !== this.app.state.agent) return;
     this.say(agent, at);
     if (tab === "now") this.showNow(at);
     if (tab === "stats") this.showStats(at);
+  }
+
+  // gone says that nothing is known of an agent, for the server is gone.
+  gone(agent) {
+    put(this.head, avatar(agent), el("h2", { text: agent.name }));
+    const why = el("p", { class: "bad" }, "The server of this page is gone. Start it again with ", el("code", { text: this.app.view }), ": the page comes back by itself.");
+    put(this.now, why);
+    put(this.stats, why.cloneNode(true));
   }
 
   say(agent, at) {

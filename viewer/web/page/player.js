@@ -140,7 +140,7 @@ export class Player {
   }
 }
 
-// A Live hears of what happens in a run that is being played, and comes again by itself when it was cut off.
+// A Live hears of what happens in a run, and of a run that is over whether the server is still there. It comes again by itself when it was cut off.
 export class Live {
   constructor(app) {
     Object.assign(this, { app, tries: 0, index: new Latest(() => this.grow(), 250) });
@@ -151,7 +151,6 @@ export class Live {
     if (!socket) return;
     socket.onmessage = (message) => this.hear(JSON.parse(message.data));
     socket.onclose = () => {
-      if (this.over) return this.app.set({ socket: "over" });
       this.app.set({ socket: "lost" });
       setTimeout(() => this.open(), Math.min(10000, 250 * 2 ** this.tries++));
     };
@@ -163,6 +162,7 @@ export class Live {
     if (news.ping) return;
     this.tries = 0;
     const known = app.state;
+    const wasOver = known.runState === "over";
     const grew = (news.turn ?? 0) > known.turns || (news.seq ?? 0) > known.lastSeq;
     app.set({
       socket: "open", runState: news.state ?? known.runState, turns: Math.max(known.turns, news.turn ?? 0),
@@ -171,11 +171,7 @@ export class Live {
     app.set({ alive: known.runState === "running" || known.runState === "paused" });
     for (const event of news.events ?? []) app.news(event);
     if (grew || news.skipped) this.index.ask();
-    if (known.runState === "over") {
-      this.over = true;
-      app.set({ alive: false });
-      app.reload();
-    }
+    if (known.runState === "over" && !wasOver) app.reload();
   }
 
   async grow() {

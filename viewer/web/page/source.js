@@ -10,7 +10,7 @@ async function ask(url, options) {
   } catch (err) {
     if (err.name === "AbortError") throw err;
     dispatchEvent(new CustomEvent("vitrine-server", { detail: false }));
-    throw new Failure("the server of this page does not answer", "start vitrine view again", 0);
+    throw new Failure("the server of this page does not answer", "start it again with vitrine view; the page comes back by itself", 0);
   }
 }
 

@@ -34,6 +34,13 @@ export class Store {
     f();
   }
 
+  // again calls all who listen, as if everything had changed.
+  again() {
+    const all = new Set(Object.keys(this.values));
+    tell(this.prompt, all);
+    tell(this.patient, all);
+  }
+
   flush() {
     const { changed } = this;
     this.changed = null;
