@@ -41,7 +41,7 @@ type LookLayer struct {
 	Side    string `toml:"side" doc:"Of cells of agents, which count from the corner of a tile of their own: cells of a tile either way; a number, or a reference to one."`
 	Columns string `toml:"columns" doc:"Of those: tiles in a row; likewise."`
 	Form    string `toml:"form" enum:"square,disc,triangle,diamond,hexagon,cross,star" doc:"Of cells and things."`
-	Color   string `toml:"color" pattern:"^#[0-9a-f]{6}$" hint:"a color like \"#56b4e9\"" doc:"Of cells; by default that of the agent."`
+	Color   string `toml:"color" pattern:"^#[0-9a-f]{6}$" hint:"a color like \"#56b4e9\"" doc:"Of cells and things; by default that of the agent."`
 	Name    string `toml:"name" doc:"For the legend."`
 }
 

@@ -199,7 +199,7 @@ func (p *picture) layer(layer Layer, w, h float32) {
 			p.piece(layer, c.agent, x+size*(float32(n%columns)-float32(columns-1)/2), y+size*(float32(n/columns)-float32(lines-1)/2), 0.9*size, most)
 			continue
 		}
-		s := draw.Shape{Form: form(layer.Form, draw.Rect), X: x, Y: y, W: 0.92, H: 0.92, Fill: shared}
+		s := draw.Shape{Form: layer.form(Board), X: x, Y: y, W: 0.92, H: 0.92, Fill: shared}
 		if c.agent >= 0 {
 			a := p.view.Agents[c.agent]
 			s.Agent = a.Name
@@ -212,9 +212,6 @@ func (p *picture) layer(layer Layer, w, h float32) {
 		}
 		p.lie(s.Fill)
 		p.add(s)
-	}
-	if layer.Name != "" && layer.Color != "" {
-		p.Legend = append(p.Legend, draw.Legend{Color: shared, Form: form(layer.Form, draw.Rect), Text: layer.Name})
 	}
 }
 

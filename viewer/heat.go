@@ -52,13 +52,6 @@ func (p *picture) heatCells() {
 	}
 }
 
-// explainHeat adds the colors of counts to the legend.
-func (p *picture) explainHeat() {
-	if most := p.hottest; most > 0 {
-		p.Legend = append(p.Legend, draw.Legend{Color: heat(most, most), Text: fmt.Sprintf("%s: %d", p.view.Heat.Name, most)}, draw.Legend{Color: heat(1, most), Text: p.view.Heat.Name + ": 1"})
-	}
-}
-
 func (p *picture) counts() map[string]int {
 	if p.view.Heat == nil {
 		return nil

@@ -36,6 +36,8 @@ type picture struct {
 	signs map[string]bool // names of those that are in the picture
 
 	hottest int // the most that is counted anywhere
+
+	windowed, dimmed bool // cells are hidden from the agent whose view is shown if it does not see them; something is
 }
 
 // Draw returns the picture of a state.
@@ -61,8 +63,7 @@ func (lk Look) Draw(st world.State, v View) *draw.List {
 	}
 	p.deeds()
 	p.says()
-	p.explainHeat()
-	p.explainSigns()
+	p.explain()
 	p.Title = fmt.Sprintf("turn %d, %d agents", st.Turn, len(v.Agents))
 	return p.List
 }
@@ -136,7 +137,7 @@ func short(text string) string {
 func (p *picture) agent(i int, x, y, size float32) {
 	a := p.view.Agents[i]
 	fill, stroke, letters := color(a.Color, dim), ink, dark
-	sign := p.sign(a.Name)
+	sign := p.standing(p.look.Gone, a.Name)
 	if sign != nil && *sign != signDone {
 		fill, stroke, letters = fill.Alpha(0.3), edge, dim
 	}

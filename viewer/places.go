@@ -21,6 +21,7 @@ type site struct {
 type unit struct {
 	agent int // whose it is; -1: nobody's
 	form  draw.Form
+	color draw.Color // if it is nobody's
 }
 
 // places draws named places with those who are there, and what.
@@ -74,7 +75,7 @@ func (p *picture) site(name string, s *site, size float32, bars []float64) {
 	}
 	for k, t := range s.things {
 		x, y := spotAt(k)
-		shape := draw.Shape{Form: t.form, X: x, Y: y, W: pitch * 0.8, H: pitch * 0.8, Fill: dim, Stroke: ink}
+		shape := draw.Shape{Form: t.form, X: x, Y: y, W: pitch * 0.8, H: pitch * 0.8, Fill: t.color, Stroke: ink}
 		if t.agent >= 0 {
 			a := p.view.Agents[t.agent]
 			shape.Fill, shape.Label, shape.Ink, shape.Agent = color(a.Color, dim), a.Initials, dark, a.Name
@@ -150,7 +151,7 @@ func (p *picture) sites() (sites map[string]*site, size float32) {
 				if name, ok := t.at.(string); ok {
 					base, _, _ := strings.Cut(name, "/")
 					s := get(base)
-					s.things = append(s.things, unit{p.owner(t.owner), form(layer.Form, draw.Disc)})
+					s.things = append(s.things, unit{p.owner(t.owner), layer.form(Places), color(layer.Color, dim)})
 				}
 			}
 		case layer.Owners != "":

@@ -60,6 +60,7 @@ func (p *picture) window(w, h float32) {
 		p.unseen()
 		return
 	}
+	p.windowed = true
 	for y := range int(h) {
 		from := -1
 		for x := 0; x <= int(w); x++ {
@@ -69,7 +70,7 @@ func (p *picture) window(w, h float32) {
 			}
 			if !hidden && from >= 0 {
 				p.add(draw.Shape{Form: draw.Rect, X: float32(from+x) / 2, Y: float32(y) + 0.5, W: float32(x - from), H: 1, Fill: fog})
-				from = -1
+				from, p.dimmed = -1, true
 			}
 		}
 	}
@@ -113,6 +114,7 @@ func (p *picture) unseen() {
 		s := &p.Shapes[i]
 		if s.Agent != "" && s.Agent != p.view.Sees && !slices.Contains(words, s.Agent) {
 			s.Fill, s.Stroke, s.Ink = s.Fill.Alpha(0.2), s.Stroke.Alpha(0.2), s.Ink.Alpha(0.2)
+			p.dimmed = true
 		}
 	}
 }

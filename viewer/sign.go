@@ -16,7 +16,7 @@ type sign struct {
 
 var (
 	signOut         = sign{draw.Cross, 0xd55e00ff, "out"}
-	signDone        = sign{draw.Disc, 0x009e73ff, "done"}
+	signDone        = sign{draw.Rect, 0xb0bac3ff, "done"} // played to the end
 	signQuarantined = sign{draw.Diamond, 0xf0e442ff, "quarantined"}
 )
 
@@ -27,12 +27,12 @@ type deed struct {
 	bad     bool     // it was refused, or there was none
 }
 
-// sign returns that of an agent; nil: it still acts.
-func (p *picture) sign(agent string) *sign {
+// standing returns the sign of an agent, with the reference that says who is gone; nil: it still acts.
+func (r *reader) standing(gone, agent string) *sign {
 	var status string
-	_ = p.st.Get(world.StatusFact+"/"+agent, &status)
+	_ = r.st.Get(world.StatusFact+"/"+agent, &status)
 	switch {
-	case p.holds(p.look.Gone, agent):
+	case r.holds(gone, agent):
 		return &signOut
 	case status == "" || status == "active":
 		return nil
@@ -44,20 +44,23 @@ func (p *picture) sign(agent string) *sign {
 	return &signOut
 }
 
+// Standing returns for each agent why it does not act any more in a state: "out", "done" if it played to the end, or "quarantined"; empty: it still acts.
+func (lk Look) Standing(st world.State, agents []Agent) []string {
+	r := reader{st: st, known: make(map[string]any)}
+	standing := make([]string, len(agents))
+	for i, a := range agents {
+		if s := r.standing(lk.Gone, a.Name); s != nil {
+			standing[i] = s.name
+		}
+	}
+	return standing
+}
+
 // put draws a sign at a corner of an agent.
 func (p *picture) put(s sign, x, y, size float32) {
 	p.signs[s.name] = true
 	p.add(draw.Shape{Form: s.form, X: x, Y: y, W: size * 1.2, H: size * 1.2, Fill: dark})
 	p.add(draw.Shape{Form: s.form, X: x, Y: y, W: size, H: size, Fill: s.color})
-}
-
-// explainSigns adds those that are in the picture to its legend.
-func (p *picture) explainSigns() {
-	for _, s := range []sign{signOut, signDone, signQuarantined} {
-		if p.signs[s.name] {
-			p.Legend = append(p.Legend, draw.Legend{Color: s.color, Form: s.form, Text: s.name})
-		}
-	}
 }
 
 // lie notes of what color things are that agents stand on.

@@ -77,7 +77,7 @@ type Layer struct {
 	Columns string `json:"columns,omitempty"`
 
 	Form  string `json:"form,omitempty"`  // of cells and things: square, disc, triangle, diamond, hexagon, cross or star
-	Color string `json:"color,omitempty"` // of cells, "#rrggbb"; by default that of the agent
+	Color string `json:"color,omitempty"` // of cells and things, "#rrggbb"; by default that of the agent
 	Name  string `json:"name,omitempty"`  // for the legend
 }
 
@@ -229,6 +229,14 @@ func (lk *Look) tint(of string) draw.Color {
 		}
 	}
 	return 0
+}
+
+// form returns that of the cells and things of a layer in a look of that kind.
+func (layer Layer) form(kind string) draw.Form {
+	if kind == Places {
+		return form(layer.Form, draw.Disc)
+	}
+	return form(layer.Form, draw.Rect)
 }
 
 // form returns the form of that name, or other if there is none.

@@ -350,7 +350,7 @@ func TestWhoActsNoMoreHasASignAndTheLegendExplainsIt(t *testing.T) {
 	names := []string{"ada", "bob", "cleo", "dan"}
 	facts := map[string]any{"run/status/ada": "active", "run/status/bob": "timeout", "run/status/cleo": "done", "run/status/dan": "quarantined"}
 	l := Look{Kind: Ring}.Draw(state(facts), View{Agents: Agents(names, alone)})
-	want := map[string]draw.Form{"bob": draw.Cross, "cleo": draw.Disc, "dan": draw.Diamond}
+	want := map[string]draw.Form{"bob": draw.Cross, "cleo": draw.Rect, "dan": draw.Diamond}
 	for _, name := range names {
 		x, y, r, _ := l.Place(name)
 		var found []draw.Form
@@ -363,11 +363,7 @@ func TestWhoActsNoMoreHasASignAndTheLegendExplainsIt(t *testing.T) {
 			t.Errorf("%s has the signs %v", name, found)
 		}
 	}
-	var explained []string
-	for _, e := range l.Legend {
-		explained = append(explained, e.Text)
-	}
-	if !slices.Equal(explained, []string{"out", "done", "quarantined"}) {
+	if explained := texts(l); !slices.Equal(explained, []string{"out", "done", "quarantined"}) {
 		t.Errorf("the legend explains %v", explained)
 	}
 	if l = (Look{Kind: Ring}).Draw(state(nil), View{Agents: Agents(names, alone)}); len(l.Legend) > 0 {
@@ -402,5 +398,59 @@ func TestAgentsStandOutFromLightAndDarkGround(t *testing.T) {
 		if texts < 2 || best < 3 {
 			t.Errorf("on %s there are %d texts, and the edge of an agent stands out by %.1f", ground, texts, best)
 		}
+	}
+}
+
+// texts returns what the legend of a picture says.
+func texts(l *draw.List) (said []string) {
+	for _, e := range l.Legend {
+		said = append(said, e.Text)
+	}
+	return said
+}
+
+func TestTheLegendExplainsWhatIsDrawn(t *testing.T) {
+	agents := Agents([]string{"ada", "bob"}, alone)
+	things := []Layer{{Things: "flowers", Form: "star", Name: "flower"}, {Cells: "mud", Color: "#112233", Name: "mud"}}
+	facts := map[string]any{"flowers": []any{map[string]any{"at": "park"}}, "role/ada": "wolf", "role/bob": "sheep"}
+	for _, kind := range []string{Board, Places} {
+		l := Look{Kind: kind, Layers: things}.Draw(state(facts), View{Agents: agents})
+		if got := texts(l); !slices.Equal(got, []string{"flower", "mud"}) || l.Legend[0].Form != draw.Star || l.Legend[1].Color != 0x112233ff {
+			t.Errorf("%s: the legend is %+v", kind, l.Legend)
+		}
+	}
+	look := Look{Kind: Ring, Edge: "role/{agent}", Colors: []Tint{{"wolf", "#d55e00"}, {"bear", "#56b4e9"}}}
+	if l := look.Draw(state(facts), View{Agents: agents}); len(l.Legend) != 1 || l.Legend[0] != (draw.Legend{Color: 0xd55e00ff, Form: draw.Ring, Text: "wolf"}) {
+		t.Errorf("of roles the legend is %+v", l.Legend)
+	}
+}
+
+func TestWhatShowsNothingSaysSo(t *testing.T) {
+	agents := Agents([]string{"ada", "bob"}, alone)
+	ring, board := Look{Kind: Ring}, Look{Kind: Board, Width: "3", Height: "3", Window: Window{At: "at", Ahead: 1, Behind: 1, Aside: 1}}
+	st := state(map[string]any{"at": []int{1, 1}})
+	for want, l := range map[string]*draw.List{
+		"messages: none up to here":  ring.Draw(st, View{Agents: agents, Heat: &Heat{Name: "messages"}}),
+		"ada sees all agents":        ring.Draw(st, View{Agents: agents, Sees: "ada", Seen: `{"others":["bob"]}`}),
+		"ada sees all cells":         board.Draw(st, View{Agents: agents, Sees: "ada"}),
+		"what ada sees is not known": ring.Draw(st, View{Agents: agents, Sees: "ada"}),
+		"":                           ring.Draw(st, View{Agents: agents, Sees: "ada", Seen: `{}`}),
+	} {
+		if got := strings.Join(texts(l), "; "); got != want {
+			t.Errorf("the legend is %q, not %q", got, want)
+		}
+	}
+}
+
+func TestWhoIsGoneIsOutAtTheEndTooAndWhoPlayedToItIsDone(t *testing.T) {
+	agents := Agents([]string{"ada", "bob", "cleo"}, alone)
+	look := Look{Kind: Ring, Gone: "dead/{agent}"}
+	facts := map[string]any{"dead/bob": map[string]any{"by": "wolves"}, "run/status/ada": "active", "run/status/bob": "active", "run/status/cleo": "quarantined"}
+	if got := look.Standing(state(facts), agents); !slices.Equal(got, []string{"", "out", "quarantined"}) {
+		t.Errorf("during the game they stand as %q", got)
+	}
+	facts["run/status/ada"], facts["run/status/bob"] = "done", "done"
+	if got := look.Standing(state(facts), agents); !slices.Equal(got, []string{"done", "out", "quarantined"}) {
+		t.Errorf("at the end they stand as %q", got)
 	}
 }

@@ -63,7 +63,7 @@ func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 		return nil, err
 	}
 	a := inspected{Name: name, Turn: p.turn, Actions: []actionJSON{}, Says: []string{}, Transcript: []Entry{}, Crashes: []crashJSON{}, Notes: []string{}}
-	a.Status, _ = s.status(p, name)
+	a.Status = s.status(p, name)
 	a.Reward = s.reward(p.st, name)
 	a.Acts = s.acts(p.events, name)
 	s.inspect(&a, p)

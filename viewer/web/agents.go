@@ -11,13 +11,12 @@ import (
 
 // What an agent does at a moment.
 const (
-	doingOut      = "out"      // it never acts again
+	doingOut      = "out"      // it never acts again, and was not there to the end
+	doingDone     = "done"     // it was there to the end
 	doingActing   = "acting"   // it has acted in the turn that is shown
 	doingThinking = "thinking" // it is its turn to act
 	doingWaiting  = "waiting"
 )
-
-const active = "active" // status of who still acts
 
 // An agentJSON is how an agent stands.
 type agentJSON struct {
@@ -59,12 +58,17 @@ func (s *exhibit) apiAgents(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	look, err := s.look()
+	if err != nil {
+		return nil, err
+	}
+	standing := look.Standing(p.st, s.looks())
 	agents := []agentJSON{}
-	for _, a := range s.run.About.Agents {
+	for i, a := range s.run.About.Agents {
 		j := agentJSON{Name: a.Name, Use: used[a.Name], Last: last[a.Name]}
-		j.Status, j.Alive = s.status(p, a.Name)
+		j.Status, j.Alive = s.status(p, a.Name), standing[i] == ""
 		j.Reward = s.reward(p.st, a.Name)
-		j.Doing = doing(j.Alive, asked[a.Name], acted[a.Name])
+		j.Doing = doing(standing[i], asked[a.Name], acted[a.Name])
 		agents = append(agents, j)
 	}
 	return agents, nil
@@ -76,10 +80,11 @@ func (s *exhibit) words(ev world.Event) string {
 	return clean(s.run.Say(ev))
 }
 
-// status returns the status of an agent, and whether it still acts.
-func (s *exhibit) status(p position, agent string) (status string, alive bool) {
+// status returns the status of an agent.
+func (s *exhibit) status(p position, agent string) string {
+	var status string
 	_ = p.st.Get(world.StatusFact+"/"+agent, &status) // before the first event it has none
-	return clean(status), status == active || p.st.Seq == 0
+	return clean(status)
 }
 
 // reward returns what an agent has earned; nil: it is not known.
@@ -113,10 +118,12 @@ func (s *exhibit) turnOf(p position) (map[string]bool, error) {
 	return asked, nil
 }
 
-// doing says what an agent does that is alive, asked to act, or has acted in the turn.
-func doing(alive, asked, acted bool) string {
+// doing says what an agent does that stands as [viewer.Look.Standing] says, is asked to act, or has acted in the turn.
+func doing(standing string, asked, acted bool) string {
 	switch {
-	case !alive:
+	case standing == doingDone:
+		return doingDone
+	case standing != "":
 		return doingOut
 	case asked:
 		return doingThinking

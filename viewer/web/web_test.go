@@ -32,7 +32,7 @@ func newRun(t testing.TB, turns int) (Run, *world.Store) {
 	names := []string{"ann", "bob", "cat"}
 	set := map[string]json.RawMessage{world.SeedFact: world.JSON(1)}
 	for _, name := range names {
-		set[world.StatusFact+"/"+name] = world.JSON(active)
+		set[world.StatusFact+"/"+name] = world.JSON("active")
 		set["at/"+name] = world.JSON([]int{0, 0})
 	}
 	commit(t, store, world.Event{Kind: "start", Set: set})

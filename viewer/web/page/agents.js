@@ -4,7 +4,7 @@ import { VirtualList } from "./vlist.js";
 
 const doing = {
   waiting: { shape: "ring", color: "#56B4E9" }, thinking: { shape: "hexagon", color: "#E69F00" }, acting: { shape: "disc", color: "#009E73" },
-  out: { shape: "ex", color: "#999999" },
+  out: { shape: "cross", color: "#D55E00" }, done: { shape: "square", color: "#B0BAC3" },
 };
 
 export class Agents {
@@ -63,7 +63,7 @@ export class Agents {
     const fact = this.facts.get(agent.name) ?? {};
     const state = doing[fact.doing];
     const reward = fact.reward == null ? "" : count(fact.reward);
-    const words = [fact.doing, fact.status !== "active" && fact.status].filter(Boolean).join(", ");
+    const words = [fact.doing, !["active", "done"].includes(fact.status) && fact.status].filter(Boolean).join(", ");
     return {
       selected: agent.name === this.app.state.agent, class: fact.doing === "out" ? "row agent out" : "row agent",
       label: `${agent.name}, ${words}, ${reward && "reward " + reward}, ${dollars(fact.dollars)}`,

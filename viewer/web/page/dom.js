@@ -56,10 +56,10 @@ export function button(name, run, { icon: picture, key, ...props } = {}) {
 export function shapePath(shape) {
   return {
     disc: "M10 1a9 9 0 1 0 0 18 9 9 0 0 0 0-18", square: "M2 2h16v16H2z", rect: "M2 2h16v16H2z", triangle: "M10 1l9 17H1z",
-    diamond: "M10 0l10 10-10 10L0 10z", hexagon: "M5 1.500h10l5 8.500-5 8.500H5L0 10z", cross: "M7 1h6v6h6v6h-6v6H7v-6H1V7h6z",
+    diamond: "M10 0l10 10-10 10L0 10z", hexagon: "M5 1.500h10l5 8.500-5 8.500H5L0 10z", cross: "M4 1l6 6 6-6 3 3-6 6 6 6-3 3-6-6-6 6-3-3 6-6-6-6z",
     star: "M10 0l2.600 6.800L20 7.300l-5.700 4.600L16.200 19 10 15l-6.200 4 1.900-7.100L0 7.300l7.400-.5z",
     ring: "M10 1a9 9 0 1 0 0 18 9 9 0 0 0 0-18M10 5a5 5 0 1 1 0 10 5 5 0 0 1 0-10", line: "M1 8h18v4H1z", text: "M3 3h14v3h-5v12H8V6H3z",
-    bar: "M8 1h4v18H8z", flag: "M4 1h13l-3 5 3 5H7v8H4z", ex: "M4 1l6 6 6-6 3 3-6 6 6 6-3 3-6-6-6 6-3-3 6-6-6-6z", down: "M10 19L1 2h18z",
+    bar: "M8 1h4v18H8z", flag: "M4 1h13l-3 5 3 5H7v8H4z", down: "M10 19L1 2h18z",
   }[shape] ?? "M2 2h16v16H2z";
 }
 

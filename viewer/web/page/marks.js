@@ -4,7 +4,7 @@ export const marks = {
   crash: { name: "crash", color: "#D55E00", shape: "star", lane: "errors" },
   backoff: { name: "waits for its restart", color: "#E69F00", shape: "bar", lane: "errors" },
   breach: { name: "breach of a limit", color: "#D55E00", shape: "hexagon", lane: "errors" },
-  error: { name: "error", color: "#D55E00", shape: "ex", lane: "errors" },
+  error: { name: "error", color: "#D55E00", shape: "cross", lane: "errors" },
   timeout: { name: "timeout", color: "#E69F00", shape: "square", lane: "errors" },
   invalid: { name: "invalid act", color: "#E69F00", shape: "down", lane: "errors" },
   budget: { name: "budget spent", color: "#E69F00", shape: "bar", lane: "errors" },
