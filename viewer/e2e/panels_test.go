@@ -46,6 +46,69 @@ func TestTheInspectorSaysWhatTheLogSays(t *testing.T) {
 	p.shoot("inspector")
 }
 
+// Where agents act several times in a turn, each act stands below what its agent saw then, and nothing that comes later is there.
+func TestWhatAnAgentSawStandsAboveWhatItDidThen(t *testing.T) {
+	dir := play(t, "village.toml")
+	events := logOf(t, dir)
+	var turn, steps int
+	var went world.Event // somewhere else, with acts before or after it in the same turn
+	for _, ev := range events {
+		var act struct {
+			Name string
+			Args struct{ To string }
+		}
+		if ev.Kind == "action" && json.Unmarshal(ev.Data, &act) == nil && act.Name == "go" && ev.Turn > 0 {
+			went, turn = ev, ev.Turn
+			break
+		}
+	}
+	s := view(t, dir)
+	url, _ := exported(t, dir)
+	moment := fmt.Sprintf("#t=%d&a=%s", turn, went.Agent)
+	served, file := browse(t, s.url+moment), browse(t, url+moment)
+	const heads = `[...document.querySelectorAll("#tab-now-panel h3")].map((h) => h.textContent).filter((h) => h === "Saw" || h === "Did").join(" ")`
+	const place = `document.querySelector("#tab-now-panel section").textContent`
+	var at string // as the turn begins
+	if err := json.Unmarshal(get[struct{ Facts map[string]json.RawMessage }](t, s, fmt.Sprintf("api/state?turn=%d&limit=5000", turn)).Facts["at/"+went.Agent], &at); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*page{served, file} {
+		p.wait(heads + `.startsWith("Saw Did Saw Did")`)
+		if got := eval[string](p, heads); strings.HasSuffix(got, "Saw") {
+			t.Errorf("a turn that is over has %s", got)
+		}
+		if got := eval[string](p, place); !strings.Contains(got, `you_are_at: "`+at+`"`) {
+			t.Errorf("who was at %s saw %s", at, got)
+		}
+	}
+	served.shoot("saw and did")
+	for _, step := range get[[]struct{ Seq int64 }](t, s, fmt.Sprintf("api/steps?turn=%d", turn)) {
+		acts := 0
+		for _, ev := range events {
+			if ev.Turn == turn && ev.Seq <= step.Seq && ev.Agent == went.Agent && ev.Kind == "action" {
+				acts++
+			}
+		}
+		for _, p := range []*page{served, file} {
+			eval[any](p, fmt.Sprintf(`(__viewer.seek(%d, %d), null)`, turn, step.Seq))
+			want := strings.Repeat("Saw Did ", acts) + "Saw"
+			if acts == 0 {
+				want += " Did" // nothing yet
+			}
+			p.wait(heads + ` === ` + quote(want))
+		}
+		const text = `document.querySelector("#tab-now-panel").innerText`
+		if a, b := eval[string](served, text), eval[string](file, text); a != b {
+			t.Errorf("event %d\nserved: %s\nfile:   %s", step.Seq, a, b)
+		}
+		steps++
+	}
+	if steps < 2 {
+		t.Errorf("turn %d has %d steps", turn, steps)
+	}
+	served.shoot("saw next")
+}
+
 func TestWhatAgentsWriteIsOnlyText(t *testing.T) {
 	story := begin(t, 3)
 	story.turn(hostile)

@@ -126,15 +126,13 @@ func TestOfPlacesThoseWhomAnAgentSawAreNotDimmed(t *testing.T) {
 	s := view(t, play(t, "village.toml"))
 	agents, turns := cast(t, s)
 	for turn := range turns {
-		// In the first phase of a turn they act upon what they saw as it began, and may see somebody else when they have gone elsewhere.
-		steps := get[[]struct{ Seq int }](t, s, fmt.Sprintf("api/steps?turn=%d", turn))
-		if turn == 0 {
-			steps = steps[1:] // the first is that the run begins
-		}
 		for _, agent := range agents {
+			// First of all in a turn they act upon what they saw as it began, and may see somebody else when they have gone elsewhere.
 			saw := get[struct {
-				Observation struct{ View struct{ Here []string } }
-			}](t, s, fmt.Sprintf("api/agent?turn=%d&name=%s&seq=%d", turn, agent, steps[0].Seq)).Observation.View.Here
+				Acts []struct {
+					Observation struct{ View struct{ Here []string } }
+				}
+			}](t, s, fmt.Sprintf("api/agent?turn=%d&name=%s", turn, agent)).Acts[0].Observation.View.Here
 			var clear []string
 			for _, shape := range framed(t, s, turn, agent).Shapes {
 				if shape.Agent != "" && shape.From == 0 && shape.Fill&0xff > 0x80 {

@@ -34,18 +34,19 @@ type inspected struct {
 	Turn        int             `json:"turn"`
 	Status      string          `json:"status"`
 	Reward      *float64        `json:"reward"`
-	Observation json.RawMessage `json:"observation"` // what it saw when it acted or, if it has not, what it sees; null: the rules are not at hand
+	Observation json.RawMessage `json:"observation"` // what it sees in the state of the position; null: the rules are not at hand
+	Next        bool            `json:"next"`        // false: a turn is shown as a whole, and what it saw there is with its acts
 	Actions     []actionJSON    `json:"actions_legal"`
-	Acts        []actJSON       `json:"acts"`
+	Acts        []actJSON       `json:"acts"` // of the turn, up to the position
 	Says        []string        `json:"says"`
-	Transcript  []Entry         `json:"transcript"` // of the turn
+	Transcript  []Entry         `json:"transcript"` // likewise
 	Usage       struct {
 		Turn  Use `json:"turn"`
 		Total Use `json:"total"`
 	} `json:"usage"`
 	Memory   *int64      `json:"memory_bytes"` // null: it is not known
-	Crashes  []crashJSON `json:"crashes"`      // up to the turn, the latest first
-	Refusals int         `json:"refusals"`     // up to the turn
+	Crashes  []crashJSON `json:"crashes"`      // up to the position, those of the latest turn first
+	Refusals int         `json:"refusals"`     // up to the position
 	Notes    []string    `json:"notes"`        // what is not known, and why
 }
 
@@ -65,8 +66,9 @@ func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 	a := inspected{Name: name, Turn: p.turn, Actions: []actionJSON{}, Says: []string{}, Transcript: []Entry{}, Crashes: []crashJSON{}, Notes: []string{}}
 	a.Status = s.status(p, name)
 	a.Reward = s.reward(p.st, name)
-	a.Acts = s.acts(p.events, name)
-	s.inspect(&a, p)
+	if err := s.inspect(&a, p); err != nil {
+		return nil, err
+	}
 	for _, ev := range p.events {
 		var data struct{ Text string }
 		if ev.Kind == viewer.KindMessage && ev.Agent == name && json.Unmarshal(ev.Data, &data) == nil {
@@ -81,44 +83,85 @@ func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 			a.Memory = &bytes
 		}
 	}
-	var turns []int
-	a.Refusals, _ = s.index.sums(name, markOf(world.KindRefusal), p.turn, 0)
-	_, turns = s.index.sums(name, markOf(viewer.KindCrash), p.turn, mostCrashes)
-	_, failed := s.index.sums(name, markOf(viewer.KindError), p.turn, mostCrashes)
-	turns = slices.Concat(turns, failed)
-	slices.Sort(turns)
-	slices.Reverse(turns)
-	turns = slices.Compact(turns)
-	if _, _, ok := s.index.at(p.turn - 1); !ok && p.turn > 0 {
-		a.Notes = append(a.Notes, "the log is still being read: there may be more refusals and crashes")
-	}
-	a.Crashes, err = s.crashes(name, turns)
+	err = s.wrongs(&a, p)
 	return a, err
 }
 
-// inspect fills in what the rules and the conversation say.
-func (s *exhibit) inspect(a *inspected, p position) {
-	if s.run.Observe == nil {
-		a.Notes = append(a.Notes, "the rules are not at hand, so it is not known what it sees")
-	} else if obs, err := s.run.Observe(p.seenBy(a.Name), a.Name); err != nil {
-		a.Notes = append(a.Notes, clean("what it sees is not known: "+err.Error()))
-	} else {
-		for _, spec := range obs.Actions {
-			a.Actions = append(a.Actions, actionJSON{clean(spec.Name), clean(spec.Description), cleanJSON(spec.Schema)})
+// wrongs fills in what went wrong up to a position.
+func (s *exhibit) wrongs(a *inspected, p position) error {
+	before := p.turn - 1
+	a.Refusals, _ = s.index.sums(a.Name, markOf(world.KindRefusal), before, 0)
+	for _, ev := range p.events {
+		if ev.Kind == world.KindRefusal && ev.Agent == a.Name {
+			a.Refusals++
 		}
-		a.Observation = cleanJSON(world.JSON(obs))
 	}
+	a.Crashes = crashes(p.events, a.Name)
+	_, crashed := s.index.sums(a.Name, markOf(viewer.KindCrash), before, mostCrashes)
+	_, failed := s.index.sums(a.Name, markOf(viewer.KindError), before, mostCrashes)
+	turns := slices.Concat(crashed, failed)
+	slices.Sort(turns)
+	for _, turn := range slices.Backward(slices.Compact(turns)) {
+		events, err := eventsOf(s.run.Dir, turn)
+		if err != nil {
+			return fmt.Errorf("read turn %d: %w", turn, err)
+		}
+		a.Crashes = append(a.Crashes, crashes(events, a.Name)...)
+	}
+	if _, _, ok := s.index.at(before); !ok && p.turn > 0 {
+		a.note("the log is still being read: there may be more refusals and crashes")
+	}
+	return nil
+}
+
+// inspect fills in what the rules and the conversation say.
+func (s *exhibit) inspect(a *inspected, p position) error {
+	var err error
+	if a.Acts, err = s.acts(p, a.Name); err != nil {
+		return err
+	}
+	for i := range a.Acts {
+		a.Acts[i].Observation, _ = s.sees(a, a.Acts[i].saw)
+	}
+	var specs []world.ActionSpec
+	a.Observation, specs = s.sees(a, p.st)
+	for _, spec := range specs {
+		a.Actions = append(a.Actions, actionJSON{clean(spec.Name), clean(spec.Description), cleanJSON(spec.Schema)})
+	}
+	a.Next = len(a.Acts) == 0 || p.part || !p.ended
 	if s.run.Transcript == nil {
-		return
+		return nil
 	}
 	entries, err := s.run.Transcript(a.Name)
 	if err != nil {
-		a.Notes = append(a.Notes, clean("its conversation cannot be read: "+err.Error()))
+		a.note("its conversation cannot be read: " + err.Error())
 	}
 	for _, e := range entries {
-		if e.Turn == p.turn {
+		if e.Turn == p.turn && !(p.part && e.Time.After(p.events[len(p.events)-1].Time)) {
 			a.Transcript = append(a.Transcript, e.clean())
 		}
+	}
+	return nil
+}
+
+// sees returns what the agent sees in a state, and what it may do there. Where that is not known, it notes why.
+func (s *exhibit) sees(a *inspected, st world.State) (json.RawMessage, []world.ActionSpec) {
+	if s.run.Observe == nil {
+		a.note("the rules are not at hand, so it is not known what it sees")
+		return nil, nil
+	}
+	obs, err := s.run.Observe(st, a.Name)
+	if err != nil {
+		a.note("what it sees is not known: " + err.Error())
+		return nil, nil
+	}
+	return cleanJSON(world.JSON(obs)), obs.Actions
+}
+
+// note adds a note, once.
+func (a *inspected) note(text string) {
+	if text = clean(text); !slices.Contains(a.Notes, text) {
+		a.Notes = append(a.Notes, text)
 	}
 }
 
@@ -128,38 +171,27 @@ func (e Entry) clean() Entry {
 	return e
 }
 
-// seenBy returns the state that an agent saw when it acted last in the events; the state of the position if it did not.
-func (p position) seenBy(agent string) world.State {
-	st := p.before()
-	seen, ok := st, false
-	for _, commit := range commits(p.events) {
-		for _, ev := range commit {
-			if isAct(ev.Kind) && ev.Agent == agent {
-				seen, ok = p.sawBefore(st, ev), true
-				break
-			}
-		}
-		st = st.Apply(commit...)
-	}
-	if ok {
-		return seen
-	}
-	return p.st
-}
-
-// sawBefore returns the state that an agent saw that did what an event says: st, or an earlier one of this turn, where the event says so.
-func (p position) sawBefore(st world.State, ev world.Event) world.State {
+// sawAt returns the state that an agent saw that did in the state st what an event says: st, or an earlier one where the event says so.
+func (s *exhibit) sawAt(p position, st world.State, ev world.Event) (world.State, error) {
 	var data struct{ Saw int64 }
-	if json.Unmarshal(ev.Data, &data) != nil || data.Saw <= p.before().Seq {
-		return st
+	if json.Unmarshal(ev.Data, &data) != nil || data.Saw <= 0 {
+		return st, nil
 	}
-	seen := p.before()
-	for _, earlier := range p.events {
-		if earlier.Seq <= data.Saw {
+	seen, events, err := p.before(), p.events, error(nil)
+	for turn := p.turn - 1; turn >= 0 && seen.Seq > data.Saw; turn-- {
+		if seen, err = s.states.at(turn); err != nil {
+			return st, err
+		}
+		if events, err = s.states.played.events(turn); err != nil {
+			return st, err
+		}
+	}
+	for _, earlier := range events {
+		if seen.Seq < earlier.Seq && earlier.Seq <= data.Saw {
 			seen = seen.Apply(earlier)
 		}
 	}
-	return seen
+	return seen, nil
 }
 
 // account fills in what it has used of its model.
@@ -197,21 +229,15 @@ func (u Use) minus(before Use) Use {
 	return d
 }
 
-// crashes tells of the events of turns in which an agent could not act.
-func (s *exhibit) crashes(agent string, turns []int) ([]crashJSON, error) {
+// crashes tells of the events in which an agent could not act.
+func crashes(events []world.Event, agent string) []crashJSON {
 	all := []crashJSON{}
-	for _, turn := range turns {
-		for ev, err := range world.Turn(s.run.Dir, turn) {
-			if err != nil {
-				return nil, fmt.Errorf("read turn %d: %w", turn, err)
-			}
-			if ev.Agent != agent || ev.Kind != viewer.KindError && ev.Kind != viewer.KindCrash {
-				continue
-			}
+	for _, ev := range events {
+		if ev.Agent == agent && (ev.Kind == viewer.KindError || ev.Kind == viewer.KindCrash) {
 			var why struct{ Reason, Detail string }
 			_ = json.Unmarshal(ev.Proc, &why) // which may be missing
-			all = append(all, crashJSON{turn, ev.Seq, clean(why.Reason), clean(why.Detail)})
+			all = append(all, crashJSON{ev.Turn, ev.Seq, clean(why.Reason), clean(why.Detail)})
 		}
 	}
-	return all, nil
+	return all
 }

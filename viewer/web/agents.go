@@ -155,20 +155,23 @@ func (s *exhibit) usedIn(turn int) (map[string]Use, error) {
 
 // An actJSON is what an agent did, and what came of it.
 type actJSON struct {
-	Seq      int64           `json:"seq"`
-	Kind     string          `json:"kind"`
-	Name     string          `json:"name"`
-	Args     json.RawMessage `json:"args,omitempty"`
-	Text     string          `json:"text"`
-	WallMS   float64         `json:"wall_ms"`
-	Outcome  []eventJSON     `json:"outcome"`
-	Troubles []string        `json:"troubles"`
+	Observation json.RawMessage `json:"observation"` // what it saw as it did that; null: the rules are not at hand
+	Seq         int64           `json:"seq"`
+	Kind        string          `json:"kind"`
+	Name        string          `json:"name"`
+	Args        json.RawMessage `json:"args,omitempty"`
+	Text        string          `json:"text"`
+	WallMS      float64         `json:"wall_ms"`
+	Outcome     []eventJSON     `json:"outcome"`
+	Troubles    []string        `json:"troubles"`
+
+	saw world.State
 }
 
-// acts returns what an agent did in events.
-func (s *exhibit) acts(events []world.Event, agent string) []actJSON {
-	all := []actJSON{}
-	for _, commit := range commits(events) {
+// acts returns what an agent did in the events of a position, and upon which states.
+func (s *exhibit) acts(p position, agent string) ([]actJSON, error) {
+	all, st := []actJSON{}, p.before()
+	for _, commit := range commits(p.events) {
 		var outcome []eventJSON
 		first := len(all)
 		for _, ev := range commit {
@@ -189,9 +192,13 @@ func (s *exhibit) acts(events []world.Event, agent string) []actJSON {
 			}
 			_ = json.Unmarshal(ev.Data, &data) // what does not act has no action
 			_ = json.Unmarshal(ev.Proc, &proc) // nor does all that acts have a process
+			saw, err := s.sawAt(p, st, ev)
+			if err != nil {
+				return nil, err
+			}
 			act := actJSON{
 				Seq: ev.Seq, Kind: ev.Kind, Name: clean(data.Name), Args: cleanJSON(data.Args), Text: s.words(ev), WallMS: proc.WallMS,
-				Troubles: []string{},
+				Troubles: []string{}, saw: saw,
 			}
 			for _, t := range proc.Troubles {
 				act.Troubles = append(act.Troubles, clean(t.What))
@@ -201,6 +208,7 @@ func (s *exhibit) acts(events []world.Event, agent string) []actJSON {
 		if len(all) > first {
 			all[first].Outcome = slices.Concat([]eventJSON{}, outcome)
 		}
+		st = st.Apply(commit...)
 	}
-	return all
+	return all, nil
 }

@@ -219,7 +219,18 @@ func (f *file) turn(turn int) error {
 	}
 	for _, step := range steps {
 		if err == nil && len(steps) > 1 && len(steps) <= 50 {
-			err = f.frame(url.Values{"turn": at["turn"], "seq": {strconv.FormatInt(step.Seq, 10)}})
+			err = f.step(url.Values{"turn": at["turn"], "seq": {strconv.FormatInt(step.Seq, 10)}})
+		}
+	}
+	return err
+}
+
+// step takes in a position within a turn.
+func (f *file) step(at url.Values) error {
+	err := f.frame(at)
+	for _, a := range f.agents {
+		if err == nil && len(f.agents) <= 20 {
+			err = f.ask("agent", url.Values{"turn": at["turn"], "seq": at["seq"], "name": {a.Name}})
 		}
 	}
 	return err

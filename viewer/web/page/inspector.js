@@ -24,7 +24,7 @@ export class Inspector {
   }
 
   async load() {
-    const { agent: name, turn, tab } = this.app.state;
+    const { agent: name, turn, seq, tab } = this.app.state;
     const agent = this.app.agent(name);
     if (!agent) {
       put(this.head, el("h2", { text: "Nobody selected" }));
@@ -32,7 +32,7 @@ export class Inspector {
       put(this.now, how);
       return put(this.stats, how.cloneNode(true));
     }
-    const at = await this.app.source.get("agent", { name, turn }).catch((err) => {
+    const at = await this.app.source.get("agent", { name, turn, seq }).catch((err) => {
       if (err.status === 0) this.gone(agent);
       throw err;
     });
@@ -61,14 +61,23 @@ export class Inspector {
   showNow(at) {
     const { app } = this;
     const thought = (at.transcript ?? []).filter((e) => e.kind !== "observation");
-    put(this.now,
-      section("Saw", at.observation == null ? el("p", { class: "quiet", text: app.run.notes?.[0] ?? "no observation in this turn" })
-        : [tree(at.observation.view ?? at.observation), at.observation.view && el("details", {}, el("summary", { class: "quiet", text: "all that it was told" }), tree(at.observation))]),
-      section("Did", (at.acts ?? []).length === 0 ? el("p", { class: "quiet", text: "nothing yet in this turn" }) : at.acts.map((act) => this.act(act))),
+    const saw = [...at.acts.map((act) => act.observation), ...(at.next ? [at.observation] : [])];
+    const rounds = saw.map((seen, i) => [section("Saw", this.saw(seen, saw[i - 1])), i < at.acts.length && section("Did", this.act(at.acts[i]))]);
+    const actions = saw.at(-1)?.actions ?? [];
+    put(this.now, rounds.flat(),
+      at.acts.length === 0 && section("Did", el("p", { class: "quiet", text: "nothing yet in this turn" })),
       (at.says ?? []).length > 0 && section("Said", at.says.map((s) => el("blockquote", { text: typeof s === "string" ? s : s.text ?? "" }))),
       thought.length > 0 && section("Thought", thought.map((e) => entry(e))),
-      (at.actions_legal ?? []).length > 0 && section("Could do", el("dl", {}, at.actions_legal.map((a) => [el("dt", { text: a.name }), el("dd", { text: a.description })]))),
+      actions.length > 0 && section("Could do", el("dl", {}, actions.map((a) => [el("dt", { text: a.name }), el("dd", { text: a.description })]))),
       (at.notes ?? []).length > 0 && section("Notes", at.notes.map((n) => el("p", { text: typeof n === "string" ? n : JSON.stringify(n) }))));
+  }
+
+  // saw shows an observation; closed, if it is the same as the one before.
+  saw(seen, before) {
+    if (seen == null) return el("p", { class: "quiet", text: this.app.run.notes?.[0] ?? "no observation in this turn" });
+    const all = [tree(seen.view ?? seen), seen.view && el("details", {}, el("summary", { class: "quiet", text: "all that it was told" }), tree(seen))];
+    if (before === undefined || JSON.stringify(seen) !== JSON.stringify(before)) return all;
+    return el("details", {}, el("summary", { class: "quiet", text: "the same as before" }), all);
   }
 
   act(act) {
