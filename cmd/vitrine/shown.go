@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -20,7 +21,7 @@ func shownRun(ctx context.Context, dir string, m arena.Manifest, s *setup, noRul
 	if err != nil {
 		return web.Run{}, err
 	}
-	run := web.Run{Dir: abs, Held: arena.Held, Used: usesOf, Say: inWords, Transcript: newTranscripts(abs, m).of, Memory: peaks(abs)}
+	run := web.Run{Dir: abs, Held: arena.Held, Used: usesOf, Total: totals(abs), Say: inWords, Transcript: newTranscripts(abs, m).of, Memory: peaks(abs)}
 	run.About = web.About{
 		Name: filepath.Base(abs), Path: relative(dir), Scenario: m.Scenario, Seed: m.Seed, Model: m.Model, Offline: m.Model == offlineModel,
 		Metrics: []world.Metric{}, Phases: []string{}, Notes: []string{},
@@ -96,9 +97,37 @@ func castOf(m arena.Manifest, scenario *scenarios.Scenario) []web.Agent {
 func usesOf(ev world.Event) map[string]web.Use {
 	uses := make(map[string]web.Use)
 	for agent, used := range arena.UsedBy(ev) { // order does not matter
-		uses[agent] = web.Use{TokensIn: used.TokensIn, TokensOut: used.TokensOut, Dollars: used.Dollars, Requests: used.ModelRequests}
+		uses[agent] = useOf(used)
 	}
 	return uses
+}
+
+func useOf(used arena.Metered) web.Use {
+	return web.Use{TokensIn: used.TokensIn, TokensOut: used.TokensOut, Dollars: used.Dollars, Requests: used.ModelRequests}
+}
+
+// totals returns what waits for the result of the run in dir, and says what each agent has used of its model: nothing where nobody will write one.
+func totals(dir string) func(context.Context) map[string]web.Use {
+	return func(ctx context.Context) map[string]web.Use {
+		for {
+			played := world.Holder(dir) != nil
+			result, err := arena.ReadResult(dir)
+			if err == nil || !played {
+				uses := make(map[string]web.Use)
+				for _, agent := range result.Agents {
+					if printedUse(agent.Metered) != "" {
+						uses[agent.Name] = useOf(agent.Metered)
+					}
+				}
+				return uses
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(20 * time.Millisecond): // nothing tells of it but the file
+			}
+		}
+	}
 }
 
 // inWords puts an event into words without the name of its agent.

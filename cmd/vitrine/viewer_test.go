@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -253,6 +254,60 @@ func TestOfARunThatSomebodySentNoProgramIsStarted(t *testing.T) {
 	}
 	if _, err := os.Stat(proof); err != nil {
 		t.Error("it is not started where it shall be:", err)
+	}
+}
+
+func TestAtTheEndOfAStoppedRunAllIsCountedThatItUsed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view", "--control", "--set", "schedule=sequential")
+	p.until(func(now standing) bool { return now.State == "paused" })
+	for _, command := range []string{`{"do":"step","turn":true}`, `{"do":"step"}`} {
+		if said := p.post(command); said != "" {
+			t.Fatal(said)
+		}
+		p.until(func(now standing) bool { return now.State == "paused" && now.Turns == 1 })
+	}
+	if said := p.post(`{"do":"stop"}`); said != "" {
+		t.Fatal(said)
+	}
+	wait()
+	result, err := arena.ReadResult(dir)
+	if err != nil || result.Status != arena.Truncated || result.Turns != 1 {
+		t.Fatalf("result %+v, error %v", result, err)
+	}
+	for i := range result.Agents[:2] { // as if they had asked models in the turn that was cut
+		dollars := float64(i+1) / 4
+		result.Agents[i].Metered = arena.Metered{ModelRequests: 2, TokensIn: 100, TokensOut: int64(i + 10), Dollars: &dollars}
+		result.Used = result.Used.Add(result.Agents[i].Metered)
+	}
+	if err := arena.WriteResult(dir, result); err != nil {
+		t.Fatal(err)
+	}
+	p, _ = pageOf(t, "view", dir)
+	for turn, want := range []arena.Metered{{Dollars: new(float64)}, result.Used} {
+		var agents []struct {
+			Name string
+			web.Use
+		}
+		p.get(fmt.Sprintf("api/agents?turn=%d", turn), &agents)
+		sum := arena.Metered{Dollars: new(float64)}
+		for i, a := range agents {
+			var told struct{ Usage struct{ Turn, Total web.Use } }
+			p.get(fmt.Sprintf("api/agent?name=%s&turn=%d", a.Name, turn), &told)
+			if !reflect.DeepEqual(told.Usage.Total, a.Use) || !reflect.DeepEqual(told.Usage.Turn.TokensIn, a.TokensIn) {
+				t.Errorf("turn %d: %s has used %+v in a list, by itself %+v", turn, a.Name, a.Use, told.Usage)
+			}
+			if a.Dollars == nil {
+				a.Dollars = new(float64)
+			}
+			if (a.TokensIn > 0) != (turn == 1 && i < 2) {
+				t.Errorf("turn %d: %s has used %+v", turn, a.Name, a.Use)
+			}
+			sum = sum.Add(arena.Metered{ModelRequests: a.Requests, TokensIn: a.TokensIn, TokensOut: a.TokensOut, Dollars: a.Dollars})
+		}
+		if !reflect.DeepEqual(sum, want) {
+			t.Errorf("turn %d: all have used %s, want %s", turn, world.JSON(sum), world.JSON(want))
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -75,7 +76,7 @@ func (s *exhibit) apiAgent(r *http.Request) (any, error) {
 			a.Says = append(a.Says, clean(data.Text))
 		}
 	}
-	if err := s.account(&a, p); err != nil {
+	if err := s.account(r.Context(), &a, p); err != nil {
 		return nil, err
 	}
 	if s.run.Memory != nil {
@@ -195,17 +196,14 @@ func (s *exhibit) sawAt(p position, st world.State, ev world.Event) (world.State
 }
 
 // account fills in what it has used of its model.
-func (s *exhibit) account(a *inspected, p position) error {
-	used, err := s.used(p)
+func (s *exhibit) account(ctx context.Context, a *inspected, p position) error {
+	used, err := s.used(ctx, p)
 	if err != nil {
 		return err
 	}
 	a.Usage.Total = used[a.Name]
-	a.Usage.Turn = a.Usage.Total
-	if p.turn == 0 || !p.ended {
-		if !p.ended {
-			a.Usage.Turn = Use{Dollars: new(float64)} // it is told when the turn ends
-		}
+	if !p.ended && !s.last(p) {
+		a.Usage.Turn = Use{Dollars: new(float64)} // it is told when the turn ends
 		return nil
 	}
 	before, err := s.usedIn(p.turn - 1)

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/viewer"
 	"github.com/vitrine-sim/vitrine/world"
@@ -42,7 +45,7 @@ func (s *exhibit) apiAgents(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	used, err := s.used(p)
+	used, err := s.used(r.Context(), p)
 	if err != nil {
 		return nil, err
 	}
@@ -133,12 +136,31 @@ func doing(standing string, asked, acted bool) string {
 	return doingWaiting
 }
 
-// used returns what each agent had used of its model at a position: by the end of the turn if it has ended, else by the end of the one before.
-func (s *exhibit) used(p position) (map[string]Use, error) {
+// longestCount is how long it may take until all is counted that was used in a run that is over.
+const longestCount = 3 * time.Second
+
+// used returns what each agent had used of its model at a position: by the end of the turn if it has ended, else by the end of the one before; at the
+// end of a run, in all.
+func (s *exhibit) used(ctx context.Context, p position) (map[string]Use, error) {
 	if n := len(p.events); n > 0 && p.events[n-1].Kind == world.KindTurn {
 		return s.run.Used(p.events[n-1]), nil
 	}
-	return s.usedIn(p.turn - 1)
+	used, err := s.usedIn(p.turn - 1)
+	if err != nil || !s.last(p) {
+		return used, err
+	}
+	ctx, end := context.WithTimeout(ctx, longestCount)
+	defer end()
+	all := make(map[string]Use)
+	maps.Copy(all, used)
+	maps.Copy(all, s.run.Total(ctx))
+	return all, nil
+}
+
+// last says whether a position is where a run has come that nobody plays any more.
+func (s *exhibit) last(p position) bool {
+	state := s.live.moment().state
+	return !p.ended && !p.part && (state == stateOver || state == stateIdle)
 }
 
 // usedIn returns what each agent had used of its model by the end of a turn.

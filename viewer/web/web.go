@@ -48,6 +48,9 @@ type Run struct {
 	Held func(world.State) bool
 	// Used returns what each agent with a model had used of it, as the event says that ends a turn.
 	Used func(world.Event) map[string]Use
+	// Total returns what each agent with a model has used of it in a run that nobody plays any more, for which it may wait until ctx ends: answers may have
+	// been counted after the last turn. Nobody is in it where nobody knows.
+	Total func(ctx context.Context) map[string]Use
 	// Say puts an event into words, without the name of its agent.
 	Say func(world.Event) string
 

@@ -45,6 +45,7 @@ func newRun(t testing.TB, turns int) (Run, *world.Store) {
 		_ = json.Unmarshal(ev.Proc, &used) // there may be none
 		return used
 	}
+	run.Total = func(context.Context) map[string]Use { return nil }
 	for _, look := range viewer.Agents(names, func(string) string { return "" }) {
 		run.About.Agents = append(run.About.Agents, Agent{Agent: look, Kind: "scripted"})
 	}

@@ -18,7 +18,7 @@ export class Inspector {
       label: "About the agent", value: "tab", panels: { now: this.now, transcript, facts: factsPanel, stats: this.stats },
     }));
     this.loader = new Latest(() => this.load(), 200);
-    app.on("agent turn seq lastSeq tab", () => this.loader.ask());
+    app.on("agent turn seq lastSeq runState tab", () => this.loader.ask());
     this.transcript = new Transcript(app, transcript);
     facts(app, factsPanel);
   }
