@@ -85,7 +85,7 @@ func (v *visit) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		wait = g.share.turnedAway(v.endpoint.name, entry, wait)
 		v.endpoint.warn(trouble)
-		if time.Now().Add(wait).After(patience) {
+		if !time.Now().Add(wait).Before(patience) {
 			return resp, nil
 		}
 		v.watch.Stop()
