@@ -451,13 +451,17 @@ func TestTwoRunsAreShownWithWhereTheyPart(t *testing.T) {
 	type parts struct {
 		Turn   int
 		Seq    *int64
-		Events [2]*struct{ Data json.RawMessage }
-		Why    string
+		Events [2]*struct{ Agent, Text string }
+		Begin  []struct {
+			Name   string
+			Values [2]json.RawMessage
+		}
 	}
-	var got, same parts
+	var got, same, seeded parts
 	p, _ := pageOf(t, "view", filepath.Join(temp, "a"), "--with", filepath.Join(temp, "b"))
 	p.get("api/parts", &got)
-	if got.Turn != 0 || got.Seq == nil || *got.Seq != 3 || got.Events[0] == nil || got.Events[1] == nil || got.Why == "" {
+	if got.Turn != 0 || got.Seq == nil || *got.Seq != 3 || got.Events[0] == nil || got.Events[1] == nil ||
+		*got.Events[0] == *got.Events[1] || got.Events[0].Agent != "a" || !strings.HasPrefix(got.Events[0].Text, "asks for fish tons=") || len(got.Begin) > 0 {
 		t.Errorf("they part like this: %+v", got)
 	}
 	var run struct{ Other struct{ Name string } }
@@ -473,6 +477,14 @@ func TestTwoRunsAreShownWithWhereTheyPart(t *testing.T) {
 	p, _ = pageOf(t, "view", filepath.Join(temp, "a"), "--with", filepath.Join(temp, "a"))
 	if p.get("api/parts", &same); same.Turn != -1 || same.Seq != nil {
 		t.Errorf("a run parts from itself like this: %+v", same)
+	}
+	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--policy", "greedy", "--seed", "7", "--out", filepath.Join(temp, "c")}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	p, _ = pageOf(t, "view", filepath.Join(temp, "a"), "--with", filepath.Join(temp, "c"))
+	p.get("api/parts", &seeded)
+	if len(seeded.Begin) != 1 || seeded.Begin[0].Name != "seed" || string(seeded.Begin[0].Values[1]) != "7" || seeded.Seq == nil || *seeded.Seq != 3 {
+		t.Errorf("runs of other seeds part like this: %+v", seeded)
 	}
 }
 

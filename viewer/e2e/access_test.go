@@ -269,3 +269,16 @@ func TestANarrowWindowHasTabsUnderTheWorld(t *testing.T) {
 		p.shoot("narrow " + panel)
 	}
 }
+
+func TestInANarrowWindowASearchShowsWhatItFinds(t *testing.T) {
+	p := browse(t, view(t, play(t, "fishery.toml")).url)
+	p.do(chromedp.EmulateViewport(800, 900))
+	p.wait(`document.body.classList.contains("narrow") && !document.getElementById("drawer").checkVisibility()`)
+	p.key("/")
+	for _, letter := range "collapse" {
+		p.key(string(letter))
+	}
+	p.key("Enter")
+	p.wait(`document.getElementById("drawer").checkVisibility() && document.querySelector("#drawerTab-events-panel .event")?.checkVisibility()`)
+	p.shoot("narrow search")
+}

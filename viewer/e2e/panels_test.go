@@ -266,8 +266,9 @@ func TestAConflictNamesWinnerLoserAndReason(t *testing.T) {
 	}
 	story.end()
 	p := browse(t, view(t, story.dir).url)
+	eval[any](p, `(__viewer.speed(0.5), __viewer.play(true), null)`)
 	p.key("x")
-	p.wait(`__viewer.state().turn === 3 && document.querySelector(".conflict")`)
+	p.wait(`__viewer.state().turn === 3 && !__viewer.state().playing && document.querySelector(".conflict")`)
 	text := eval[string](p, `document.querySelector(".conflict").textContent`)
 	for _, want := range []string{"won: b", "lost: c", "b has taken boats/0"} {
 		if !strings.Contains(text, want) {

@@ -56,8 +56,8 @@ func TestChartsHaveTheFiguresOfTheMetricsAndFollowTheTurn(t *testing.T) {
 func TestTwoRunsAreSeenBesideEachOtherFromWhereTheyPart(t *testing.T) {
 	one, other, same := play(t, "fishery.toml"), play(t, "fishery.toml", "--policy", "greedy"), play(t, "fishery.toml")
 	p := browse(t, view(t, one, "--with", other).url)
-	p.key("v")
-	p.wait(`document.querySelector("#drawerTab-compare-panel").textContent.includes("part in turn 0") && document.querySelector("canvas.second").checkVisibility()`)
+	p.wait(`document.querySelector("#drawerTab-compare-panel").textContent.includes("They part in turn 0. ` + one + `: a asks for fish tons=10; ` + other + `: a asks for fish tons=100.")`)
+	p.wait(`document.querySelector("p.first").innerText === ` + quote(one) + ` && document.querySelector("p.second").innerText === ` + quote(other) + ` && document.querySelector("canvas.second").checkVisibility()`)
 	p.key("ArrowRight")
 	p.wait(`document.querySelector("#drawerTab-compare-panel table")?.textContent.includes("lake/tons")`)
 	if differ := eval[bool](p, `(() => {
@@ -86,6 +86,7 @@ func TestTwoRunsAreSeenBesideEachOtherFromWhereTheyPart(t *testing.T) {
 	p.shoot("compare charts")
 
 	p = browse(t, view(t, one, "--with", same).url)
+	p.wait(`document.querySelector("#drawerTab-compare-panel").textContent.includes("are the same")`)
 	if first, second := lines(p); len(first) == 0 || !slices.Equal(first, second) {
 		t.Errorf("of two runs that are the same the charts have the lines %q and %q", first, second)
 	}

@@ -67,6 +67,11 @@ class App {
     else this.player.seek(0);
   }
 
+  // open shows a panel of the drawer.
+  open(drawerTab) {
+    this.set({ drawer: true, drawerTab, narrowPanel: "drawer" });
+  }
+
   // toTurn goes to a turn that somebody named, and says so if there is no such turn.
   toTurn(turn, seq = null) {
     const { turns } = this.state;
@@ -88,6 +93,7 @@ class App {
     drawer(this, root("drawer"));
     narrow(this, root("narrow"));
     globalThis.__viewer = viewerForTests(this);
+    if (this.run.other) this.open("compare");
     this.go(this.moment);
     addEventListener("hashchange", () => {
       this.moment = readHash();
@@ -123,6 +129,12 @@ class App {
 
   link() {
     return location.href.replace(/#.*$/, "") + writeHash(this, true);
+  }
+
+  // pair is what this run and the one it is compared with are called.
+  get pair() {
+    const runs = [this.run, this.run.other];
+    return runs.map((run) => (runs[0].name === runs[1].name ? run.path : run.name));
   }
 
   // shell is a command of the program for this run, as one types it where the program was started.
@@ -202,10 +214,11 @@ class App {
 
   // toMark goes to the nearest turn with a mark, of one kind or of any but those that every turn has.
   async toMark(direction, kind) {
+    this.set({ playing: false });
     const turn = await this.index.next(this.state.turn, direction, (k) => (kind ? k === kind : k !== "message"));
     if (turn < 0) return this.say(`No ${kind ?? "mark"} ${direction > 0 ? "after" : "before"} this turn`);
     this.player.seek(turn);
-    if (kind === "conflict") this.set({ drawer: true, drawerTab: "diff" });
+    if (kind === "conflict") this.open("diff");
   }
 
   // toEvent goes to the next or the previous event of the selected agent.

@@ -28,7 +28,7 @@ export class Charts {
     if (data.partial) this.loader.ask();
     else this.loaded = this.app.state.turns;
     this.cursors = [];
-    this.note.textContent = data.series.length ? `${plural(data.series.length, "metric")}, ${plural(data.turns.length, "point")} each${other ? `; dashed: ${run.other.name ?? run.other}` : ""}` : "This scenario has no metrics.";
+    this.note.textContent = data.series.length ? `${plural(data.series.length, "metric")}, ${plural(data.turns.length, "point")} each${other ? `; dashed: ${this.app.pair[1]}` : ""}` : "This scenario has no metrics.";
     const formula = (name) => run.metrics.find((m) => m.name === name)?.formula ?? "";
     put(this.grid, data.series.map((s) => {
       const second = other?.series.find((o) => o.name === s.name);

@@ -5,7 +5,11 @@ import { speeds } from "./player.js";
 export function commands(app) {
   const { player, stage } = app;
   const toggle = (value) => () => app.set({ [value]: !app.state[value] });
-  const open = (tab) => () => app.set({ drawerTab: tab, drawer: !(app.state.drawer && app.state.drawerTab === tab) });
+  const open = (tab) => () => {
+    const { drawer, drawerTab, narrow, narrowPanel } = app.state;
+    if (drawer && drawerTab === tab && (!narrow || narrowPanel === "drawer")) app.set({ drawer: false });
+    else app.open(tab);
+  };
   const faster = (n) => () => {
     const i = speeds.indexOf(app.state.speed) + n;
     app.set({ speed: speeds[Math.max(0, Math.min(speeds.length - 1, i))] });

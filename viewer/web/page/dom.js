@@ -90,9 +90,9 @@ export function count(n) {
   return String(Math.round(n * 1000) / 1000);
 }
 
-export const dollars = (n) => (n == null ? "–" : "$" + (n && n < 0.01 ? n.toFixed(4) : n.toFixed(2)));
+export const dollars = (n) => (n == null ? "–" : "$" + (n && n < 1 ? n.toFixed(4) : n.toFixed(2)));
 
-export const bytes = (n) => (n == null ? "–" : count(n) + "B");
+export const bytes = (n) => `${Math.floor(n / 2 ** 20)} MiB`;
 
 export function duration(ms) {
   if (ms == null) return "–";

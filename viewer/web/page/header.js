@@ -31,8 +31,11 @@ export function header(app, root) {
   const search = el("input", {
     type: "search", id: "search", placeholder: "search the log", "aria-label": "Search the log", title: "Search the log (/)",
     on: {
-      input: () => app.set({ query: search.value, drawer: true, drawerTab: "events" }),
-      keydown: (event) => event.key === "Enter" && app.set({ drawer: true, drawerTab: "events" }),
+      input: () => {
+        app.set({ query: search.value });
+        app.open("events");
+      },
+      keydown: (event) => event.key === "Enter" && app.open("events"),
     },
   });
   app.on("query", () => search.value !== app.state.query && (search.value = app.state.query));

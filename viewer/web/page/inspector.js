@@ -95,7 +95,7 @@ export class Inspector {
   // refused leads to the refusals of an agent, with their reasons, in the log.
   refused({ name, refusals }) {
     return button(`${refusals}: why?`, () => {
-      this.app.set({ drawer: true, drawerTab: "events" });
+      this.app.open("events");
       this.app.events.set({ agent: name, kind: "refusal", q: "", from: "", to: "" });
     }, { class: "link" });
   }

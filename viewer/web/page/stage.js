@@ -16,13 +16,13 @@ export class Stage {
     this.loader = new Latest(() => this.load());
     this.canvas = el("canvas", { id: "canvas", tabindex: "0", role: "img", "aria-label": "The world" });
     this.canvas2 = el("canvas", { class: "second", role: "img", "aria-label": "The world of the other run", hidden: true });
-    this.name2 = el("p", { class: "second", hidden: true });
+    this.names = ["first", "second"].map((side) => el("p", { class: side, hidden: true }));
     this.bubbles = el("div", { id: "bubbles" });
     this.message = el("p", { id: "painting", role: "status", text: "loading…" });
     this.tip = el("div", { id: "tip", role: "tooltip", hidden: true });
     this.legend = el("ul", { id: "legend", "aria-label": "Legend" });
     this.minimap = new Minimap(this);
-    root.append(this.canvas, this.canvas2, this.name2, this.bubbles, this.message, this.minimap.canvas, this.legend, this.tip);
+    root.append(this.canvas, this.canvas2, ...this.names, this.bubbles, this.message, this.minimap.canvas, this.legend, this.tip);
     this.tools(document.getElementById("tools"));
     handle(this);
     new ResizeObserver(() => this.resize()).observe(root);
@@ -254,11 +254,14 @@ export class Stage {
     return this.painter?.pick(x * this.ratio, y * this.ratio) ?? "";
   }
 
-  // beside shows another draw list in the right half of the stage, as seen from the same place; null makes an end of that.
-  beside(bytes, name) {
+  // beside shows another draw list in the right half of the stage, as seen from the same place, and in either half the name of its run; null makes an end of that.
+  beside(bytes, names) {
     this.second = bytes;
-    this.canvas2.hidden = this.name2.hidden = !bytes;
-    this.name2.textContent = name ?? "";
+    this.canvas2.hidden = !bytes;
+    this.names.forEach((node, i) => {
+      node.hidden = !bytes;
+      node.textContent = names?.[i] ?? "";
+    });
     this.resize();
     this.dirty();
   }
