@@ -271,7 +271,8 @@ func TestANarrowWindowHasTabsUnderTheWorld(t *testing.T) {
 }
 
 func TestInANarrowWindowASearchShowsWhatItFinds(t *testing.T) {
-	p := browse(t, view(t, play(t, "fishery.toml")).url)
+	s := view(t, play(t, "fishery.toml"))
+	p := browse(t, s.url)
 	p.do(chromedp.EmulateViewport(800, 900))
 	p.wait(`document.body.classList.contains("narrow") && !document.getElementById("drawer").checkVisibility()`)
 	p.key("/")
@@ -280,5 +281,7 @@ func TestInANarrowWindowASearchShowsWhatItFinds(t *testing.T) {
 	}
 	p.key("Enter")
 	p.wait(`document.getElementById("drawer").checkVisibility() && document.querySelector("#drawerTab-events-panel .event")?.checkVisibility()`)
+	found := get[struct{ Total int }](t, s, "api/events?q=collapse")
+	p.wait(fmt.Sprintf(`/(^|\D)%d found/.test(document.getElementById("drawer").innerText)`, found.Total))
 	p.shoot("narrow search")
 }

@@ -97,8 +97,9 @@ export class Events {
     const { key } = this;
     const wanted = this.found.length + 1;
     while (this.next !== null && this.found.length < wanted) {
-      const got = await this.app.source.get("events", { ...this.filters, after: this.next, limit: page, order: "asc" });
-      if (this.key !== key) return;
+      const { next } = this;
+      const got = await this.app.source.get("events", { ...this.filters, after: next, limit: page, order: "asc" });
+      if (this.key !== key || this.next !== next) return; // others have them already
       this.found.push(...got.events);
       this.next = got.next ?? null;
       const some = this.next !== null;
