@@ -39,9 +39,13 @@ type measured struct {
 
 func metricsFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	file := flags.String("csv", "", "also write them to a `FILE` of comma-separated values")
+	perTurn := flags.Bool("turns", false, "in that file a row for each turn and metric: as they were when so many turns had been played; for a long run it takes long, as each is computed from the beginning")
 	follow := flags.Bool("follow", false, "print them again as turns end, until the episode is over; it takes at most a tenth of a processor")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
 		dir := args[0]
+		if *perTurn && *file == "" {
+			return nil, misuse("add --csv FILE", "--turns: there is no file")
+		}
 		m, s, err := openSetup(ctx, dir)
 		if err != nil {
 			return nil, err
@@ -49,14 +53,14 @@ func metricsFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (an
 		defer s.close()
 		if *follow {
 			last, err := s.followMetrics(ctx, a, dir)
-			return nil, errors.Join(err, last.write(m, *file))
+			return nil, errors.Join(err, s.write(ctx, m, dir, last, *file, *perTurn))
 		}
 		now, err := s.measure(dir, world.Events(dir))
 		if err != nil {
 			return nil, err
 		}
 		now.print(a)
-		return now, now.write(m, *file)
+		return now, s.write(ctx, m, dir, now, *file, *perTurn)
 	}
 }
 
@@ -187,6 +191,11 @@ func (m *measurement) csv(of arena.Manifest) []byte {
 	for _, metric := range m.Metrics {
 		rows = append(rows, []string{cell(of.Scenario), fmt.Sprint(of.Seed), cell(metric.Name), fmt.Sprint(metric.Value), cell(metric.Unit)})
 	}
+	return commaSeparated(rows)
+}
+
+// commaSeparated returns rows as comma-separated values.
+func commaSeparated(rows [][]string) []byte {
 	var text bytes.Buffer
 	_ = csv.NewWriter(&text).WriteAll(rows) // a buffer takes everything
 	return text.Bytes()
@@ -200,8 +209,8 @@ func cell(text string) string {
 	return text
 }
 
-// write writes the metrics of a run to a file of comma-separated values, if it has a name.
-func (m *measurement) write(of arena.Manifest, file string) error {
+// write writes the metrics of the run in dir to a file of comma-separated values, if it has a name.
+func (s *setup) write(ctx context.Context, of arena.Manifest, dir string, m *measurement, file string, perTurn bool) error {
 	if file == "" || m == nil {
 		return nil
 	}
@@ -209,7 +218,17 @@ func (m *measurement) write(of arena.Manifest, file string) error {
 	if err != nil {
 		return misuse("", "--csv: %w", err)
 	}
-	_, err = out.Write(m.csv(of))
+	text := m.csv(of)
+	if perTurn {
+		turns := make([]int, m.Turns)
+		for i := range turns {
+			turns[i] = i + 1
+		}
+		text, err = s.turnsCSV(ctx, of, dir, turns)
+	}
+	if err == nil {
+		_, err = out.Write(text)
+	}
 	if err := errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}

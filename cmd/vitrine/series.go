@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"sync"
 
@@ -106,8 +107,28 @@ func batches(dir string) iter.Seq2[[]world.Event, error] {
 	}
 }
 
-// metricsCSV returns what "metrics --csv" writes.
-func (s *setup) metricsCSV(of arena.Manifest, dir string) ([]byte, error) {
+// turnsCSV returns the metrics of the run in dir over some turns, which are in order, as comma-separated values.
+func (s *setup) turnsCSV(ctx context.Context, of arena.Manifest, dir string, turns []int) ([]byte, error) {
+	rows := [][]string{{"scenario", "seed", "turns", "metric", "value", "unit"}}
+	values, err := s.series(ctx, dir, turns)
+	if err != nil {
+		return nil, err
+	}
+	for i, turn := range turns {
+		for _, metric := range s.substrate.metrics {
+			rows = append(rows, []string{
+				cell(of.Scenario), fmt.Sprint(of.Seed), fmt.Sprint(turn), cell(metric.Name), fmt.Sprint(values[metric.Name][i]), cell(metric.Unit),
+			})
+		}
+	}
+	return commaSeparated(rows), nil
+}
+
+// metricsCSV returns what "metrics --csv" writes or, of some turns, what it writes with --turns.
+func (s *setup) metricsCSV(ctx context.Context, of arena.Manifest, dir string, turns []int) ([]byte, error) {
+	if len(turns) > 0 {
+		return s.turnsCSV(ctx, of, dir, turns)
+	}
 	now, err := s.measure(dir, world.Events(dir))
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func shownRun(ctx context.Context, dir string, m arena.Manifest, s *setup, noRul
 	}
 	run.About.Metrics = append(run.About.Metrics, s.substrate.metrics...)
 	run.Measure = func(ctx context.Context, turns []int) (map[string][]float64, error) { return s.series(ctx, abs, turns) }
-	run.MetricsCSV = func() ([]byte, error) { return s.metricsCSV(m, abs) }
+	run.MetricsCSV = func(ctx context.Context, turns []int) ([]byte, error) { return s.metricsCSV(ctx, m, abs, turns) }
 	return run, nil
 }
 

@@ -384,6 +384,14 @@ func TestMetricsOfThePageAreThoseOfTheCommandLine(t *testing.T) {
 			t.Errorf("the total goes down: %v", got.Values)
 		}
 	}
+	over, err := http.Get(p.url + "api/metrics.csv?turns=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer over.Body.Close()
+	if rows, err := csv.NewReader(over.Body).ReadAll(); err != nil || len(rows) != len(series.Series)*len(series.Turns)+1 {
+		t.Errorf("over the turns there are %d rows, error %v", len(rows), err)
+	}
 	answer, err := http.Get(p.url + "api/metrics.csv")
 	if err != nil {
 		t.Fatal(err)

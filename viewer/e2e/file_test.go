@@ -57,6 +57,12 @@ func TestAFileShowsWhatTheServerShows(t *testing.T) {
 			t.Errorf("turn %d: state %s served, %s in the file", turn, a, b)
 		}
 	}
+	// Both have the metrics over the turns as a table.
+	const table = `fetch(document.querySelector("a[download$='-turns.csv']").href).then((r) => r.text())`
+	held := eval[string](file, `decodeURIComponent(document.querySelector("a[download$='-turns.csv']").href.split(",").slice(1).join(","))`)
+	if got := eval[string](served, table); got != held || strings.Count(got, "\n") < 12 {
+		t.Errorf("the metrics over the turns\nserved: %.300s\nfile:   %.300s", got, held)
+	}
 	// Overlays with what their colors mean, what an agent sees, and what the turn changed are in it as well.
 	overlays := eval[[]string](served, `[...document.querySelectorAll("[aria-label=Overlay] option")].map((o) => o.value).filter(Boolean)`)
 	if len(overlays) < 4 {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -68,7 +69,7 @@ func (c stuck) Write(b []byte) (int, error) {
 
 func TestClientsThatDoNotReadLeaveTheLogToOthers(t *testing.T) {
 	run, _ := newRun(t, 3)
-	run.MetricsCSV = func() ([]byte, error) { return []byte("a,b\n"), nil }
+	run.MetricsCSV = func(context.Context, []int) ([]byte, error) { return []byte("a,b\n"), nil }
 	s := open(t, run)
 	began := make(chan bool)
 	for _, path := range []string{"frame", "frame?turn=1", "metrics.csv", "metrics.csv", "state", "events"} {

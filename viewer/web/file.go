@@ -126,6 +126,13 @@ func (s *Server) collect(ctx context.Context, o FileOptions) (f *file, err error
 	if err := errors.Join(f.ask("run", nil), f.ask("metrics", url.Values{"points": {"500"}}), f.lists(o)); err != nil {
 		return nil, err
 	}
+	if s.run.MetricsCSV != nil {
+		table, err := f.request("metrics.csv", url.Values{"turns": {"1"}})
+		if err != nil {
+			return nil, err
+		}
+		f.answers["metrics.csv"] = world.JSON(table.body.String())
+	}
 	for turn := o.From; turn <= o.To; turn++ {
 		if err := f.turn(turn); err != nil {
 			return nil, fmt.Errorf("turn %d: %w", turn, err)

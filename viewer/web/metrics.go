@@ -139,7 +139,7 @@ func sampled(now world.State) []int {
 	return turns
 }
 
-// metricsCSV answers with the metrics as the command line writes them.
+// metricsCSV answers with the metrics as the command line writes them; with turns=1 those of the turns that charts have.
 func (s *exhibit) metricsCSV(w http.ResponseWriter, r *http.Request) {
 	if s.run.MetricsCSV == nil {
 		fail(w, http.StatusNotFound, "the rules are not at hand", "")
@@ -149,7 +149,11 @@ func (s *exhibit) metricsCSV(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // whoever asked is gone
 	}
-	text, err := s.run.MetricsCSV()
+	var turns []int
+	if r.FormValue("turns") != "" {
+		turns = sampled(s.live.moment().st)
+	}
+	text, err := s.run.MetricsCSV(r.Context(), turns)
 	done()
 	if err != nil {
 		failed(w, err)

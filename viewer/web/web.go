@@ -60,8 +60,8 @@ type Run struct {
 	Asked func(begin, now world.State, events []world.Event) ([]string, error)
 	// Measure returns the metrics as they were when each of some turns began, which are in order; the last ones are as they are now. nil: as above.
 	Measure func(ctx context.Context, turns []int) (map[string][]float64, error)
-	// MetricsCSV returns the metrics as they are now, as comma-separated values; nil: as above.
-	MetricsCSV func() ([]byte, error)
+	// MetricsCSV returns the metrics as they are now or, of some turns, as they were when each had been played, as comma-separated values; nil: as above.
+	MetricsCSV func(ctx context.Context, turns []int) ([]byte, error)
 	// Transcript returns an agent's conversation; nil: nobody has one.
 	Transcript func(agent string) ([]Entry, error)
 	// Memory returns how many bytes an agent's process took at most, or 0 if that is not known; nil: it never is.

@@ -5,13 +5,21 @@ const points = 500;
 const width = 300; // units of a chart; it is drawn as wide as there is room
 const height = 96;
 
+// tables are links to the metrics as comma-separated values. A page that is a file has those of its turns in it.
+export function tables({ run, source }) {
+  const link = (href, name, text) => el("a", { href, download: name, text });
+  const all = (href) => link(href, `${run.name}-turns.csv`, "metrics over the turns as CSV");
+  if (run.metrics.length === 0) return [];
+  if (source.table) return [all(`data:text/csv;charset=utf-8,${encodeURIComponent(source.table)}`)];
+  return [link("api/metrics.csv", `${run.name}.csv`, "metrics as CSV"), all("api/metrics.csv?turns=1")];
+}
+
 export class Charts {
   constructor(app, root) {
     Object.assign(this, { app, cursors: [] });
     this.grid = el("div", { class: "charts" });
-    this.link = el("a", { href: "api/metrics.csv", download: `${app.run.name}.csv`, text: "metrics as CSV", hidden: location.protocol === "file:" });
     this.note = el("p", { class: "quiet" });
-    root.append(el("div", { class: "bar" }, this.note, el("span", { class: "gap" }), this.link), this.grid);
+    root.append(el("div", { class: "bar" }, this.note, el("span", { class: "gap" }), tables(app)), this.grid);
     this.loader = new Latest(() => this.load(), 1000);
     app.on("turns drawer drawerTab", () => this.open && this.loader.ask());
     app.on("turn drawer drawerTab", () => this.open && this.point());

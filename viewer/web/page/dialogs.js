@@ -1,5 +1,6 @@
 // The dialogs: palette, help, link and export, and settings.
 import { button, el, put } from "./dom.js";
+import { tables } from "./charts.js";
 import { keyName } from "./commands.js";
 import { modes } from "./player.js";
 
@@ -79,7 +80,6 @@ export function dialogs(app, table) {
       copied.textContent = "copied";
     });
     const { turn } = app.state;
-    const run = app.run.dir_name ?? app.run.name;
     const served = location.protocol !== "file:";
     const redact = el("input", { type: "checkbox" });
     const saved = el("span", { role: "status", class: "quiet" });
@@ -91,7 +91,7 @@ export function dialogs(app, table) {
     });
     dialog("Share", el("h3", { text: "Link to this moment" }), el("div", { class: "bar" }, link, copy, copied),
       el("p", { class: "quiet", text: "It holds the turn, the agent, what is in sight, and your bookmarks. " + (served ? "It works for as long as this viewer runs, on this machine." : "It works wherever this file is.") }),
-      el("h3", { text: "Picture" }), el("div", { class: "bar" }, button("save as PNG", () => app.screenshot(), { key: "P" }), served && el("a", { href: "api/metrics.csv", download: `${run}.csv`, text: "metrics as CSV" })),
+      el("h3", { text: "Picture" }), el("div", { class: "bar" }, button("save as PNG", () => app.screenshot(), { key: "P" }), ...tables(app)),
       el("h3", { text: "The run as a file" }), el("div", { class: "bar" }, save, served && el("label", {}, redact, " without conversations and private messages"), saved),
       el("p", { class: "quiet", text: "A page that needs no server, with all turns and with your bookmarks and notes." }),
       served && el("p", { class: "quiet", text: "Without conversations and private messages: left out is what agents were asked by prompts, said and thought, and what their tools answered; the text of messages to some and not to all, those of an operator too; and what processes printed. What agents saw and did stays, and what was said to all." }),

@@ -36,6 +36,7 @@ class FileSource {
     Object.assign(this, { answers, frames, from, to, pictures, whole });
     this.run = { ...answers.run, turns: to, state: "over", control: false, controls: [], other: null };
     this.lines = null;
+    this.table = answers["metrics.csv"];
   }
 
   async get(path, params = {}) {
