@@ -113,6 +113,9 @@ func (s *exhibit) orBefore(p position) ([]world.Event, error) {
 	if over || p.ended || p.turn == 0 || slices.ContainsFunc(shown, func(ev world.Event) bool { return ev.Agent != "" }) {
 		return shown, nil
 	}
+	if p.past != nil {
+		return p.past, nil
+	}
 	return s.states.played.events(p.turn - 1)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ type live struct {
 
 	mu    sync.Mutex
 	now   world.State
+	begun world.State     // as the turn that is played began; the zero state: that was before somebody followed
+	acts  []world.Event   // of that turn, so far, if begun is known
+	past  []world.Event   // of the turn before it; nil: likewise
 	end   json.RawMessage // data of the event that has ended it; nil: it is not over
 	state string
 	err   error         // why it is not followed any more
@@ -51,6 +55,9 @@ type told struct {
 // A moment is how a run stands.
 type moment struct {
 	st    world.State
+	begun world.State   // as its turn began; the zero state: only the log knows
+	acts  []world.Event // of its turn, if begun is known
+	past  []world.Event // of the turn before; nil: only the log knows
 	end   json.RawMessage
 	state string
 	err   error
@@ -108,6 +115,12 @@ func (l *live) take(commit []world.Event) {
 	}
 	l.change(func() {
 		l.now = l.now.Apply(commit...)
+		if l.begun.Seq > 0 {
+			l.acts = append(l.acts, commit...)
+		}
+		if commit[len(commit)-1].Kind == world.KindTurn {
+			l.begun, l.past, l.acts = l.now, l.acts, nil
+		}
 		for i, ev := range commit {
 			if ev.Kind == kindEnd {
 				l.end = ev.Data
@@ -173,7 +186,7 @@ func (l *live) change(what func()) {
 func (l *live) moment() moment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return moment{l.now, l.end, l.state, l.err, l.moved}
+	return moment{l.now, l.begun, slices.Clip(l.acts), l.past, l.end, l.state, l.err, l.moved}
 }
 
 // since returns the events behind one that are still kept, and how many there were that are not.

@@ -18,6 +18,7 @@ type position struct {
 	begin  world.State   // as the turn begins, which is after the first commit for the first one
 	st     world.State   // as the turn begins, after an event of it, or at present
 	events []world.Event // of the turn, as far as it has come, or up to that event
+	past   []world.Event // of the turn before the one that is played; nil: only the log knows
 	part   bool          // it is up to that event
 	ended  bool          // the turn has: nothing of this will ever change
 }
@@ -38,20 +39,23 @@ func (s *exhibit) position(r *http.Request, events bool) (position, error) {
 
 // find returns the position of a turn and, unless that is 0, of an event in it. Without the events it is found in half the time.
 func (s *exhibit) find(turn int, seq int64, events bool) (position, error) {
-	p, err := position{turn: turn}, error(nil)
-	if p.begin, err = s.states.at(turn); err != nil {
+	p, now, err := position{turn: turn}, s.live.moment(), error(nil)
+	known := now.begun.Seq > 0 && turn == now.begun.Turn
+	if known {
+		p.begin, p.events, p.past = now.begun, now.acts, now.past
+	} else if p.begin, err = s.states.at(turn); err != nil {
 		return p, err
 	}
 	if p.begin.Seq == 0 {
 		return p, nil // there is no log yet
 	}
-	p.st, p.ended = p.begin, turn < s.live.moment().st.Turn
-	if p.ended && seq == 0 && !events {
+	p.st, p.ended = p.begin, turn < now.st.Turn
+	switch {
+	case p.ended && seq == 0 && !events:
 		return p, nil
-	}
-	if p.ended {
+	case p.ended:
 		p.events, err = s.states.played.events(turn)
-	} else {
+	case !known:
 		p.events, err = eventsOf(s.run.Dir, turn)
 	}
 	if err != nil {

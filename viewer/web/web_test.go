@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -243,13 +244,40 @@ func TestFramesBearTheHashOfTheirState(t *testing.T) {
 	}
 }
 
+func TestWhoFollowsARunSeesThePresentAsWhoComesToItLater(t *testing.T) {
+	run, store := newRun(t, 3)
+	following := open(t, run)
+	same := func() {
+		t.Helper()
+		for now := following.live.moment(); now.st.Seq < store.State().Seq; now = following.live.moment() {
+			<-now.moved
+		}
+		later := open(t, run)
+		present := fmt.Sprintf("?turn=%d", store.State().Turn)
+		for _, path := range []string{"frame" + present, "frame" + present + fmt.Sprintf("&seq=%d", store.State().Seq), "diff" + present, "agents" + present, "steps" + present} {
+			_, got := ask(t, following, "api/"+path)
+			if _, want := ask(t, later, "api/"+path); !bytes.Equal(got, want) {
+				t.Errorf("%s differs", path)
+			}
+		}
+	}
+	for range 3 {
+		playTurn(t, store)
+		same()
+		commit(t, store, world.Event{Kind: viewer.KindMessage, Agent: "cat", Data: json.RawMessage(`{"text":"now"}`)})
+		same()
+	}
+	commit(t, store, world.Event{Kind: world.KindTurn}, world.Event{Kind: viewer.KindMessage, Agent: "bob", Data: json.RawMessage(`{"text":"in the same commit"}`)})
+	same()
+}
+
+// whole waits until the index holds all turns, and returns them.
 type timeline struct {
 	Partial bool
 	Bucket  int
 	Turns   []turnJSON
 }
 
-// whole waits until the index holds all turns, and returns them.
 func whole(t testing.TB, s *Server) timeline {
 	t.Helper()
 	for {

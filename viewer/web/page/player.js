@@ -119,24 +119,10 @@ export class Player {
     if (turn !== state.turn) this.seek(turn);
   }
 
-  // chase brings who follows to the newest turn: at once where it is one turn, and otherwise over all that came, within a blink.
+  // chase brings who follows to the newest turn.
   chase() {
-    const { app } = this;
-    if (!app.state.followLive || this.chasing) return;
-    this.chasing = true;
-    let last = performance.now();
-    const move = (now) => {
-      const { turn, turns, followLive } = app.state;
-      if (!followLive || turn >= turns) {
-        this.chasing = false;
-        return;
-      }
-      const part = Math.min(1, Math.max(1, now - last) / 50);
-      last = now;
-      app.set({ turn: turn + Math.max(1, Math.ceil((turns - turn) * part)), seq: null, event: null });
-      requestAnimationFrame(move);
-    };
-    move(last);
+    const { turns, followLive } = this.app.state;
+    if (followLive) this.app.set({ turn: turns, seq: null, event: null });
   }
 }
 
