@@ -1,8 +1,14 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,6 +128,75 @@ func TestOnlyWhoIsAskedIsThinking(t *testing.T) {
 	story.commit(world.Event{Kind: "timeout", Agent: "b", Data: []byte(`{"consequence":"pass"}`), Proc: []byte(`{"wall_ms":1}`)})
 	p.shoot("asked")
 	doing("acting acting thinking waiting waiting")
+}
+
+func TestAPersonIsToldTheirMoveAndWhatItTakes(t *testing.T) {
+	folder := t.TempDir()
+	scenario := filepath.Join(folder, "seat.toml")
+	text := "[rules]\nname = \"fishery\"\nturns = 3\n[messages]\nturn = 1\n[[agents]]\nname = \"a\"\nkind = \"scripted\"\n[[agents]]\nname = \"b\"\nkind = \"human\"\n"
+	if err := os.WriteFile(scenario, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, "run", scenario, "--out", filepath.Join(folder, "run"), "--view", "--control")
+	says, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var reading sync.WaitGroup
+	t.Cleanup(reading.Wait)
+	t.Cleanup((&server{cmd: cmd}).stop)
+	url := ""
+	for lines := bufio.NewScanner(says); url == "" && lines.Scan(); {
+		if i := strings.Index(lines.Text(), "http://"); i >= 0 {
+			url = lines.Text()[i:]
+		}
+	}
+	if url == "" {
+		t.Fatal("it is not shown")
+	}
+	reading.Go(func() { _, _ = io.Copy(io.Discard, says) }) // until the run is stopped
+	p := browse(t, url)
+	p.click("#drawerTab-control")
+	p.wait(`document.querySelector(".seat .move")?.textContent === "your move: b"`)
+	p.wait(`[...document.querySelectorAll("#agents .row .state")].map((n) => n.textContent).join(" ").endsWith("your move")`)
+	fill := func(selector, value string) {
+		t.Helper()
+		p.wait(`document.querySelector(` + quote(selector) + `)`)
+		eval[any](p, fmt.Sprintf(`(() => { const n = document.querySelector(%s); n.value = %s; n.dispatchEvent(new Event("input")); n.dispatchEvent(new Event("change")); return null; })()`, quote(selector), quote(value)))
+	}
+	status := func(want string) {
+		t.Helper()
+		p.wait(`[...document.querySelectorAll("#drawerTab-control-panel [role=status]")].at(-1).textContent === ` + quote(want))
+	}
+	fill(`[aria-label="what to tell"]`, "be careful")
+	eval[any](p, `(document.querySelector('[aria-label="what to tell"]').form.requestSubmit(), __viewer.select("b"), null)`)
+	p.wait(`document.querySelector("#tab-now-panel section > blockquote")?.textContent === "operator: be careful"`)
+	p.wait(`[...document.querySelectorAll("#tab-now-panel dd .argument")].some((n) => n.textContent.startsWith("tons: whole number, 0 to 1000000"))`)
+	send := func() { eval[any](p, `(document.querySelector(".seat").requestSubmit(), null)`) }
+	fill(`.seat [aria-label=Action]`, "fish")
+	p.wait(`document.querySelector(".seat [aria-label=tons]")`)
+	send()
+	status("tons is missing")
+	p.shoot("seat")
+	fill(`.seat [aria-label=Action]`, "say")
+	p.wait(`document.querySelector(".seat textarea[aria-label=text]") && document.querySelector(".seat select[multiple][aria-label=to]")`)
+	send()
+	status("text is missing")
+	fill(`.seat [aria-label=Action]`, "fish")
+	fill(`.seat [aria-label=tons]`, "2.5")
+	send()
+	p.wait(`document.querySelector("#drawerTab-control-panel").textContent.includes("tons must be: whole number, 0 to 1000000")`)
+	if st := p.state(); st.Turns != 0 {
+		t.Errorf("turn %d has begun", st.Turns)
+	}
+	fill(`.seat [aria-label=tons]`, "2")
+	send()
+	status("done: act")
+	p.wait(`__viewer.state().turns === 1 && document.querySelector(".seat [aria-label=tons]").value === ""`)
+	p.shoot("seat acted")
 }
 
 func TestWhoLooksBackInALiveRunStaysThereUntilTheEndKey(t *testing.T) {

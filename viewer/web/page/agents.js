@@ -63,7 +63,8 @@ export class Agents {
     const fact = this.facts.get(agent.name) ?? {};
     const state = doing[fact.doing];
     const reward = fact.reward == null ? "" : count(fact.reward);
-    const words = [fact.doing, !["active", "done"].includes(fact.status) && fact.status].filter(Boolean).join(", ");
+    const does = agent.kind === "human" && fact.doing === "thinking" ? "your move" : fact.doing;
+    const words = [does, !["active", "done"].includes(fact.status) && fact.status].filter(Boolean).join(", ");
     return {
       selected: agent.name === this.app.state.agent, class: fact.doing === "out" ? "row agent out" : "row agent",
       label: `${agent.name}, ${words}, ${reward && "reward " + reward}, ${dollars(fact.dollars)}`,

@@ -1,6 +1,7 @@
 // What an operator may do to the run, where the viewer was started for that. All of it goes into the log.
-import { button, el, put } from "./dom.js";
+import { button, el } from "./dom.js";
 import { section } from "./inspector.js";
+import { seat } from "./seat.js";
 
 const patience = 4000; // milliseconds after which one who has not said twice that the run shall stop has not meant it
 
@@ -12,12 +13,13 @@ export function control(app, root) {
     try {
       await app.source.control(command);
       answer.textContent = `done: ${command.do}`;
+      return true;
     } catch (err) {
       answer.textContent = [err.message, err.hint].filter(Boolean).join(" – ");
+      return false;
     }
   };
-  const agents = (label, first, some = app.run.agents) => el("select", { "aria-label": label },
-    first && el("option", { value: "", text: first }), some.map((a) => el("option", { value: a.name, text: a.name })));
+  const say = (text) => (answer.textContent = text);
   const form = (name, fields, command) => el("form", {
     class: "bar", on: {
       submit: (event) => {
@@ -43,16 +45,12 @@ export function control(app, root) {
     clearTimeout(calm);
     if (is) calm = setTimeout(() => sure(false), patience);
   };
-  const [to, text] = [agents("Agent", "everybody"), field("what to tell", { required: true })];
+  const to = el("select", { "aria-label": "Agent" },
+    el("option", { value: "", text: "everybody" }), app.run.agents.map((a) => el("option", { value: a.name, text: a.name })));
+  const text = field("what to tell", { required: true });
   const [path, value] = [field("path of a fact", { required: true }), field("value, as JSON")];
   const fresh = el("input", { type: "checkbox" });
   const seats = app.run.agents.filter((a) => a.kind === "human");
-  const [seat, action, args] = [agents("Seat", "seat", seats), field("action", { required: true, list: "seat-actions" }), field("arguments, as JSON")];
-  const actions = el("datalist", { id: "seat-actions" });
-  seat.addEventListener("change", async () => {
-    const at = await app.source.get("agent", { name: seat.value, turn: app.state.turns }).catch(() => ({}));
-    put(actions, (at.actions_legal ?? []).map((a) => el("option", { value: a.name, text: a.description })));
-  });
   const json = (input, name) => {
     try {
       return JSON.parse(input.value);
@@ -66,8 +64,7 @@ export function control(app, root) {
     (may("set") || may("delete")) && section("Facts",
       form("set", [path, value, el("label", {}, fresh, " a new one")], () => ({ do: "set", path: path.value, value: json(value, "the value"), new: fresh.checked })),
       may("delete") && button("delete that fact", () => path.reportValidity() && send({ do: "delete", path: path.value }))),
-    may("act") && seats.length > 0 && section("Play a seat", form("act", [seat, action, args, actions],
-      () => ({ do: "act", agent: seat.value, name: action.value, args: args.value ? json(args, "the arguments") : {} }))),
+    may("act") && seats.length > 0 && section("Play a seat", seat(app, seats, send, say)),
     answer);
   const over = el("p", { class: "quiet fill", text: "The run is over: nobody can change it any more." });
   root.append(all, over);

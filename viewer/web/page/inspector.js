@@ -3,6 +3,7 @@ import { Latest, avatar, button, bytes, count, dollars, duration, el, plural, pu
 import { facts } from "./facts.js";
 import { tree } from "./json.js";
 import { markOf, summary } from "./marks.js";
+import { args } from "./schema.js";
 import { tabs } from "./tabs.js";
 import { Transcript, entry } from "./transcript.js";
 
@@ -68,14 +69,17 @@ export class Inspector {
       at.acts.length === 0 && section("Did", el("p", { class: "quiet", text: "nothing yet in this turn" })),
       (at.says ?? []).length > 0 && section("Said", at.says.map((s) => el("blockquote", { text: typeof s === "string" ? s : s.text ?? "" }))),
       thought.length > 0 && section("Thought", thought.map((e) => entry(e))),
-      actions.length > 0 && section("Could do", el("dl", {}, actions.map((a) => [el("dt", { text: a.name }), el("dd", { text: a.description })]))),
+      actions.length > 0 && section("Could do", el("dl", {}, actions.map((a) => [el("dt", { text: a.name }), el("dd", {}, a.description,
+        args(a).map((arg) => el("p", { class: "argument" }, el("b", { text: arg.name }), `: ${arg.words}`)))]))),
       (at.notes ?? []).length > 0 && section("Notes", at.notes.map((n) => el("p", { text: typeof n === "string" ? n : JSON.stringify(n) }))));
   }
 
   // saw shows an observation; closed, if it is the same as the one before.
   saw(seen, before) {
     if (seen == null) return el("p", { class: "quiet", text: this.app.run.notes?.[0] ?? "no observation in this turn" });
-    const all = [tree(seen.view ?? seen), seen.view && el("details", {}, el("summary", { class: "quiet", text: "all that it was told" }), tree(seen))];
+    const told = (seen.messages ?? []).map((m) => el("blockquote", {}, el("b", { text: m.from }), `: ${m.text}`));
+    const all = [told, seen.refused && el("p", { class: "bad", text: `refused: ${seen.refused}` }), tree(seen.view ?? seen),
+      seen.view && el("details", {}, el("summary", { class: "quiet", text: "all that it was told" }), tree(seen))];
     if (before === undefined || JSON.stringify(seen) !== JSON.stringify(before)) return all;
     return el("details", {}, el("summary", { class: "quiet", text: "the same as before" }), all);
   }
