@@ -26,6 +26,7 @@ type Look struct {
 type LookPlace struct {
 	Name string    `toml:"name" required:"true" doc:"Its name in the facts."`
 	At   []float64 `toml:"at" min:"2" max:"2" doc:"Where it is: x to the right, y down."`
+	Kind string    `toml:"kind" doc:"A word whose color fills it, such as sea."`
 }
 
 // A LookLayer is things on a board or at places, of one of its first five kinds.
@@ -35,6 +36,7 @@ type LookLayer struct {
 	Pieces  string `toml:"pieces" doc:"A reference to where each agent is: a cell, or the name of a place."`
 	Things  string `toml:"things" doc:"A reference to a list of objects."`
 	Owners  string `toml:"owners" doc:"A reference to an object: by the names of places, who has them."`
+	Where   string `toml:"where" doc:"Of things: only those of which this field is true; with ! before it, only the others."`
 	At      string `toml:"at" doc:"Of things: the field that says where one is; by default at."`
 	Owner   string `toml:"owner" doc:"Of things: the field that says whose it is."`
 	Facing  string `toml:"facing" doc:"Of pieces: a reference to N, E, S or W."`

@@ -5,10 +5,10 @@ import (
 	"unicode"
 )
 
-// The colors are those of Okabe and Ito ("Color Universal Design", 2008), which people who do not see all colors can tell apart, the blue one lighter
-// than theirs so that it can be told from a dark ground. Shapes and initials say the same once more.
+// The colors are those of Okabe and Ito ("Color Universal Design", 2008), which people who do not see all colors can tell apart, but the
+// blue one: theirs is too dark for a dark ground, and were it lighter it would be like the sky blue; so it has more red. Shapes and initials say the same once more.
 var (
-	palette = [...]string{"#e69f00", "#56b4e9", "#009e73", "#f0e442", "#3a8fd0", "#d55e00", "#cc79a7"}
+	palette = [...]string{"#e69f00", "#56b4e9", "#009e73", "#f0e442", "#706eee", "#d55e00", "#cc79a7"}
 	shapes  = [...]string{"disc", "square", "triangle", "diamond", "hexagon", "star"}
 )
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/vitrine-sim/vitrine/viewer/draw"
 )
@@ -11,7 +12,12 @@ import (
 // board draws cells and what stands in them.
 func (p *picture) board() {
 	w, h := p.extent()
-	p.add(draw.Shape{Form: draw.Rect, X: w / 2, Y: h / 2, W: w, H: h, Fill: floor, Stroke: edge, Width: 2})
+	box := p.inUse(w, h)
+	ground := draw.Shape{Form: draw.Rect, X: box.x + box.w/2, Y: box.y + box.h/2, W: box.w, H: box.h, Fill: floor}
+	if box == (area{0, 0, w, h}) {
+		ground.Stroke, ground.Width = edge, 2
+	}
+	p.add(ground)
 	top := slices.IndexFunc(p.look.Layers, func(l Layer) bool { return l.Pieces != "" })
 	if top < 0 {
 		top = len(p.look.Layers)
@@ -19,41 +25,68 @@ func (p *picture) board() {
 	for _, layer := range p.look.Layers[:top] {
 		p.layer(layer, w, h)
 	}
+	if slices.ContainsFunc(p.look.Layers[:top], func(l Layer) bool { return l.Cells != "" && l.Form == "" }) {
+		p.grid(box)
+	}
 	p.heatCells()
 	for _, layer := range p.look.Layers[top:] {
 		p.layer(layer, w, h)
 	}
 	p.window(w, h)
-	left := float32(0)
-	if len(p.look.Pools) > 0 {
-		wide := 2.4 * float32(len(p.look.Pools))
-		p.pools(-0.6-wide/2, h/2)
-		left = -wide - 0.8
+	if n := float32(len(p.look.Pools)); n > 0 {
+		wide := 2.4 * n
+		p.pools(box.x-0.6-wide/2, box.y+box.h/2)
+		box.x -= wide + 0.8
+		box.w += wide + 0.8
 	}
-	p.seats(w, h, left)
+	p.seats(box)
 }
 
-// seats draws agents that have no place on the board in a row under it, with what they hold.
-func (p *picture) seats(w, h, left float32) {
-	var absent []int
-	placed := p.placed()
-	for i, a := range p.view.Agents {
-		if _, ok := placed[a.Name]; !ok && !p.onBoard() {
-			absent = append(absent, i)
+// An area is a part of a board, from its upper left corner.
+type area struct{ x, y, w, h float32 }
+
+// inUse returns the part of a board that is shown: all of it but where it is large and has nothing but cells, which may be few. Then it is where these
+// are, in steps, so that it stays the same for many turns.
+func (p *picture) inUse(w, h float32) area {
+	const large, margin, step = 100, 4, 32
+	all := area{0, 0, w, h}
+	if max(w, h) <= large || slices.ContainsFunc(p.look.Layers, func(l Layer) bool { return l.Cells == "" }) {
+		return all
+	}
+	left, top, right, bottom := float64(w), float64(h), 0.0, 0.0
+	for _, layer := range p.look.Layers {
+		for _, c := range p.cells(layer) {
+			left, top, right, bottom = min(left, c.x), min(top, c.y), max(right, c.x+1), max(bottom, c.y+1)
 		}
 	}
-	size := max(1, max(w, h)/24)
-	columns := max(1, int((w-left)/(size*1.8)))
+	if right <= left || bottom <= top {
+		return all
+	}
+	down := func(v float64) float32 { return float32(max(0, math.Floor((v-margin)/step)*step)) }
+	up := func(v float64, most float32) float32 { return min(most, float32(math.Ceil((v+margin)/step)*step)) }
+	x, y := down(left), down(top)
+	return area{x, y, up(right, w) - x, up(bottom, h) - y}
+}
+
+// seats draws all agents in rows under the board, with what they hold, if they have no places on it.
+func (p *picture) seats(box area) {
+	if p.onBoard() {
+		p.bound(box.x-0.3, box.y-0.3, box.w+0.6, box.h+0.6)
+		return
+	}
+	n := len(p.view.Agents)
+	size := max(1, max(box.w, box.h)/24)
+	columns := max(1, int(box.w/(size*1.8)))
 	most := p.most()
 	tall := size * float32(1.9+0.24*float64(len(p.look.Bars)))
-	for n, i := range absent {
-		x, y := left+size*(0.9+1.8*float32(n%columns)), h+size+tall*float32(n/columns)
+	for i := range n {
+		x, y := box.x+size*(0.9+1.8*float32(i%columns)), box.y+box.h+size+tall*float32(i/columns)
 		p.warm(p.view.Agents[i].Name, x, y, size*1.5)
 		p.agent(i, x, y, size)
 		p.holdings(i, x, y+size*0.5, size, most)
 	}
-	lines := float32((len(absent) + columns - 1) / columns)
-	p.bound(left-0.3, -0.3, w-left+0.6, h+0.6+lines*tall)
+	lines := float32((n + columns - 1) / columns)
+	p.bound(box.x-0.3, box.y-0.3, box.w+0.6, box.h+0.6+lines*tall)
 }
 
 // onBoard says whether agents have places on the board, so that one who is not there is away.
@@ -156,7 +189,11 @@ func (p *picture) things(layer Layer) []thing {
 	}
 	list, _ := p.get(layer.Things, "").([]any)
 	var things []thing
+	where, others := strings.CutPrefix(layer.Where, "!")
 	for _, v := range list {
+		if where != "" && (within(v, where) == true) == others {
+			continue
+		}
 		owner, _ := within(v, layer.Owner).(string)
 		things = append(things, thing{within(v, at), owner})
 	}
@@ -199,7 +236,7 @@ func (p *picture) layer(layer Layer, w, h float32) {
 			p.piece(layer, c.agent, x+size*(float32(n%columns)-float32(columns-1)/2), y+size*(float32(n/columns)-float32(lines-1)/2), 0.9*size, most)
 			continue
 		}
-		s := draw.Shape{Form: layer.form(Board), X: x, Y: y, W: 0.92, H: 0.92, Fill: shared}
+		s := draw.Shape{Form: layer.form(Board), X: x, Y: y, W: 1, H: 1, Fill: shared}
 		if c.agent >= 0 {
 			a := p.view.Agents[c.agent]
 			s.Agent = a.Name
@@ -212,6 +249,17 @@ func (p *picture) layer(layer Layer, w, h float32) {
 		}
 		p.lie(s.Fill)
 		p.add(s)
+	}
+}
+
+// grid draws the lines between cells, where these are so large that one sees more of them than of the lines.
+func (p *picture) grid(box area) {
+	const from = 10
+	for x := box.x + 1; x < box.x+box.w; x++ {
+		p.add(draw.Shape{Form: draw.Rect, X: x, Y: box.y + box.h/2, H: box.h, Fill: floor, From: from})
+	}
+	for y := box.y + 1; y < box.y+box.h; y++ {
+		p.add(draw.Shape{Form: draw.Rect, X: box.x + box.w/2, Y: y, W: box.w, Fill: floor, From: from})
 	}
 }
 

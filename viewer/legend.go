@@ -14,7 +14,7 @@ func (p *picture) explain() {
 			p.tell(color(layer.Color, dim), layer.form(p.look.Kind), layer.Name)
 		}
 	}
-	p.explainEdges()
+	p.explainWords()
 	p.explainHeat()
 	p.explainSigns()
 	p.explainSight()
@@ -24,9 +24,12 @@ func (p *picture) tell(c draw.Color, f draw.Form, text string) {
 	p.Legend = append(p.Legend, draw.Legend{Color: c, Form: f, Text: text})
 }
 
-// explainEdges adds the words that color the edges of agents.
-func (p *picture) explainEdges() {
+// explainWords adds those that color places and the edges of agents.
+func (p *picture) explainWords() {
 	for _, t := range p.look.Colors {
+		if c := color(t.Color, 0); c != 0 && slices.ContainsFunc(p.look.Places, func(s Place) bool { return s.Kind == t.Of }) {
+			p.tell(c, draw.Hexagon, t.Of)
+		}
 		if c := color(t.Color, 0); c != 0 && slices.ContainsFunc(p.view.Agents, func(a Agent) bool { return p.get(p.look.Edge, a.Name) == t.Of }) {
 			p.tell(c, draw.Ring, t.Of)
 		}

@@ -136,7 +136,8 @@ func short(text string) string {
 // agent draws an agent of that size.
 func (p *picture) agent(i int, x, y, size float32) {
 	a := p.view.Agents[i]
-	fill, stroke, letters := color(a.Color, dim), ink, dark
+	fill, stroke := color(a.Color, dim), ink
+	letters := readable(fill)
 	sign := p.standing(p.look.Gone, a.Name)
 	if sign != nil && *sign != signDone {
 		fill, stroke, letters = fill.Alpha(0.3), edge, dim
@@ -154,10 +155,10 @@ func (p *picture) agent(i int, x, y, size float32) {
 	}
 }
 
-// holdings draws the bars of an agent below it, and what stands there.
+// holdings draws the bars of an agent of that width below it, and what stands there, the smaller the smaller it is.
 func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 	name := p.view.Agents[i].Name
-	y += 0.12
+	y += 0.12 * width
 	for b, bar := range p.look.Bars {
 		n, ok := p.number(bar.Fact, name)
 		if !ok {
@@ -165,10 +166,10 @@ func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 		}
 		fill := color(bar.Color, color(palette[b%len(palette)], ink))
 		share := share(n, most[b])
-		p.add(draw.Shape{Form: draw.Rect, X: x, Y: y, W: width, H: 0.14, Fill: floor, From: 10, Agent: name})
-		p.add(draw.Shape{Form: draw.Rect, X: x - width/2*(1-share), Y: y, W: width * share, H: 0.14, Fill: fill, From: 10, Agent: name})
-		p.add(draw.Shape{Form: draw.Text, X: x + width/2 + 0.3, Y: y, W: 0.5, H: 0.24, Label: figure(n), Ink: ink, Stroke: dark, From: 30, Agent: name})
-		y += 0.24
+		p.add(draw.Shape{Form: draw.Rect, X: x, Y: y, W: width, H: 0.14 * width, Fill: floor, From: 10 / width, Agent: name})
+		p.add(draw.Shape{Form: draw.Rect, X: x - width/2*(1-share), Y: y, W: width * share, H: 0.14 * width, Fill: fill, From: 10 / width, Agent: name})
+		p.add(draw.Shape{Form: draw.Text, X: x + 0.8*width, Y: y, W: 0.5 * width, H: 0.24 * width, Label: figure(n), Ink: ink, Stroke: dark, From: 30 / width, Agent: name})
+		y += 0.24 * width
 	}
 	text := p.did[name].text
 	if p.look.Text != "" {
@@ -181,7 +182,7 @@ func (p *picture) holdings(i int, x, y, width float32, most []float64) {
 		if p.did[name].bad {
 			letters = color("#ff8c5a", ink)
 		}
-		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.08, W: width, H: 0.26, Label: text, Ink: letters, Stroke: dark, From: 24, Agent: name})
+		p.add(draw.Shape{Form: draw.Text, X: x, Y: y + 0.08*width, W: width, H: 0.26 * width, Label: text, Ink: letters, Stroke: dark, From: 24 / width, Agent: name})
 	}
 }
 

@@ -15,6 +15,7 @@ type site struct {
 	agents []int
 	things []unit
 	owner  int // -1: nobody
+	kind   string
 }
 
 // A unit is a thing at a place.
@@ -31,7 +32,7 @@ func (p *picture) places() {
 	for _, link := range p.look.Links {
 		if len(link) == 2 && sites[link[0]] != nil && sites[link[1]] != nil {
 			a, b := sites[link[0]], sites[link[1]]
-			p.line(float64(a.x), float64(a.y), float64(b.x), float64(b.y), edge, 2)
+			p.line(float64(a.x), float64(a.y), float64(b.x), float64(b.y), edge.Alpha(0.5), 1)
 		}
 	}
 	least, most := [2]float32{math.MaxFloat32, math.MaxFloat32}, [2]float32{-math.MaxFloat32, -math.MaxFloat32}
@@ -63,22 +64,26 @@ func (p *picture) site(name string, s *site, size float32, bars []float64) {
 	if s.owner >= 0 {
 		stroke = color(p.view.Agents[s.owner].Color, edge)
 	}
+	fill, letters := floor, dim
+	if c := p.look.tint(s.kind); c != 0 {
+		fill, letters = c, readable(c)
+	}
 	p.warm(name, s.x, s.y, size*1.35)
-	p.add(draw.Shape{Form: draw.Hexagon, X: s.x, Y: s.y, W: size, H: size, Fill: floor, Stroke: stroke, Width: 2.5})
-	p.add(draw.Shape{Form: draw.Text, X: s.x, Y: s.y - size*0.3, W: size, H: min(0.5, size*0.2), Label: name, Ink: dim})
+	p.add(draw.Shape{Form: draw.Hexagon, X: s.x, Y: s.y, W: size, H: size, Fill: fill, Stroke: stroke, Width: 2.5})
+	p.add(draw.Shape{Form: draw.Text, X: s.x, Y: s.y - size*0.25, W: size, H: min(0.5, size*0.3), Label: name, Ink: letters})
 	n := len(s.agents) + len(s.things)
 	columns := max(1, int(math.Ceil(math.Sqrt(float64(n)))))
-	pitch := size * 0.6 / float32(columns)
+	pitch := size * 0.56 / float32(columns)
 	spotAt := func(k int) (x, y float32) {
 		lines := (n + columns - 1) / columns
-		return s.x + pitch*(float32(k%columns)-float32(min(columns, n)-1)/2), s.y + size*0.08 + pitch*(float32(k/columns)-float32(lines-1)/2)
+		return s.x + pitch*(float32(k%columns)-float32(min(columns, n)-1)/2), s.y + size*0.12 + pitch*(float32(k/columns)-float32(lines-1)/2)
 	}
 	for k, t := range s.things {
 		x, y := spotAt(k)
 		shape := draw.Shape{Form: t.form, X: x, Y: y, W: pitch * 0.8, H: pitch * 0.8, Fill: t.color, Stroke: ink}
 		if t.agent >= 0 {
 			a := p.view.Agents[t.agent]
-			shape.Fill, shape.Label, shape.Ink, shape.Agent = color(a.Color, dim), a.Initials, dark, a.Name
+			shape.Fill, shape.Label, shape.Ink, shape.Agent = color(a.Color, dim), a.Initials, readable(color(a.Color, dim)), a.Name
 		}
 		p.add(shape)
 	}
@@ -135,7 +140,7 @@ func (p *picture) sites() (sites map[string]*site, size float32) {
 		return sites[name]
 	}
 	for _, place := range p.look.Places {
-		get(place.Name)
+		get(place.Name).kind = place.Kind
 	}
 	for _, layer := range p.look.Layers {
 		switch {

@@ -68,6 +68,15 @@ func (p *picture) lie(c draw.Color) {
 	p.light = p.light || contrast(c, ink) < 3
 }
 
+// readable returns the color of letters that can be read on a color.
+func readable(on draw.Color) draw.Color {
+	const black, white = draw.Color(0x000000ff), draw.Color(0xffffffff)
+	if contrast(on, white) > contrast(on, black) {
+		return white
+	}
+	return black
+}
+
 // contrast returns how well one color can be told from another, from 1 to 21, as the Web Content Accessibility Guidelines define it.
 func contrast(a, b draw.Color) float64 {
 	light := func(c draw.Color) float64 {

@@ -52,7 +52,8 @@ type Look struct {
 // A Place is a named place.
 type Place struct {
 	Name string    `json:"name"`
-	At   []float64 `json:"at"` // x, y; places are as large as there is room between most of them, and at most 3
+	At   []float64 `json:"at"`             // x, y; places are as large as there is room between most of them, and at most 3
+	Kind string    `json:"kind,omitempty"` // a word that colors it
 }
 
 // A Tint is the color of a letter or a word.
@@ -68,6 +69,7 @@ type Layer struct {
 	Pieces string `json:"pieces,omitempty"` // reference, with {agent}, to where that agent is: a cell [x, y], or the name of a place
 	Things string `json:"things,omitempty"` // reference to a list of objects, each with a field that says where it is
 	Owners string `json:"owners,omitempty"` // reference to an object: place -> who has it
+	Where  string `json:"where,omitempty"`  // of things: only those of which this field is true; with ! before it, only the others
 	At     string `json:"at,omitempty"`     // of things: the field that says where; by default "at"
 	Owner  string `json:"owner,omitempty"`  // of things: the field that says whose it is
 	Facing string `json:"facing,omitempty"` // of pieces: reference to "N", "E", "S" or "W"

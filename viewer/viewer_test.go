@@ -305,7 +305,7 @@ func TestOddFactsMakeNoPictureThatCannotBePainted(t *testing.T) {
 		map[string]any{"park": "ada", "": 7},
 	}
 	full := Look{
-		Width: "w", Height: "h", Places: []Place{{"park", []float64{1, 2}}, {"far", []float64{1e300, 0}}, {"none", nil}}, Links: [][]string{{"park", "far"}, {"a", "park"}},
+		Width: "w", Height: "h", Places: []Place{{"park", []float64{1, 2}, ""}, {"far", []float64{1e300, 0}, "x"}, {"none", nil, ""}}, Links: [][]string{{"park", "far"}, {"a", "park"}},
 		Layers: []Layer{
 			{Rows: "rows"}, {Cells: "cells"}, {Cells: "cells/{agent}", Side: "side", Columns: "columns"}, {Pieces: "at/{agent}", Facing: "facing/{agent}"}, {Things: "things", Owner: "owner"}, {Owners: "owners"},
 		},
@@ -452,5 +452,70 @@ func TestWhoIsGoneIsOutAtTheEndTooAndWhoPlayedToItIsDone(t *testing.T) {
 	facts["run/status/ada"], facts["run/status/bob"] = "done", "done"
 	if got := look.Standing(state(facts), agents); !slices.Equal(got, []string{"done", "out", "quarantined"}) {
 		t.Errorf("at the end they stand as %q", got)
+	}
+}
+
+func TestThingsOfOneFactMayDifferAndPlacesHaveTheColorOfTheirKind(t *testing.T) {
+	look := Look{
+		Kind: Places, Places: []Place{{"nth", []float64{0, 0}, "sea"}, {"lon", []float64{3, 0}, ""}}, Colors: []Tint{{"sea", "#234a66"}},
+		Layers: []Layer{{Things: "units", Where: "fleet", Form: "disc", Name: "fleet"}, {Things: "units", Where: "!fleet", Form: "square", Name: "army"}},
+	}
+	l := look.Draw(state(map[string]any{"units": []any{
+		map[string]any{"at": "nth", "fleet": true}, map[string]any{"at": "lon", "fleet": false},
+	}}), View{})
+	forms, fills := make(map[int]draw.Form), make(map[int]draw.Color)
+	for _, s := range l.Shapes {
+		if s.Form == draw.Hexagon {
+			fills[int(s.X)] = s.Fill
+		} else if s.Form != draw.Text {
+			forms[int(s.X)] = s.Form
+		}
+	}
+	if forms[0] != draw.Disc || forms[3] != draw.Rect || fills[0] != 0x234a66ff || fills[3] != floor || strings.Join(texts(l), " ") != "fleet army sea" {
+		t.Errorf("forms %v, fills %x, legend %q", forms, fills, texts(l))
+	}
+}
+
+func TestOfALargeBoardOfCellsThePartInUseIsShownAndAllWhoPlayAreBelowIt(t *testing.T) {
+	agents := Agents([]string{"ada", "bob"}, alone)
+	look := Look{Kind: Board, Width: "704", Height: "704", Layers: []Layer{{Cells: "cells/{agent}"}}}
+	l := look.Draw(state(map[string]any{"cells/ada": [][]int{{350, 351}, {352, 351}}, "cells/bob": [][]int{}}), View{Agents: agents})
+	if l.X > 346 || l.Y > 347 || l.X+l.W < 357 || l.W > 80 || l.H > 100 {
+		t.Errorf("it shows %g by %g from %g, %g", l.W, l.H, l.X, l.Y)
+	}
+	for _, a := range agents {
+		if x, y, r, ok := l.Place(a.Name); !ok || y < 355 || x-r < float64(l.X) || y+r > float64(l.Y+l.H) {
+			t.Errorf("%s is at %g, %g", a.Name, x, y)
+		}
+	}
+}
+
+func TestSmallAgentsHaveSmallCaptions(t *testing.T) {
+	agents := Agents([]string{"ada", "bob", "cleo", "dan"}, alone)
+	look := Look{Kind: Board, Width: "4", Height: "4", Layers: []Layer{{Pieces: "at/{agent}"}}, Bars: []Bar{{Fact: "gold"}}}
+	facts := map[string]any{"gold": 3}
+	for _, a := range agents {
+		facts["at/"+a.Name] = []int{1, 1}
+	}
+	for _, s := range look.Draw(state(facts), View{Agents: agents}).Shapes {
+		if s.Form == draw.Text && (s.H > 0.12 || s.From < 60) {
+			t.Errorf("in a fourth of a cell stands a number %g high from a zoom of %g on", s.H, s.From)
+		}
+	}
+}
+
+func TestCellsTouchAndLinesAreSeenOfLargeOnesOnly(t *testing.T) {
+	l := Look{Kind: Board, Width: "3", Height: "2", Layers: []Layer{{Cells: "cells"}}}.Draw(state(map[string]any{"cells": [][]int{{0, 0}, {1, 0}, {2, 1}}}), View{})
+	cells, lines := 0, 0
+	for _, s := range l.Shapes {
+		switch {
+		case s.W == 1 && s.H == 1 && s.From == 0:
+			cells++
+		case (s.W == 0 || s.H == 0) && s.From == 10:
+			lines++
+		}
+	}
+	if cells != 3 || lines != 3 {
+		t.Errorf("there are %d cells and %d lines", cells, lines)
 	}
 }

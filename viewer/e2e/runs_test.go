@@ -120,6 +120,17 @@ func TestAnOperatorControlsTheRunFromThePageIfItMay(t *testing.T) {
 		return null;
 	})()`)
 	p.wait(`document.querySelector("#drawerTab-control-panel [role=status]").textContent === "done: tell"`)
+	// The turn that is being played has a band, the last one of the track, and in it the mark of the operator.
+	p.wait(`(() => {
+		const { turns } = __viewer.state(), canvas = document.querySelector(".ticks"), { width, height } = canvas, x = width * turns / (turns + 1);
+		const pixels = canvas.getContext("2d").getImageData(x + 2, height / 4, width - x - 2, height / 4).data;
+		for (let i = 0; i < pixels.length; i += 4) if (pixels[i] === 0 && pixels[i + 1] === 158 && pixels[i + 2] === 115) return true;
+		return false;
+	})()`)
+	p.wait(`(() => {
+		const { turns } = __viewer.state(), [track, head] = [".track", ".playhead"].map((s) => document.querySelector(s).getBoundingClientRect());
+		return Math.abs(head.x - track.x - track.width * turns / (turns + 1)) < 3 && Math.abs(head.width - track.width / (turns + 1)) < 3;
+	})()`)
 	p.shoot("control")
 	told := 0
 	for _, ev := range logOf(t, story.dir) {

@@ -85,7 +85,9 @@ func (p *Painter) shape(on Surface, s *draw.Shape, c draw.Camera) {
 	stroke := max(1, float64(s.Width))
 	switch s.Form {
 	case draw.Text:
-		p.label(on, s.Label, x, y, math.Abs(sh), math.Inf(1), s.Fill|s.Ink, s.Stroke)
+		if high := math.Abs(sh); high >= letterLeast {
+			p.label(on, s.Label, x, y, max(high, textLeast), math.Inf(1), s.Fill|s.Ink, s.Stroke)
+		}
 		return
 	case draw.Line:
 		on.Line(x-sw/2, y-sh/2, x+sw/2, y+sh/2, s.Stroke, stroke)

@@ -16,6 +16,7 @@ import (
 // Letters are at least so many pixels high, or they are not painted, and at most so many.
 const (
 	letterLeast = 7
+	textLeast   = 10 // of a text alone, which has more room than its box
 	letterMost  = 64
 )
 

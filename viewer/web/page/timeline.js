@@ -21,22 +21,27 @@ export class Timeline {
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.track);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-    app.on("turns marked agent bookmarks mode scale", () => this.draw());
+    app.on("turns alive marked agent bookmarks mode scale", () => this.draw());
     app.on("turn turns seq alive", () => this.point());
     app.on("marked", () => this.track.setAttribute("aria-busy", String(app.index.partial)));
     app.on("agent", () => (this.labels.querySelector("[data-lane=agent]").textContent = app.state.agent || "agent"));
   }
 
-  // turnAt is the turn at a pixel of the track: floor(x·turns/width). To the right of it is the end.
+  // bands is how many turns the track has room for: those that are over and, while the run goes on, the one that is being played.
+  get bands() {
+    const { turns, alive } = this.app.state;
+    return alive ? turns + 1 : turns;
+  }
+
+  // turnAt is the turn at a pixel of the track: floor(x·bands/width). To the right of it is the end.
   turnAt(x) {
-    const { turns } = this.app.state;
     const width = this.track.clientWidth;
-    return x >= width ? turns : Math.max(0, Math.floor((x * turns) / width));
+    return x >= width ? this.app.state.turns : Math.max(0, Math.floor((x * this.bands) / width));
   }
 
   // left is where a turn begins.
   left(turn) {
-    return (turn * this.width) / Math.max(1, this.app.state.turns);
+    return (turn * this.width) / Math.max(1, this.bands);
   }
 
   listen() {
@@ -56,8 +61,9 @@ export class Timeline {
 
   point() {
     const { turn, turns, seq, alive } = this.app.state;
-    const width = turn < turns ? Math.max(2, this.left(turn + 1) - this.left(turn)) : 2;
-    this.head.style.transform = `translateX(${turn < turns ? this.left(turn) : this.width - 2}px)`;
+    const within = turn < this.bands;
+    const width = within ? Math.max(2, this.left(turn + 1) - this.left(turn)) : 2;
+    this.head.style.transform = `translateX(${within ? this.left(turn) : this.width - 2}px)`;
     this.head.style.width = `${width}px`;
     this.track.setAttribute("aria-valuemax", turns);
     this.track.setAttribute("aria-valuenow", turn);
@@ -109,7 +115,7 @@ export class Timeline {
 
   // ticks draws where turns begin, and how much happened in each.
   ticks(c, width, row, colors) {
-    const { index, state } = this.app;
+    const { index } = this.app;
     const most = index.entries.reduce((n, e) => Math.max(n, e.events ?? 0), 1);
     c.fillStyle = colors.bar;
     for (const e of index.entries) {
@@ -120,7 +126,7 @@ export class Timeline {
     const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000].find((n) => this.left(n) >= 56) ?? 50000;
     c.font = `${Math.min(12, row * 0.7)}px system-ui, sans-serif`;
     c.textBaseline = "middle";
-    for (let t = 0; t < state.turns; t++) {
+    for (let t = 0; t < this.bands; t++) {
       const x = this.left(t);
       if (t % every && this.left(1) < 5) continue;
       c.fillStyle = colors.tick;
