@@ -227,10 +227,18 @@ func (s *Server) Linger() {
 	}
 }
 
-// Close ends it, and all connections.
+// lastAnswers is how long those who have asked something wait for its answer when the server ends.
+const lastAnswers = time.Second
+
+// Close ends it, and all connections. Whoever has just asked something is answered before, as who did the last that a run has waited for.
 func (s *Server) Close() error {
 	s.close()
-	err := s.http.Close()
+	ctx, end := context.WithTimeout(context.Background(), lastAnswers)
+	defer end()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = s.http.Close()
+	}
 	s.work.Wait()
 	return err
 }
