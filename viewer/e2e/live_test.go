@@ -169,7 +169,7 @@ func TestAPersonIsToldTheirMoveAndWhatItTakes(t *testing.T) {
 	}
 	status := func(want string) {
 		t.Helper()
-		p.wait(`[...document.querySelectorAll("#drawerTab-control-panel [role=status]")].at(-1).textContent === ` + quote(want))
+		p.wait(`document.querySelector("#drawerTab-control-panel .answer").textContent === ` + quote(want))
 	}
 	fill(`[aria-label="what to tell"]`, "be careful")
 	eval[any](p, `(document.querySelector('[aria-label="what to tell"]').form.requestSubmit(), __viewer.select("b"), null)`)

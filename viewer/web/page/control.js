@@ -7,7 +7,7 @@ const patience = 4000; // milliseconds after which one who has not said twice th
 
 export function control(app, root) {
   const may = (name) => (app.run.controls ?? []).includes(name);
-  const answer = el("p", { role: "status", class: "quiet" });
+  const answer = el("p", { role: "status", class: "quiet answer" });
   const send = async (command) => {
     answer.textContent = "…";
     try {
@@ -58,14 +58,13 @@ export function control(app, root) {
       throw new Error(`${name} is no JSON: ${input.value}`);
     }
   };
-  const all = el("div", { class: "fill scroll columns" },
+  const all = el("div", { class: "fill scroll columns" }, answer,
+    may("act") && seats.length > 0 && section("Play a seat", seat(app, seats, send, say)),
     section("The run", el("div", { class: "bar" }, ["pause", "continue", "step"].filter(may).map((name) => button(name, () => send({ do: name }))), may("stop") && stop)),
     may("tell") && section("Tell", form("tell", [to, text], () => ({ do: "tell", agent: to.value, text: text.value }))),
     (may("set") || may("delete")) && section("Facts",
       form("set", [path, value, el("label", {}, fresh, " a new one")], () => ({ do: "set", path: path.value, value: json(value, "the value"), new: fresh.checked })),
-      may("delete") && button("delete that fact", () => path.reportValidity() && send({ do: "delete", path: path.value }))),
-    may("act") && seats.length > 0 && section("Play a seat", seat(app, seats, send, say)),
-    answer);
+      may("delete") && button("delete that fact", () => path.reportValidity() && send({ do: "delete", path: path.value }))));
   const over = el("p", { class: "quiet fill", text: "The run is over: nobody can change it any more." });
   root.append(all, over);
   app.on("runState", () => {
