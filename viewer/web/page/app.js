@@ -268,7 +268,9 @@ async function start() {
   const source = globalThis.vitrineSource ?? new Source();
   const loading = new Loading(source);
   try {
-    const app = new App(source, loading, await source.get("run"));
+    const run = await source.get("run");
+    await loading.begun;
+    const app = new App(source, loading, run);
     await app.start();
   } catch (err) {
     const text = [`The viewer cannot start: ${err.message}.`, err.hint ?? "Is the server of this page still running?"].join(" ");

@@ -19,7 +19,10 @@ export class Loading {
   constructor(source) {
     this.text = "";
     this.listener = () => {};
-    this.painter = load(source, (text) => this.listener((this.text = text))); // a promise of it, or of null where there is none
+    this.begun = new Promise((begun) => { // that the browser compiles it, beside all else, or that it would take long until then
+      this.painter = load(source, (text) => this.listener((this.text = text)), begun); // a promise of it, or of null where there is none
+      this.painter.then(begun, begun);
+    });
   }
 
   // tell has f told why one has to wait.
@@ -29,7 +32,7 @@ export class Loading {
   }
 }
 
-async function load(source, say) {
+async function load(source, say, begun) {
   if (globalThis.vitrinePainter) return globalThis.vitrinePainter;
   let which = wanted();
   for (let wait = 50; ; wait = Math.min(1000, wait * 1.5)) {
@@ -41,12 +44,19 @@ async function load(source, say) {
       return null;
     }
     say("building the painter… (the first time takes up to a minute; all panels work meanwhile)");
+    begun();
     await new Promise((done) => setTimeout(done, wait));
   }
   say("loading the painter…");
-  if (which === "window") return framed(say);
+  if (which === "window") {
+    begun();
+    return framed(say);
+  }
   try {
-    const [module] = await Promise.all([WebAssembly.compileStreaming(fetch(`wasm/${which}.wasm`)), script("wasm/wasm_exec.js")]);
+    const code = fetch(`wasm/${which}.wasm`);
+    const compiled = WebAssembly.compileStreaming(code);
+    code.then(begun, begun);
+    const [module] = await Promise.all([compiled, script("wasm/wasm_exec.js")]);
     const go = new globalThis.Go();
     const instance = await WebAssembly.instantiate(module, go.importObject);
     go.run(instance).catch((err) => say(`The painter ended: ${err.message}`));

@@ -1,6 +1,8 @@
 // A Store is what the page knows of itself: where in the run it is, who is selected, what is open. All parts of the page read it; whoever
 // changes it calls set, and whoever shows some of it listens. Listeners hear of many changes at once, never within set.
 const rest = 120; // milliseconds between two looks at what changes with the turn, of those who do not listen at once
+const patience = 250; // milliseconds for which they wait for the picture, at most
+const drawn = ["drawnTurn", "drawnSeq", "hash"];
 const running = new Set(["turn", "seq", "turns", "lastSeq", "drawnTurn", "drawnSeq", "hash", "marked", "tokens", "dollars"]);
 
 export class Store {
@@ -21,8 +23,8 @@ export class Store {
     }
   }
 
-  // on calls f now, and again whenever one of the named values is another than before. While turn follows turn it is called now and then, so that the
-  // picture need not wait for the panels.
+  // on calls f now, and again whenever one of the named values is another than before. What changes with the turn it is told of when that is drawn, and
+  // while turn follows turn now and then, so that the picture need not wait for the panels.
   on(names, f) {
     this.patient.push([names.split(" "), f]);
     f();
@@ -47,8 +49,10 @@ export class Store {
     tell(this.prompt, changed);
     for (const name of changed) this.missed.add(name);
     const wait = this.told + rest - performance.now();
-    if (wait <= 0 || [...changed].some((name) => !running.has(name))) this.inform();
-    else this.waiting ||= setTimeout(() => this.inform(), wait);
+    const seen = drawn.some((name) => changed.has(name));
+    if ((seen && wait <= 0) || [...changed].some((name) => !running.has(name))) return this.inform();
+    if (seen) clearTimeout(this.waiting);
+    if (seen || !this.waiting) this.waiting = setTimeout(() => this.inform(), seen ? wait : Math.max(wait, patience));
   }
 
   inform() {
