@@ -132,10 +132,13 @@ func moves(b *testing.B, s *web.Server) {
 		}
 	})
 	mouse(input.DispatchMouseEventTypeMouseReleased, at[0], at[1], 0)
-	zoomed := p.frames(func() {
-		for begun := time.Now(); time.Since(begun) < 4*time.Second; {
-			mouse(input.DispatchMouseEventTypeMouseWheel, at[0], at[1], 60*circle(time.Since(begun).Seconds()/4))
-		}
+	zoomed := p.frames(func() { // the driver would wait two frames for each turn of the wheel
+		eval[any](p, fmt.Sprintf(`(async () => {
+			const canvas = document.getElementById("canvas"), begun = performance.now();
+			for (let now = begun; now < begun + 4000; now = await new Promise(requestAnimationFrame)) {
+				canvas.dispatchEvent(new WheelEvent("wheel", { clientX: %g, clientY: %g, deltaY: 60 * Math.sin((now - begun) / 4000 * 2 * Math.PI), bubbles: true, cancelable: true }));
+			}
+		})()`, at[0], at[1]))
 	})
 	measure("frames/s-drag", []float64{dragged}, 50)
 	measure("frames/s-zoom", []float64{zoomed}, 50)

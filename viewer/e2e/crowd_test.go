@@ -41,8 +41,9 @@ func crowd(b testing.TB, agents, turns int) (web.Run, *world.Store) {
 	}
 	run := web.Run{
 		Dir: dir, Held: func(world.State) bool { return false }, Say: func(ev world.Event) string { return ev.Kind + " " + string(ev.Data) },
-		Used: func(world.Event) map[string]web.Use { return nil },
-		Look: &viewer.Look{Kind: viewer.Board, Width: fmt.Sprint(wide), Height: fmt.Sprint(wide), Layers: []viewer.Layer{{Pieces: "at/{agent}"}}},
+		Used:  func(world.Event) map[string]web.Use { return nil },
+		Total: func(context.Context) map[string]web.Use { return nil },
+		Look:  &viewer.Look{Kind: viewer.Board, Width: fmt.Sprint(wide), Height: fmt.Sprint(wide), Layers: []viewer.Layer{{Pieces: "at/{agent}"}}},
 	}
 	run.About.Name = fmt.Sprintf("%d agents", agents)
 	for _, look := range viewer.Agents(names, func(string) string { return "" }) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -23,12 +24,27 @@ type filter struct {
 	after, before int64 // events
 	agent, kind   string
 	text          []byte // in small letters
+	line          []byte // of the event that was looked at last, likewise
 }
 
 // takes says whether an event passes.
 func (f *filter) takes(o *world.Outline) bool {
 	return o.Seq > f.after && o.Seq < f.before && o.Turn >= f.from && o.Turn <= f.to && (f.agent == "" || o.Agent == f.agent) &&
-		(f.kind == "" || o.Kind == f.kind) && (len(f.text) == 0 || bytes.Contains(bytes.ToLower(o.Line()), f.text))
+		(f.kind == "" || o.Kind == f.kind) && (len(f.text) == 0 || f.finds(o.Line()))
+}
+
+// finds says whether the text is in a line.
+func (f *filter) finds(line []byte) bool {
+	f.line = append(f.line[:0], line...)
+	for i, c := range line {
+		if c >= utf8.RuneSelf {
+			return bytes.Contains(bytes.ToLower(line), f.text)
+		}
+		if 'A' <= c && c <= 'Z' {
+			f.line[i] = c + 'a' - 'A'
+		}
+	}
+	return bytes.Contains(f.line, f.text)
 }
 
 func (s *exhibit) filter(r *http.Request) (f filter, err error) {
