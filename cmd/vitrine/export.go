@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -150,58 +149,60 @@ func (e *exporting) write(ctx context.Context, kind, path string) (exportedFile,
 		}
 		return e.picture(turn(i))
 	}}
-	switch kind {
-	case "mp4":
-		err = f.MP4(ctx, path)
-		if errors.Is(err, film.ErrNoFFmpeg) {
-			err = &failure{code: exitFailed, err: err, hint: "install ffmpeg, or write --gif, which needs nothing"}
+	err = writeWhole(path, func(file *os.File) error {
+		switch kind {
+		case "mp4":
+			return f.MP4(ctx, file.Name())
+		case "gif":
+			return f.GIF(file)
 		}
-	default:
-		var file bytes.Buffer
-		if kind == "gif" {
-			err = f.GIF(&file)
-		} else if img, pictureErr := f.Frame(0); pictureErr == nil {
-			err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&file, img)
-		} else {
-			err = pictureErr
+		img, err := f.Frame(0)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			err = writeWhole(path, file.Bytes())
-		}
+		return (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(file, img)
+	})
+	if errors.Is(err, film.ErrNoFFmpeg) {
+		err = &failure{code: exitFailed, err: err, hint: "install ffmpeg, or write --gif, which needs nothing"}
 	}
 	if err != nil {
 		return exportedFile{}, err
 	}
+	return described(path, from, turn(frames-1), frames)
+}
+
+// described says what was written.
+func described(path string, from, to, frames int) (exportedFile, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return exportedFile{}, err
 	}
-	return exportedFile{File: path, Turns: []int{from, turn(frames - 1)}, Frames: frames, Bytes: info.Size()}, nil
+	return exportedFile{File: path, Turns: []int{from, to}, Frames: frames, Bytes: info.Size()}, nil
 }
 
 // page writes the viewer as a file.
 func (e *exporting) page(ctx context.Context, path string) (exportedFile, error) {
-	var file bytes.Buffer
 	from := max(0, e.from)
-	err := e.shown.server.File(ctx, &file, web.FileOptions{From: from, To: e.to, Redact: e.redact})
+	err := writeWhole(path, func(file *os.File) error {
+		return e.shown.server.File(ctx, file, web.FileOptions{From: from, To: e.to, Redact: e.redact})
+	})
 	if tooLarge := (*web.TooLargeError)(nil); errors.As(err, &tooLarge) {
 		err = &failure{code: exitUsage, err: err, hint: "write --from and --to"}
 	}
-	if err == nil {
-		err = writeWhole(path, file.Bytes())
+	if err != nil {
+		return exportedFile{}, err
 	}
-	return exportedFile{File: path, Turns: []int{from, e.to}, Frames: e.to - from + 1, Bytes: int64(file.Len())}, err
+	return described(path, from, e.to, e.to-from+1)
 }
 
-// writeWhole writes a file beside its place and moves it there.
-func writeWhole(path string, b []byte) error {
+// writeWhole has a file written beside its place, and then moves it there.
+func writeWhole(path string, write func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
