@@ -83,8 +83,9 @@ const (
 
 // Kinds of events that mean something to every world. All other kinds are the rules' own.
 const (
-	KindTurn    = "turn"    // a turn is over: State.Turn becomes the next one
-	KindRefusal = "refusal" // an action was illegal and had no effect; data: {"action": name, "reason": text}
+	KindTurn     = "turn"     // a turn is over: State.Turn becomes the next one
+	KindRefusal  = "refusal"  // an action was illegal and had no effect; data: {"action": name, "reason": text}
+	KindConflict = "conflict" // the rules say that agents wanted the same; data: a [Conflict]
 )
 
 // Pass is the name of the action of an agent that does not act. Rules accept it from everyone at any time.

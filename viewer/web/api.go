@@ -201,10 +201,10 @@ func (s *exhibit) apiDiff(r *http.Request) (any, error) {
 		changes = append(changes, changeJSON{clean(path), cleanJSON(before), cleanJSON(set[path])})
 		size += len(path) + len(before) + len(set[path])
 	}
-	clashes := []Conflict{}
+	clashes := []world.Conflict{}
 	for _, step := range commits(p.events) {
 		for _, c := range conflicts(step) {
-			clashes = append(clashes, c.clean())
+			clashes = append(clashes, cleanConflict(c))
 		}
 	}
 	return map[string]any{"turn": p.turn, "changes": changes, "conflicts": clashes, "more": more}, nil

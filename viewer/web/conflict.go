@@ -10,40 +10,21 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-// Kinds of events of the log that matter here.
-const (
-	kindPhase    = "phase"
-	kindConflict = "conflict" // rules say themselves who wanted the same, in the form of a Conflict
-)
-
-// A Conflict is what several agents wanted at once and not all of them could have.
-type Conflict struct {
-	What    string   `json:"what"`
-	Claims  []Claim  `json:"claims"`
-	Winners []string `json:"winners"`
-	Losers  []string `json:"losers"`
-	Reason  string   `json:"reason"`
-}
-
-// A Claim is what one of them did.
-type Claim struct {
-	Agent  string          `json:"agent"`
-	Action string          `json:"action"`
-	Args   json.RawMessage `json:"args,omitempty"`
-}
+// kindPhase is the kind of the event that begins a phase.
+const kindPhase = "phase"
 
 // mostRivals is how many agents can want one thing. Where more do the same, it is not one thing that they want.
 const mostRivals = 32
 
 // conflictsIn returns the conflicts of a commit, and decodes no more of it than it must.
-func conflictsIn(commit []world.Outline) []Conflict {
+func conflictsIn(commit []world.Outline) []world.Conflict {
 	refused, rulesSay := make(map[string]bool), make(map[string]bool)
 	for i := range commit {
 		o := &commit[i]
 		if o.Kind == world.KindRefusal {
 			refused[o.Agent] = true
 		}
-		if o.Kind == kindConflict || bytes.Contains(o.Data(), []byte(`"contested":true`)) {
+		if o.Kind == world.KindConflict || bytes.Contains(o.Data(), []byte(`"contested":true`)) {
 			rulesSay[o.Agent] = true
 		}
 	}
@@ -80,16 +61,16 @@ func conflictsIn(commit []world.Outline) []Conflict {
 // conflicts returns the conflicts of a commit: those of which the rules say that they are, by an event of their own or by the data of what came of acts;
 // and acts that several agents did in the same way in one step, of whom some were refused and others changed a fact that is not their own, which has
 // their name in its path.
-func conflicts(commit []world.Event) []Conflict {
+func conflicts(commit []world.Event) []world.Conflict {
 	all := contests(commit)
-	var groups []Conflict
+	var groups []world.Conflict
 	group := make(map[string]int) // by what they did
 	reasons := make(map[string]string)
 	took := make(map[string]bool) // who has changed such a fact
 	for _, ev := range commit {
 		switch ev.Kind {
-		case kindConflict:
-			var c Conflict
+		case world.KindConflict:
+			var c world.Conflict
 			if json.Unmarshal(ev.Data, &c) == nil {
 				all = append(all, c)
 			}
@@ -105,9 +86,9 @@ func conflicts(commit []world.Event) []Conflict {
 			i, ok := group[what]
 			if !ok {
 				i = len(groups)
-				group[what], groups = i, append(groups, Conflict{What: what})
+				group[what], groups = i, append(groups, world.Conflict{What: what})
 			}
-			groups[i].Claims = append(groups[i].Claims, Claim{ev.Agent, data.Name, data.Args})
+			groups[i].Claims = append(groups[i].Claims, world.Claim{Agent: ev.Agent, Action: data.Name, Args: data.Args})
 		case world.KindRefusal:
 			var data struct{ Reason string }
 			_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason
@@ -134,9 +115,9 @@ func conflicts(commit []world.Event) []Conflict {
 }
 
 // contests returns the one conflict of a commit in which events about agents say {"contested":true,"asked":n} and how much each of them has got, if one is.
-func contests(commit []world.Event) []Conflict {
-	c := Conflict{What: "more than there was", Reason: "all together asked for more than there was"}
-	did := make(map[string]Claim)
+func contests(commit []world.Event) []world.Conflict {
+	c := world.Conflict{What: "more than there was", Reason: "all together asked for more than there was"}
+	did := make(map[string]world.Claim)
 	for _, ev := range commit {
 		var data struct {
 			Name      string
@@ -147,7 +128,7 @@ func contests(commit []world.Event) []Conflict {
 			continue
 		}
 		if ev.Kind == viewer.KindAction {
-			did[ev.Agent] = Claim{ev.Agent, data.Name, data.Args}
+			did[ev.Agent] = world.Claim{Agent: ev.Agent, Action: data.Name, Args: data.Args}
 		}
 		if !data.Contested {
 			continue
@@ -162,7 +143,7 @@ func contests(commit []world.Event) []Conflict {
 	if len(c.Losers) == 0 {
 		return nil
 	}
-	return []Conflict{c}
+	return []world.Conflict{c}
 }
 
 // gotLess says whether a number of an object is less than the one that it calls asked.
@@ -196,11 +177,11 @@ func changesShared(ev world.Event) bool {
 	return slices.ContainsFunc(ev.Del, func(path string) bool { return !own(path) })
 }
 
-// clean returns the conflict with clean text.
-func (c Conflict) clean() Conflict {
+// cleanConflict returns a conflict with clean text.
+func cleanConflict(c world.Conflict) world.Conflict {
 	c.What, c.Reason = clean(c.What), clean(c.Reason)
 	for i, claim := range c.Claims {
-		c.Claims[i] = Claim{clean(claim.Agent), clean(claim.Action), cleanJSON(claim.Args)}
+		c.Claims[i] = world.Claim{Agent: clean(claim.Agent), Action: clean(claim.Action), Args: cleanJSON(claim.Args)}
 	}
 	c.Winners, c.Losers = cleanAll(c.Winners), cleanAll(c.Losers)
 	return c

@@ -12,7 +12,7 @@ import (
 )
 
 // marks are what turns are marked with: conflicts, which are no kind of event, and kinds of events. The place of each is its number in an index.
-var marks = slices.Concat([]string{kindConflict, world.KindRefusal, viewer.KindMessage, "fenced", "tamper", world.Operator}, viewer.Failures())
+var marks = slices.Concat([]string{world.KindConflict, world.KindRefusal, viewer.KindMessage, "fenced", "tamper", world.Operator}, viewer.Failures())
 
 const (
 	mostMarks    = 16 // there can be

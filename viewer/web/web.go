@@ -20,7 +20,7 @@
 //
 // # Conflicts
 //
-// That several agents wanted one thing is told by rules that make an event of the kind "conflict", whose data is a [Conflict], or that say
+// That several agents wanted one thing is told by rules that make an event of the kind "conflict", whose data is a [world.Conflict], or that say
 // "contested":true and, as numbers, "asked" and what was got in the data of what came of an act. Else it is made out where some of those who did the
 // same in one step were refused, and another one changed a fact that is not its own.
 package web

@@ -327,7 +327,7 @@ func TestConflictsHaveAWinnerALoserAndAReason(t *testing.T) {
 	s := open(t, run)
 	got := get[struct {
 		Changes   []changeJSON
-		Conflicts []Conflict
+		Conflicts []world.Conflict
 	}](t, s, "api/diff?turn=3")
 	if len(got.Conflicts) != 1 {
 		t.Fatalf("conflicts: %+v", got.Conflicts)
@@ -337,7 +337,7 @@ func TestConflictsHaveAWinnerALoserAndAReason(t *testing.T) {
 		t.Errorf("conflict: %+v", c)
 	}
 	want := readTruth(t, run.Dir)
-	if got := get[struct{ Conflicts []Conflict }](t, s, "api/diff?turn=2"); len(got.Conflicts) > 0 {
+	if got := get[struct{ Conflicts []world.Conflict }](t, s, "api/diff?turn=2"); len(got.Conflicts) > 0 {
 		t.Errorf("conflicts of a turn without any: %+v", got.Conflicts)
 	}
 	changed := map[string]bool{}
@@ -366,7 +366,7 @@ func TestConflictsAreOfThoseWhoWantOneThing(t *testing.T) {
 		return ev
 	}
 	refused := func(agent string) world.Event { return world.Action{Agent: agent, Name: "take"}.Refuse("gone") }
-	said := Conflict{What: "a cell", Winners: []string{"a"}, Losers: []string{"b"}, Reason: "lots"}
+	said := world.Conflict{What: "a cell", Winners: []string{"a"}, Losers: []string{"b"}, Reason: "lots"}
 	tests := map[string]struct {
 		commit []world.Event
 		want   string // winners, losers
@@ -377,8 +377,8 @@ func TestConflictsAreOfThoseWhoWantOneThing(t *testing.T) {
 		"a way of their own":            {[]world.Event{act("a", "1", "at/a"), act("b", "1", ""), refused("b")}, "[]"},
 		"enough for all":                {[]world.Event{act("a", "1", "thing/1"), act("b", "1", "thing/1")}, "[]"},
 		"for nobody":                    {[]world.Event{act("a", "1", ""), act("b", "1", ""), refused("a"), refused("b")}, "[]"},
-		"the rules say so":              {[]world.Event{{Kind: kindConflict, Data: world.JSON(said)}}, "[[a] [b]]"},
-		"the rules say what cannot be":  {[]world.Event{{Kind: kindConflict, Data: json.RawMessage(`[1]`)}}, "[]"},
+		"the rules say so":              {[]world.Event{{Kind: world.KindConflict, Data: world.JSON(said)}}, "[[a] [b]]"},
+		"the rules say what cannot be":  {[]world.Event{{Kind: world.KindConflict, Data: json.RawMessage(`[1]`)}}, "[]"},
 		"more than there is": {[]world.Event{
 			act("a", "1", ""), act("b", "1", ""),
 			{Kind: "catch", Agent: "a", Data: json.RawMessage(`{"asked":8,"caught":8,"contested":true}`)},

@@ -74,8 +74,6 @@ const (
 	kindZap   = "zap"
 	kindClean = "clean"
 	kindAway  = "away"
-
-	kindConflict = "conflict" // in the form in which viewers know it
 )
 
 // A Config is what can be chosen about a commons. The map is rows of equal length: # is a wall, A an orchard cell with an apple at

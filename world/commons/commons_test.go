@@ -147,7 +147,7 @@ func TestWallsAndAgentsBlockAndTheFirstOfTwoGetsTheApple(t *testing.T) {
 	events := g.turn(way("b", move, "left"), way("a", move, "right"))
 	const conflict = `{"claims":[{"action":"move","agent":"b","args":{"direction":"left"}},{"action":"move","agent":"a","args":{"direction":"right"}}],` +
 		`"losers":["a"],"reason":"b came first in the order of the step","what":"the cell 3,1","winners":["b"]}`
-	if last := events[len(events)-1]; last.Kind != kindConflict || string(last.Data) != conflict || !strings.Contains(string(events[len(events)-2].Data), `"blocked":"b is there"`) {
+	if last := events[len(events)-1]; last.Kind != world.KindConflict || string(last.Data) != conflict || !strings.Contains(string(events[len(events)-2].Data), `"blocked":"b is there"`) {
 		t.Errorf("the events are %s", world.JSON(events))
 	}
 	c := g.now()

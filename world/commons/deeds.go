@@ -15,21 +15,6 @@ type moveData struct {
 	Facing  string `json:"facing"`
 }
 
-// A conflict is what several agents wanted in one step, and one of them has got.
-type conflict struct {
-	What    string   `json:"what"`
-	Claims  []claim  `json:"claims"`
-	Winners []string `json:"winners"`
-	Losers  []string `json:"losers"`
-	Reason  string   `json:"reason"`
-}
-
-type claim struct {
-	Agent  string            `json:"agent"`
-	Action string            `json:"action"`
-	Args   map[string]string `json:"args"`
-}
-
 type awayData struct {
 	By    []string `json:"by"`
 	Turns int      `json:"turns"`
@@ -60,7 +45,7 @@ func (c *commons) do(now int, deeds []deed) []world.Event {
 
 // moves returns the events of all moves and turns, and those of the conflicts in them: several agents wanted to enter one cell.
 func (c *commons) moves(deeds []deed) (moves, conflicts []world.Event) {
-	wanted := make(map[cell]*conflict) // the cells that somebody has entered
+	wanted := make(map[cell]*world.Conflict) // the cells that somebody has entered
 	var cells []cell
 	for _, d := range deeds {
 		if d.name != move && d.name != turn {
@@ -73,11 +58,11 @@ func (c *commons) moves(deeds []deed) (moves, conflicts []world.Event) {
 		}
 		name := c.names[d.seat]
 		if blocked == "" {
-			wanted[to] = &conflict{What: fmt.Sprintf("the cell %d,%d", to[0], to[1]), Winners: []string{name}, Reason: name + " came first in the order of the step"}
+			wanted[to] = &world.Conflict{What: fmt.Sprintf("the cell %d,%d", to[0], to[1]), Winners: []string{name}, Reason: name + " came first in the order of the step"}
 			cells = append(cells, to)
 		}
 		if in := wanted[to]; in != nil {
-			in.Claims = append(in.Claims, claim{name, move, map[string]string{"direction": ways(move)[d.right]}})
+			in.Claims = append(in.Claims, world.Claim{Agent: name, Action: move, Args: world.JSON(map[string]string{"direction": ways(move)[d.right]})})
 			if blocked != "" {
 				in.Losers = append(in.Losers, name)
 			}
@@ -85,7 +70,7 @@ func (c *commons) moves(deeds []deed) (moves, conflicts []world.Event) {
 	}
 	for _, at := range cells {
 		if in := wanted[at]; len(in.Losers) > 0 {
-			conflicts = append(conflicts, world.Event{Kind: kindConflict, Data: world.JSON(in)})
+			conflicts = append(conflicts, world.Event{Kind: world.KindConflict, Data: world.JSON(in)})
 		}
 	}
 	return moves, conflicts
