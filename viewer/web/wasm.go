@@ -200,15 +200,11 @@ func build(ctx context.Context, root, pkg, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var zipped bytes.Buffer
-	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
-	if err == nil {
-		_, err = w.Write(raw)
+	zipped, err := zip(raw)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = errors.Join(w.Close(), os.WriteFile(program+".gz", zipped.Bytes(), 0o644), os.Rename(program+".gz", path))
-	}
-	return zipped.Bytes(), err
+	return zipped, errors.Join(os.WriteFile(program+".gz", zipped, 0o644), os.Rename(program+".gz", path))
 }
 
 // apiWasm tells which painters are there.
