@@ -37,6 +37,7 @@ type picture struct {
 
 	hottest int // the most that is counted anywhere
 
+	seen             any  // what the agent sees whose view is shown; nil: it is not known
 	windowed, dimmed bool // cells are hidden from the agent whose view is shown if it does not see them; something is
 }
 
@@ -49,6 +50,7 @@ func (lk Look) Draw(st world.State, v View) *draw.List {
 	for i, a := range v.Agents {
 		p.index[a.Name] = i
 	}
+	_ = json.Unmarshal([]byte(v.Seen), &p.seen) // what is no JSON is not known
 	for _, n := range p.counts() {
 		p.hottest = max(p.hottest, n)
 	}

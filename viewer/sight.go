@@ -1,7 +1,6 @@
 package viewer
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -44,10 +43,9 @@ func (w Window) bounded() Window {
 // felt returns what a reference names that is behind a #: in what the agent sees whose view is shown if it is there, since the rules may have moved it as
 // the turn began, and else in the state.
 func (p *picture) felt(ref, agent string) any {
-	if _, inner, ok := strings.Cut(ref, "#"); ok && p.view.Seen != "" {
-		var view any
-		if json.Unmarshal([]byte(p.view.Seen), &view) == nil && follow(view, inner) != nil {
-			return follow(view, inner)
+	if _, inner, ok := strings.Cut(ref, "#"); ok {
+		if v := follow(p.seen, inner); v != nil {
+			return v
 		}
 	}
 	return p.get(ref, agent)
@@ -76,13 +74,8 @@ func (p *picture) window(w, h float32) {
 	}
 }
 
-// names returns all strings and names of fields in a JSON document, or in what is there at the end of a way with dots.
-func names(doc, way string) []string {
-	var v any
-	if json.Unmarshal([]byte(doc), &v) != nil {
-		return nil
-	}
-	v = follow(v, way)
+// names returns all strings and names of fields in a value.
+func names(v any) []string {
 	var found []string
 	var walk func(any)
 	walk = func(v any) {
@@ -109,7 +102,7 @@ func (p *picture) unseen() {
 	if p.view.Sees == "" || p.view.Seen == "" {
 		return
 	}
-	words := names(p.view.Seen, p.look.Sees)
+	words := names(follow(p.seen, p.look.Sees))
 	for i := range p.Shapes {
 		s := &p.Shapes[i]
 		if s.Agent != "" && s.Agent != p.view.Sees && !slices.Contains(words, s.Agent) {

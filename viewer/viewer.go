@@ -213,16 +213,6 @@ func cell(v any) (x, y float64, ok bool) {
 	return 0, 0, false
 }
 
-// color returns the color that "#rrggbb" says, or other if it says none.
-func color(s string, other draw.Color) draw.Color {
-	if len(s) == 7 && s[0] == '#' {
-		if n, err := strconv.ParseUint(s[1:], 16, 32); err == nil {
-			return draw.Color(n)<<8 | 0xff
-		}
-	}
-	return other
-}
-
 // tint returns the color of a letter or a word, 0 if it has none.
 func (lk *Look) tint(of string) draw.Color {
 	for _, t := range lk.Colors {
