@@ -139,8 +139,8 @@ func (c *cast) each(observations []world.Observation, acting *sync.WaitGroup, do
 }
 
 // act lets the agent act. Its clock begins when the agent is ready, unless that takes its time because it crashed. What the act takes beyond
-// the clock is drawn from the agent's overtime.
-func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observation) act {
+// the clock, and what is granted besides, is drawn from the agent's overtime.
+func (p *player) act(ctx context.Context, clock, granted time.Duration, obs world.Observation) act {
 	l := p.life.Load()
 	if l.crash != "" {
 		l = p.begin(l)
@@ -155,7 +155,7 @@ func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observa
 		return act{agent: obs.Agent, kind: KindError, proc: proc{Reason: p.unseen.Error()}}
 	}
 	left := p.overtimeLeft()
-	limit := clock + left
+	limit := clock + granted + left
 	signs, _ := p.signs(l)
 	began := time.Now()
 	action, late, err := l.ask(ctx, limit, obs)
@@ -163,7 +163,7 @@ func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observa
 	a := judge(action, err)
 	if late || err == nil && took > limit {
 		reason := fmt.Sprintf("no action within %v", clock)
-		if limit > clock {
+		if left > 0 {
 			reason += fmt.Sprintf(" and the %v of overtime that were left", left)
 		}
 		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
@@ -172,7 +172,7 @@ func (p *player) act(ctx context.Context, clock time.Duration, obs world.Observa
 		a.dead = a.kind == KindCrash
 		a.kind, a.proc.Reason = KindBudget, why
 	}
-	p.draw(took, clock)
+	p.draw(took, clock+granted)
 	p.troubled(&a)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000

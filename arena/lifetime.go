@@ -132,14 +132,17 @@ func (l *lifetime) ask(ctx context.Context, limit time.Duration, obs world.Obser
 	select {
 	case <-l.ready:
 	case <-ctx.Done():
-		return action, errors.Is(ctx.Err(), context.DeadlineExceeded), fmt.Errorf("it is being started again: %w", ctx.Err())
+		return action, isLate(ctx), fmt.Errorf("it is being started again: %w", ctx.Err())
 	}
 	if l.err != nil {
 		return action, false, unstartedError{l.err}
 	}
 	action, err = l.agent.Act(ctx, obs)
-	return action, errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil, err // and not a deadline of the agent's own
+	return action, isLate(ctx) && errors.Is(err, ctx.Err()), err // and not a deadline of the agent's own
 }
+
+// isLate says whether ctx has ended because its time is up.
+func isLate(ctx context.Context) bool { return errors.Is(context.Cause(ctx), context.DeadlineExceeded) }
 
 // signs returns a number that grows with each sign of life of the agent, and whether it waits for its model.
 func (p *player) signs(l *lifetime) (n int64, waits bool) {

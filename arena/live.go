@@ -216,7 +216,7 @@ func (p *livePlayers) ask(st world.State, player *player, ofAll time.Duration, o
 	if p.sitsOut(st, obs.Agent) {
 		return act{agent: obs.Agent, kind: KindBackoff}
 	}
-	return player.act(p.ctx, player.clock(ofAll), obs)
+	return player.act(p.ctx, player.clock(ofAll), 0, obs)
 }
 
 // told returns an observation of a state, which its agent can see now, with what it has not been told yet, if it is asked.

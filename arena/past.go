@@ -58,8 +58,9 @@ type pastPlayers struct {
 
 // A thought is what an agent will do.
 type thought struct {
-	done chan act
-	quit context.CancelFunc // makes it do nothing
+	done  chan act
+	began time.Time
+	quit  func() // makes it late
 }
 
 // playPast plays an episode as it was played, and then as the last of its branches if it has one more than its past.
@@ -119,7 +120,15 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 	p.live.attempts()
 	for agent, thought := range p.thinking {
 		p.live.busy[agent] = true
-		p.live.acting.Go(func() { p.live.arrivals <- <-thought.done }) // there is room for each agent's one act
+		player := p.live.cast.byName[agent]
+		clock := player.clock(p.live.Act)
+		left := clock + player.overtimeLeft() - time.Since(thought.began)
+		p.live.acting.Go(func() {
+			defer time.AfterFunc(left, thought.quit).Stop()
+			a := <-thought.done
+			player.draw(a.took(), clock)
+			p.live.arrivals <- a // there is room for each agent's one act
+		})
 	}
 	p.live.clock.start()
 	return e.play(p.live, st)
@@ -220,12 +229,12 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 
 // think lets an agent act that is shown a state.
 func (p *pastPlayers) think(st world.State, obs world.Observation) thought {
-	ctx, quit := context.WithCancel(p.live.ctx)
-	t := thought{done: make(chan act, 1), quit: quit}
+	ctx, quit := context.WithCancelCause(p.live.ctx)
+	t := thought{done: make(chan act, 1), began: time.Now(), quit: func() { quit(context.DeadlineExceeded) }}
 	p.live.acting.Go(func() {
-		defer quit()
+		defer t.quit()
 		player := p.live.cast.byName[obs.Agent]
-		a := player.act(ctx, player.clock(p.live.Act)+slack, obs)
+		a := player.act(ctx, player.clock(p.live.Act), slack, obs)
 		a.saw = st.Seq
 		t.done <- a
 	})
@@ -256,7 +265,7 @@ func (p *pastPlayers) again(ofAll time.Duration, then act, obs world.Observation
 		if within := player.crashing(then); within > 0 {
 			ctx, cancel := context.WithTimeout(ctx, within)
 			defer cancel()
-			player.act(ctx, within, obs)
+			player.act(ctx, within, 0, obs)
 		}
 		player.life.Load().end(then)
 		return then, nil
@@ -266,7 +275,7 @@ func (p *pastPlayers) again(ofAll time.Duration, then act, obs world.Observation
 		ctx, cancel = context.WithTimeout(ctx, then.took())
 		defer cancel()
 	}
-	return then.repeatedBy(obs.Turn, player.act(ctx, clock+slack, obs))
+	return then.repeatedBy(obs.Turn, player.act(ctx, clock, slack, obs))
 }
 
 // crashing returns how long an agent gets to crash again as it did then, before it is ended. One with a model may not ask it for what it had no

@@ -2,6 +2,7 @@ package arena
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -266,4 +267,55 @@ func TestABranchOfATurnThatNeverWasIsAnError(t *testing.T) {
 			t.Error("it is played")
 		}
 	})
+}
+
+func TestWhoActsWhenABranchBeginsHasNoMoreTimeThanItsClockAndItsOvertime(t *testing.T) {
+	for _, test := range []struct{ overtime, takes time.Duration }{{0, time.Hour}, {30 * time.Second, time.Hour}, {30 * time.Second, 80 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			slowly := func(took time.Duration) *actor {
+				return does(func(ctx context.Context, _ world.Observation) (world.Action, error) {
+					select {
+					case <-time.After(took):
+						return ask(5), nil
+					case <-ctx.Done():
+						return world.Action{}, ctx.Err()
+					}
+				})
+			}
+			first := newStage(t)
+			first.Free, first.Overtime = true, test.overtime
+			for i, name := range five {
+				first.sit(name, slowly(time.Duration(10*i)*time.Second))
+			}
+			first.sit("a", slowly(time.Hour))
+			first.Turns = 2
+			first.run()
+			s := again(t, first.dir, first.Game, false)
+			s.Overtime, s.Past.Turns, s.Branches = test.overtime, 2, []Game{first.Game}
+			s.Branches[0].Turns = 12
+			for i, name := range five {
+				s.sit(name, slowly(time.Duration(10*i)*time.Second))
+			}
+			s.sit("a", slowly(test.takes))
+			s.run()
+			events := s.events()
+			acts := slices.DeleteFunc(slices.Clone(events), func(ev world.Event) bool { return ev.Agent != "a" || !IsAct(ev) })
+			if len(acts) == 0 {
+				t.Fatal("it does nothing")
+			}
+			a, err := actOf(acts[0], 0)
+			want := min(test.takes, s.Act+test.overtime)
+			if err != nil || a.took() != want || (a.kind == KindTimeout) != (test.takes > want) {
+				t.Errorf("overtime of %v: its act is %v after %v, want one after %v; %v", test.overtime, a, a.took(), want, err)
+			}
+			var used soFar
+			at := slices.IndexFunc(events, func(ev world.Event) bool { return ev.Kind == world.KindTurn && ev.Turn > acts[0].Turn })
+			if err := json.Unmarshal(events[at].Proc, &used); err != nil {
+				t.Fatal(err)
+			}
+			if left, drew := used.OvertimeMS["a"]; drew != (want > s.Act) || left != (s.Act+test.overtime-want).Milliseconds() {
+				t.Errorf("overtime of %v: %v ms are left after an act of %v", test.overtime, left, want)
+			}
+		})
+	}
 }
