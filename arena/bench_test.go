@@ -124,6 +124,37 @@ func barePerTurn(b *testing.B, dir string, clerks, turns int) time.Duration {
 	return time.Since(began) / time.Duration(turns)
 }
 
+// rulesPerTurn is what of a turn is not the program's: its rules, its clerks and the facts that they change, with nothing checked, nothing
+// kept and nobody waited for.
+func rulesPerTurn(b *testing.B, clerks, turns int) time.Duration {
+	b.Helper()
+	names, _ := seated(clerks)
+	events, err := counting{}.Reset(0, names)
+	if err != nil {
+		b.Fatal(err)
+	}
+	st := world.State{}.Apply(events...)
+	began := time.Now()
+	for turn := range turns {
+		actions := make([]world.Action, 0, clerks)
+		for _, name := range names {
+			obs, err := counting{}.Observe(st, name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			a := world.Policy(addOne).Decide(0, obs)
+			a.Agent = name
+			actions = append(actions, a)
+		}
+		events, err := counting{}.Step(st, actions)
+		if err != nil {
+			b.Fatal(err)
+		}
+		st = st.Apply(append(events, world.Event{Kind: world.KindTurn, Turn: turn})...)
+	}
+	return time.Since(began) / time.Duration(turns)
+}
+
 // median returns the median of what was measured, in seconds.
 func median(all []time.Duration) float64 {
 	return slices.Sorted(slices.Values(all))[len(all)/2].Seconds()
@@ -142,10 +173,11 @@ func BenchmarkTurns(b *testing.B) {
 	defer os.RemoveAll(memory)
 	const few, many, agentTurns = 64, 1000, 64_000
 	disk := b.TempDir()
-	var onDisk, inMemory, ofMany, limit, limitOfMany []time.Duration
+	var onDisk, inMemory, ofMany, rules, limit, limitOfMany []time.Duration
 	for b.Loop() {
 		for range benchRounds {
 			limit = append(limit, barePerTurn(b, memory, few, agentTurns/few))
+			rules = append(rules, rulesPerTurn(b, few, agentTurns/few))
 			inMemory = append(inMemory, perTurn(b, memory, Parallel, few, agentTurns/few))
 			ofMany = append(ofMany, perTurn(b, memory, Parallel, many, agentTurns/many))
 			limitOfMany = append(limitOfMany, barePerTurn(b, memory, many, agentTurns/many))
@@ -158,6 +190,7 @@ func BenchmarkTurns(b *testing.B) {
 	b.ReportMetric(1e6*(median(onDisk)-median(inMemory)), "disk-us/turn")
 	b.ReportMetric(1/median(limit), "limit-turns/s")
 	b.ReportMetric(median(limit)/median(inMemory), "of-limit")
+	b.ReportMetric(median(limit)/median(rules), "rules-of-limit")
 	b.ReportMetric(median(ofMany)/many/(median(inMemory)/few), "agent-turn-1000/64")
 	b.ReportMetric(median(limitOfMany)/many/(median(limit)/few), "limit-1000/64")
 }
