@@ -105,7 +105,7 @@ func (r *runner) interviewee(ctx context.Context, dir, name string) (scenarios.A
 	if err != nil {
 		return scenarios.Agent{}, err
 	}
-	if r.setup, err = reload(ctx, m); err != nil {
+	if r.setup, err = r.reload(ctx, m); err != nil {
 		return scenarios.Agent{}, fmt.Errorf("the manifest: %w", err)
 	}
 	r.seat(m.Agents)

@@ -113,7 +113,7 @@ func (r *runner) change(ctx context.Context, agents []string) error {
 		}
 	}
 	g := r.again
-	old, err := reload(ctx, g.manifest)
+	old, err := r.reload(ctx, g.manifest)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (r *runner) change(ctx context.Context, agents []string) error {
 	g.manifest.Branches = append(slices.Clone(g.manifest.Branches), arena.Branch{
 		Run: filepath.Base(g.dir), Hash: g.hash, Turn: g.turn, Set: append([]string{}, r.set...), Agents: g.manifest.Agents,
 	})
-	now, err := reload(ctx, g.manifest)
+	now, err := r.reload(ctx, g.manifest)
 	if err != nil {
 		return err
 	}

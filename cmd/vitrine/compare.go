@@ -65,7 +65,7 @@ func compare(ctx context.Context, a *app, args []string) (any, error) {
 	var runs [2]compared
 	for i, dir := range args {
 		var err error
-		runs[i], err = readCompared(ctx, dir)
+		runs[i], err = a.readCompared(ctx, dir)
 		defer runs[i].setup.close()
 		if err != nil {
 			return nil, err
@@ -87,8 +87,8 @@ func compare(ctx context.Context, a *app, args []string) (any, error) {
 }
 
 // readCompared reads the run in a folder.
-func readCompared(ctx context.Context, dir string) (compared, error) {
-	_, s, err := openSetup(ctx, dir)
+func (a *app) readCompared(ctx context.Context, dir string) (compared, error) {
+	_, s, err := a.openSetup(ctx, dir)
 	if err != nil {
 		return compared{}, err
 	}

@@ -23,6 +23,7 @@ const (
 
 // controls are what an operator does from the viewer to the run in dir.
 type controls struct {
+	*app
 	dir string
 
 	mu   sync.Mutex // is held while it is changed how the run goes on
@@ -67,7 +68,7 @@ func (c *controls) try(ctx context.Context, want web.Command) error {
 }
 
 func (c *controls) operate(ctx context.Context, command arena.Command) error {
-	_, err := intervene(ctx, c.dir, command)
+	_, err := c.intervene(ctx, c.dir, command)
 	return err
 }
 

@@ -62,12 +62,10 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	show := flags.Duration("show", 250*time.Millisecond, "how long each turn is shown")
 	agent := flags.String("agent", "", "mark an agent of that `NAME`")
 	sees := flags.Bool("sees", false, "dim what that agent does not see")
-	var shown window
-	shown.trustFlag(flags)
 	return func(ctx context.Context, a *app, args []string) (any, error) {
-		e := &exporting{shown: shown, from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
+		e := &exporting{from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
 		defer e.shown.close()
-		if err := e.open(ctx, args[0], *size); err != nil {
+		if err := e.open(ctx, a, args[0], *size); err != nil {
 			return nil, err
 		}
 		if *pictures["png"] == "" && *pictures["gif"] == "" && *pictures["mp4"] == "" && *pictures["html"] == "" {
@@ -89,8 +87,8 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 }
 
 // open finds the run, and out what of it is meant.
-func (e *exporting) open(ctx context.Context, dir, size string) error {
-	run, err := e.shown.find(ctx, dir)
+func (e *exporting) open(ctx context.Context, a *app, dir, size string) error {
+	run, err := e.shown.find(ctx, a, dir)
 	if err != nil {
 		return err
 	}

@@ -92,27 +92,28 @@ type app struct {
 	stdout io.Writer // for JSON lines, while a command works
 	err    *os.File
 	json   bool
+	trusts bool // rules of a run that are a program are started
 	log    *slog.Logger
 }
 
 func commands() []command {
 	return []command{
 		{"run", "SCENARIO", 1, 1, runFlags},
-		{"resume", "RUN", 1, 1, resumeFlags},
-		{"replay", "RUN", 1, 1, replayFlags},
-		{"branch", "RUN", 1, 1, branchFlags},
+		{"resume", "RUN", 1, 1, trusting(resumeFlags)},
+		{"replay", "RUN", 1, 1, trusting(replayFlags)},
+		{"branch", "RUN", 1, 1, trusting(branchFlags)},
 		{"check", "SCENARIO...", 1, -1, checkFlags},
 		{"new", "NAME", 1, 1, noFlags(newScenario)},
 		{"explain", "SCENARIO", 1, 1, explainFlags},
 		{"schema", "", 0, 0, noFlags(schema)},
 		{"prices", "", 0, 0, noFlags(printPrices)},
 		{"show", "RUN", 1, 1, showFlags},
-		{"view", "RUN", 1, 1, viewFlags},
-		{"export", "RUN", 1, 1, exportFlags},
-		{"ask", "RUN AGENT QUESTION...", 3, -1, askFlags},
-		{"compare", "RUN RUN", 2, 2, noFlags(compare)},
-		{"metrics", "RUN", 1, 1, metricsFlags},
-		{"verify", "RUN", 1, 1, noFlags(verify)},
+		{"view", "RUN", 1, 1, trusting(viewFlags)},
+		{"export", "RUN", 1, 1, trusting(exportFlags)},
+		{"ask", "RUN AGENT QUESTION...", 3, -1, trusting(askFlags)},
+		{"compare", "RUN RUN", 2, 2, trusting(noFlags(compare))},
+		{"metrics", "RUN", 1, 1, trusting(metricsFlags)},
+		{"verify", "RUN", 1, 1, trusting(noFlags(verify))},
 		{"seal", "RUN", 1, 1, noFlags(seal)},
 		{"play", "RUN SEAT", 2, 2, playFlags},
 		{"pause", "RUN", 1, 1, haltFlags(arena.DoPause)},
@@ -120,12 +121,12 @@ func commands() []command {
 		{"continue", "RUN", 1, 1, operate(do(arena.DoContinue), "it goes on")},
 		{"stop", "RUN", 1, 1, haltFlags(arena.DoStop)},
 		{"tell", "RUN AGENT TEXT...", 3, -1, tellFlags},
-		{"revise", "RUN FILE", 2, 2, noFlags(revise)},
+		{"revise", "RUN FILE", 2, 2, trusting(noFlags(revise))},
 		{"world get", "RUN [PREFIX]", 1, 2, noFlags(worldGet)},
-		{"world set", "RUN PATH VALUE", 3, 3, worldSetFlags},
-		{"world delete", "RUN PATH", 2, 2, noFlags(worldDelete)},
+		{"world set", "RUN PATH VALUE", 3, 3, trusting(worldSetFlags)},
+		{"world delete", "RUN PATH", 2, 2, trusting(noFlags(worldDelete))},
 		{"world log", "RUN", 1, 1, worldLogFlags},
-		{"world export", "RUN DIR", 2, 2, noFlags(worldExport)},
+		{"world export", "RUN DIR", 2, 2, trusting(noFlags(worldExport))},
 		{"doctor", "", 0, 0, noFlags(doctor)},
 		{"version", "", 0, 0, noFlags(printVersion)},
 	}
@@ -133,6 +134,18 @@ func commands() []command {
 
 func noFlags(f func(context.Context, *app, []string) (any, error)) func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	return func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) { return f }
+}
+
+// trusting adds the flag --trust to a command that needs the rules of a run.
+func trusting(command func(*flag.FlagSet) func(context.Context, *app, []string) (any, error)) func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+	return func(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
+		trusts := flags.Bool("trust", false, "start the program that has the rules of the run, if it is one; its manifest names it, so only of a run that is yours, or of somebody you trust")
+		do := command(flags)
+		return func(ctx context.Context, a *app, args []string) (any, error) {
+			a.trusts = *trusts
+			return do(ctx, a, args)
+		}
+	}
 }
 
 func main() {

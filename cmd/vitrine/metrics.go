@@ -46,7 +46,7 @@ func metricsFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (an
 		if *perTurn && *file == "" {
 			return nil, misuse("add --csv FILE", "--turns: there is no file")
 		}
-		m, s, err := openSetup(ctx, dir)
+		m, s, err := a.openSetup(ctx, dir)
 		if err != nil {
 			return nil, err
 		}

@@ -20,14 +20,14 @@ type change struct {
 }
 
 // intervene does in the run in dir what an operator wants.
-func intervene(ctx context.Context, dir string, c arena.Command) (*change, error) {
+func (a *app) intervene(ctx context.Context, dir string, c arena.Command) (*change, error) {
 	m, _, err := openRun(dir)
 	if err != nil {
 		return nil, err
 	}
 	var s *setup
 	if c.AsksRules() {
-		s, err = reload(ctx, m)
+		s, err = a.reload(ctx, m)
 	} else { // so that a run can be stopped whose rules are a program that is gone, or that hangs
 		s = new(setup)
 		s.Scenario, err = reparse(m)
@@ -52,7 +52,7 @@ func intervene(ctx context.Context, dir string, c arena.Command) (*change, error
 // operate returns a command that does what an operator wants, and then says so.
 func operate(command func(args []string) arena.Command, say string) func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	return noFlags(func(ctx context.Context, a *app, args []string) (any, error) {
-		done, err := intervene(ctx, args[0], command(args))
+		done, err := a.intervene(ctx, args[0], command(args))
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 			if *turn {
 				what = arena.DoTurn
 			}
-			done, err := intervene(ctx, args[0], arena.Command{Do: what})
+			done, err := a.intervene(ctx, args[0], arena.Command{Do: what})
 			if err != nil {
 				return nil, err
 			}
@@ -256,7 +256,7 @@ func worldLogFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (a
 // worldExport keeps the facts of a run as files until its episode is over.
 func worldExport(ctx context.Context, a *app, args []string) (any, error) {
 	dir := args[0]
-	_, s, err := openSetup(ctx, dir)
+	_, s, err := a.openSetup(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +291,7 @@ func (a *app) save(ctx context.Context, dir, path string, value json.RawMessage)
 		return err
 	}
 	_, exists := st.Fact(path)
-	done, err := intervene(ctx, dir, setFact(path, value, !exists))
+	done, err := a.intervene(ctx, dir, setFact(path, value, !exists))
 	if err != nil {
 		a.tell("%s", printable(fmt.Sprintf("%s: %v", path, err)))
 		return err

@@ -77,7 +77,7 @@ func (r *runner) repeat(ctx context.Context, dir string, turn int) error {
 			break
 		}
 	}
-	if r.setup, err = reload(ctx, m); err == nil {
+	if r.setup, err = r.reload(ctx, m); err == nil {
 		if len(m.Branches) < len(whole.Branches) {
 			m.Seed = r.Seed
 		}

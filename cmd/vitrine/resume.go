@@ -41,7 +41,7 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	}
 	r.tellChanged(m)
 	defer func() { r.setup.close() }()
-	if r.setup, err = reload(ctx, m); err == nil {
+	if r.setup, err = r.reload(ctx, m); err == nil {
 		err = r.agrees(m)
 	}
 	if err != nil {

@@ -125,7 +125,7 @@ func (w *rulesWatch) load(ctx context.Context) (seq int64, done bool) {
 	w.tried = w.saved
 	var event *change
 	if err == nil {
-		event, err = intervene(ctx, w.dir, arena.Command{Do: arena.DoRevise, Source: w.saved})
+		event, err = w.intervene(ctx, w.dir, arena.Command{Do: arena.DoRevise, Source: w.saved})
 	}
 	if err != nil {
 		w.complain(err)

@@ -32,7 +32,7 @@ func TestRulesThatAreSavedWhileARunIsPlayedHoldWhenItIsPaused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := reload(t.Context(), m)
+	s, err := new(app).reload(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestRulesThatAreSavedWhileARunIsPlayedHoldWhenItIsPaused(t *testing.T) {
 	if n := revised(); n != 0 || !w.waits {
 		t.Fatalf("it is not paused, and the rules were revised %d times; waits: %t", n, w.waits)
 	}
-	if _, err := intervene(ctx, dir, arena.Command{Do: arena.DoPause}); err != nil {
+	if _, err := new(app).intervene(ctx, dir, arena.Command{Do: arena.DoPause}); err != nil {
 		t.Fatal(err)
 	}
 	store, err := world.Open(dir)

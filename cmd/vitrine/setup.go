@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -53,8 +54,18 @@ func early() error {
 	return &failure{code: exitInterrupted, err: errors.New("interrupted before the start")}
 }
 
-// reload reads a run's scenario again, from its manifest: in a branch, that by which it goes on.
-func reload(ctx context.Context, m arena.Manifest) (*setup, error) {
+// reload reads a run's scenario again, from its manifest: in a branch, that by which it goes on. Rules that are a program are started only if that is
+// trusted: the manifest may name any, and nothing in a run's folder proves who made it. Rules in a file reach nothing but the world.
+func (a *app) reload(ctx context.Context, m arena.Manifest) (*setup, error) {
+	if program := rulesProgram(m); program != nil && !a.trusts {
+		return nil, misuse("--trust starts it: if the run is yours, or of somebody you trust",
+			"the rules are a program, %q, which is started only with --trust", strings.Join(program, " "))
+	}
+	return restore(ctx, m)
+}
+
+// restore is reload for a run that reload has let pass.
+func restore(ctx context.Context, m arena.Manifest) (*setup, error) {
 	s, err := reparse(m)
 	return complete(ctx, s, err)
 }
@@ -91,7 +102,7 @@ func (s *setup) games(ctx context.Context, m arena.Manifest) ([]arena.Game, erro
 	for i := range m.Branches {
 		until := m
 		until.Branches = m.Branches[:i]
-		earlier, err := reload(ctx, until)
+		earlier, err := restore(ctx, until)
 		if err != nil {
 			return nil, err
 		}

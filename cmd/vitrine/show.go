@@ -43,11 +43,11 @@ func openRun(dir string) (arena.Manifest, *arena.Result, error) {
 }
 
 // openSetup reads the manifest of the run in dir, and loads what it plays, which has to be closed.
-func openSetup(ctx context.Context, dir string) (m arena.Manifest, s *setup, err error) {
+func (a *app) openSetup(ctx context.Context, dir string) (m arena.Manifest, s *setup, err error) {
 	if m, _, err = openRun(dir); err != nil {
 		return m, nil, err
 	}
-	if s, err = reload(ctx, m); err != nil {
+	if s, err = a.reload(ctx, m); err != nil {
 		err = fmt.Errorf("the scenario in the manifest of %s: %w", dir, err)
 	}
 	return m, s, err

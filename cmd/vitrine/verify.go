@@ -18,7 +18,7 @@ func verify(ctx context.Context, a *app, args []string) (any, error) {
 		return nil, err
 	}
 	changed := a.tellChanged(m)
-	s, err := reload(ctx, m)
+	s, err := a.reload(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("the scenario in the manifest: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strings"
 
 	"github.com/vitrine-sim/vitrine/viewer/web"
 )
@@ -19,7 +18,6 @@ type viewing struct {
 type window struct {
 	port    int
 	control bool
-	trusted bool   // a program that has the rules is started: whoever made the run may choose what that is
 	with    string // the folder of a run to compare it with; empty: none
 
 	setups   []*setup
@@ -31,20 +29,14 @@ func viewFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, 
 	w := &window{}
 	flags.IntVar(&w.port, "port", 0, "listen on port `N` of the loopback interface (default any that is free)")
 	flags.BoolVar(&w.control, "control", false, "let whoever looks pause the run, tell agents something, set facts and play seats")
-	w.trustFlag(flags)
 	flags.StringVar(&w.with, "with", "", "compare it with another `RUN`")
 	return func(ctx context.Context, a *app, args []string) (any, error) { return w.view(ctx, a, args[0]) }
-}
-
-// trustFlag adds the flag by which the rules of a run are started that are a program.
-func (w *window) trustFlag(flags *flag.FlagSet) {
-	flags.BoolVar(&w.trusted, "trust", false, "start the program that has the rules of the run, if it is one; its manifest names it, so only of a run of your own")
 }
 
 // view shows a run to browsers until it is interrupted.
 func (w *window) view(ctx context.Context, a *app, dir string) (any, error) {
 	defer w.close()
-	if err := w.open(ctx, dir); err != nil {
+	if err := w.open(ctx, a, dir); err != nil {
 		return nil, err
 	}
 	if a.json {
@@ -57,21 +49,21 @@ func (w *window) view(ctx context.Context, a *app, dir string) (any, error) {
 }
 
 // open begins to show the run in dir.
-func (w *window) open(ctx context.Context, dir string) error {
+func (w *window) open(ctx context.Context, a *app, dir string) error {
 	if w.port < 0 || w.port > 65535 {
 		return misuse("leave --port out to take any that is free", "--port: there is no port %d", w.port)
 	}
-	run, err := w.find(ctx, dir)
+	run, err := w.find(ctx, a, dir)
 	if err != nil {
 		return err
 	}
 	if w.control {
-		w.controls = &controls{dir: dir}
+		w.controls = &controls{app: a, dir: dir}
 		run.Control = w.controls.do
 	}
 	var other *web.Run
 	if w.with != "" {
-		second, err := w.find(ctx, w.with)
+		second, err := w.find(ctx, a, w.with)
 		if err != nil {
 			return fmt.Errorf("--with: %w", err)
 		}
@@ -85,15 +77,12 @@ func (w *window) open(ctx context.Context, dir string) error {
 }
 
 // find returns what there is to show of the run in dir.
-func (w *window) find(ctx context.Context, dir string) (web.Run, error) {
+func (w *window) find(ctx context.Context, a *app, dir string) (web.Run, error) {
 	m, _, err := openRun(dir)
 	if err != nil {
 		return web.Run{}, err
 	}
-	if program := rulesProgram(m); program != nil && !w.trusted && !w.control {
-		return shownRun(ctx, dir, m, nil, fmt.Errorf("they are a program, %q, which a viewer starts only with --trust", strings.Join(program, " ")))
-	}
-	s, noRules := reload(ctx, m)
+	s, noRules := a.reload(ctx, m)
 	w.setups = append(w.setups, s)
 	return shownRun(ctx, dir, m, s, noRules)
 }
@@ -117,7 +106,7 @@ func (r *runner) lookFlags(flags *flag.FlagSet) {
 		if s != "true" && s != "stay" {
 			return errors.New("write --view or --view=stay")
 		}
-		r.window, r.stay = &window{trusted: true}, s == "stay"
+		r.window, r.stay = &window{}, s == "stay"
 		return nil
 	})
 	flags.BoolVar(&r.control, "control", false, "with --view: let whoever looks pause the run, tell agents something, set facts and play seats")
@@ -137,7 +126,7 @@ func (r *runner) show(ctx context.Context) {
 		return
 	}
 	r.window.control = r.control
-	if err := r.window.open(ctx, r.dir); err != nil {
+	if err := r.window.open(ctx, r.app, r.dir); err != nil {
 		r.tell("it cannot be shown: %v", err) // and is played all the same
 		return
 	}

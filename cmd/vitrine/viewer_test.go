@@ -194,7 +194,7 @@ func TestAPausedRunStandsStillWhoeverSlowedItDown(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view")
 	p.until(func(now standing) bool { return now.State == "paused" })
-	c := &controls{dir: dir}
+	c := &controls{app: new(app), dir: dir}
 	var slowing sync.WaitGroup
 	for range 8 {
 		slowing.Go(func() {
@@ -237,7 +237,7 @@ func TestOfARunThatSomebodySentNoProgramIsStarted(t *testing.T) {
 	if err := os.WriteFile(path, world.JSON(manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, _ := pageOf(t, "view", dir)
+	p, _ := pageOf(t, "view", dir, "--control")
 	var about struct{ Notes []string }
 	if p.get("api/run", &about); !strings.Contains(strings.Join(about.Notes, "\n"), "touch") || !strings.Contains(strings.Join(about.Notes, "\n"), "--trust") {
 		t.Errorf("it says %q", about.Notes)
