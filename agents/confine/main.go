@@ -22,6 +22,7 @@ const (
 	tryRole      = "try" // and what, as the third, and with what
 	victimRole   = "suffer"
 	attackerRole = "assail" // behind what, as the third
+	killerRole   = "kill"   // which user, as the third
 )
 
 // Main plays the part of this program between supervisor and agent, if it was started for that, and does not return then. A program
@@ -44,6 +45,8 @@ func Main() {
 		err = suffer()
 	case attackerRole:
 		err = assail(os.Args[3])
+	case killerRole:
+		err = killOwn(os.Args[3])
 	}
 	if err != nil {
 		fmt.Fprint(os.Stderr, err)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The users that agents run as, where each has its own. Nothing else uses these numbers, by the list that systemd keeps of who uses which.
@@ -55,17 +57,41 @@ func holdUID(uid int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "user"), nil
 }
 
-// sweepUser ends every process of a user, until none is left, as [sweep] does those that have come from this one.
+// sweepUser ends every process of an agent's user, until none is left, as [sweep] does those that have come from this one.
 func sweepUser(uid int) error {
 	for until := time.Now().Add(stopLimit); ; time.Sleep(sweepPause) {
-		found, living, err := ofUser(uid)
+		// A process can start another one and end while somebody looks, so all must be killed at once.
+		cmd := selfCommand(killerRole)
+		cmd.Args = append(cmd.Args, strconv.Itoa(uid))
+		if said, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("end the processes of user %d: %w: %s", uid, err, said)
+		}
+		_, living, err := ofUser(uid)
 		if err != nil || living == 0 {
 			return err
 		}
-		if killAll(found); time.Now().After(until) {
+		if time.Now().After(until) {
 			return fmt.Errorf("%d processes of user %d are left after %v", living, uid, stopLimit)
 		}
 	}
+}
+
+// killOwn becomes an agent's user and kills all other processes of that user at once.
+func killOwn(user string) error {
+	uid, err := strconv.Atoi(user)
+	if err != nil || !isAgents(uid) {
+		return fmt.Errorf("%q is no user of agents", user)
+	}
+	if err := errors.Join(becomeUser(uid), dropCapabilities()); err != nil {
+		return err
+	}
+	if unix.Kill(os.Getppid(), 0) == nil {
+		return errors.New("those of others could be killed as well")
+	}
+	if err := unix.Kill(-1, unix.SIGKILL); !errors.Is(err, unix.ESRCH) { // there is none
+		return err
+	}
+	return nil
 }
 
 // ofUser returns the processes of a user, and how many of them do not only wait to be reaped.
