@@ -73,11 +73,11 @@ func (p *player) overtimeLeft() time.Duration {
 	return p.overtime
 }
 
-// draw takes from the bank what an act took longer than its clock.
-func (p *player) draw(took, clock time.Duration) {
+// draw takes from the bank what an act that counts took longer than the agent's clock, where that of all is ofAll.
+func (p *player) draw(a act, ofAll time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.overtime = max(0, p.overtime-max(0, took-clock))
+	p.overtime = max(0, p.overtime-max(0, a.took()-p.clock(ofAll)))
 }
 
 func newCast(seats []Seat, overtime time.Duration, hung int) *cast {
@@ -138,8 +138,8 @@ func (c *cast) each(observations []world.Observation, acting *sync.WaitGroup, do
 	}
 }
 
-// act lets the agent act. Its clock begins when the agent is ready, unless that takes its time because it crashed. What the act takes beyond
-// the clock, and what is granted besides, is drawn from the agent's overtime.
+// act lets the agent act, within its clock, what is granted besides, and the overtime that is left. Its clock begins when the agent is ready,
+// unless that takes its time because it crashed.
 func (p *player) act(ctx context.Context, clock, granted time.Duration, obs world.Observation) act {
 	l := p.life.Load()
 	if l.crash != "" {
@@ -162,17 +162,12 @@ func (p *player) act(ctx context.Context, clock, granted time.Duration, obs worl
 	took := time.Since(began)
 	a := judge(action, err)
 	if late || err == nil && took > limit {
-		reason := fmt.Sprintf("no action within %v", clock)
-		if left > 0 {
-			reason += fmt.Sprintf(" and the %v of overtime that were left", left)
-		}
-		a = act{kind: KindTimeout, proc: proc{Reason: reason}}
+		a = a.late(clock, left)
 	}
 	if why := p.spent(); why != "" && a.kind != KindAction {
 		a.dead = a.kind == KindCrash
 		a.kind, a.proc.Reason = KindBudget, why
 	}
-	p.draw(took, clock+granted)
 	p.troubled(&a)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
@@ -201,6 +196,15 @@ func (p *player) remember(l *lifetime, a act, signs int64, turn int) act {
 		if a.proc.Crash != nil {
 			a.proc.Crash.LastAction, a.proc.Crash.LastTurn = p.action, p.turn
 		}
+	}
+	return a
+}
+
+// late returns an act as one that did not come within a clock and the overtime that was left.
+func (a act) late(clock, left time.Duration) act {
+	a.kind, a.action, a.proc.Reason = KindTimeout, world.Action{}, fmt.Sprintf("no action within %v", clock)
+	if left > 0 {
+		a.proc.Reason += fmt.Sprintf(" and the %v of overtime that were left", left)
 	}
 	return a
 }

@@ -200,6 +200,50 @@ func TestAFreeGameEndsWithItsRulesItsTimeOrAnInterruption(t *testing.T) {
 	}
 }
 
+// A ponderer is an abacus that takes a second to consider what follows.
+type ponderer struct{ abacus }
+
+func (r ponderer) Step(st world.State, actions []world.Action) ([]world.Event, error) {
+	time.Sleep(time.Second)
+	return r.abacus.Step(st, actions)
+}
+
+func TestAnActThatComesAsATurnEndsDrawsFromItsOvertimeOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.Rules, s.Free, s.Overtime = ponderer{}, true, time.Minute
+		s.Agents, s.Seats = five[:2], s.Seats[:2]
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		acts := 0
+		s.sit("a", does(func(context.Context, world.Observation) (world.Action, error) {
+			if acts++; acts == 3 {
+				time.Sleep(10 * time.Second)
+				interrupt()
+			}
+			time.Sleep(44 * time.Second)
+			return world.Action{Name: "add"}, nil
+		}))
+		s.sit("b", adds(89500*time.Millisecond)) // half a second after the second act of a, which ends the turn
+		if out := s.runIn(ctx); out.Status != Interrupted {
+			t.Fatalf("it ends %+v", out.End)
+		}
+		if got := of(s.events(), KindAction, "b"); len(got) != 1 || got[0].Turn != 1 {
+			t.Fatalf("b does %s", world.JSON(got))
+		}
+		s.sit("a", adds(time.Second))
+		s.sit("b", adds(time.Second))
+		s.run()
+		s.verify()
+		turns := of(s.events(), world.KindTurn, "")
+		for i, want := range []int64{0, 30_500, 30_500, 30_500} {
+			var used soFar
+			if err := json.Unmarshal(turns[i].Proc, &used); err != nil || used.OvertimeMS["b"] != want {
+				t.Errorf("after turn %d b has %v ms of overtime left, want %d (0: all of it); %v", i, used.OvertimeMS, want, err)
+			}
+		}
+	})
+}
+
 func TestVerifyTellsAFreeGameFromOneWithASchedule(t *testing.T) {
 	f := finish(t, func(s *stage) { stageFree(s) })
 	dir := t.TempDir()

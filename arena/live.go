@@ -56,7 +56,10 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	}
 	acts := make([]act, len(observations))
 	var acting sync.WaitGroup
-	p.cast.each(observations, &acting, func(i int, player *player) { acts[i] = p.ask(st, player, clock, observations[i]) })
+	p.cast.each(observations, &acting, func(i int, player *player) {
+		acts[i] = p.ask(st, player, clock, observations[i])
+		player.draw(acts[i], clock)
+	})
 	acting.Wait()
 	if p.ctx.Err() != nil {
 		return nil, p.whyLeft()
@@ -99,6 +102,7 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 			return act{}, p.whyLeft()
 		}
 		p.busy[a.agent] = false
+		p.cast.byName[a.agent].draw(a, p.Act)
 		a.proc.ElapsedMS = p.clock.elapsed().Milliseconds()
 		return a, nil
 	case <-p.ctx.Done():

@@ -121,12 +121,13 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 	for agent, thought := range p.thinking {
 		p.live.busy[agent] = true
 		player := p.live.cast.byName[agent]
-		clock := player.clock(p.live.Act)
-		left := clock + player.overtimeLeft() - time.Since(thought.began)
+		clock, left := player.clock(p.live.Act), player.overtimeLeft()
 		p.live.acting.Go(func() {
-			defer time.AfterFunc(left, thought.quit).Stop()
+			defer time.AfterFunc(time.Until(thought.began.Add(clock+left)), thought.quit).Stop()
 			a := <-thought.done
-			player.draw(a.took(), clock)
+			if a.kind == KindAction && a.took() > clock+left { // it was granted more as long as it might have been of the past
+				a = a.late(clock, left)
+			}
 			p.live.arrivals <- a // there is room for each agent's one act
 		})
 	}
@@ -204,7 +205,7 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 		}
 	}
 	player := p.live.cast.byName[then.agent]
-	player.draw(then.took(), player.clock(p.live.Act))
+	player.draw(then, p.live.Act)
 	thought, asked := p.thinking[then.agent]
 	if asked && then.kind == KindCrash {
 		defer time.AfterFunc(player.crashing(then), thought.quit).Stop()
@@ -255,7 +256,7 @@ const slack = time.Minute
 func (p *pastPlayers) again(ofAll time.Duration, then act, obs world.Observation) (act, error) {
 	player := p.live.cast.byName[obs.Agent]
 	clock := player.clock(ofAll)
-	defer player.draw(then.took(), clock)
+	defer player.draw(then, ofAll)
 	if player.seat.Recorded || then.dead || then.kind == KindBackoff {
 		return then, nil
 	}

@@ -89,8 +89,7 @@ func (p *rejoinedPlayers) act(st world.State, phase *Phase, observations []world
 		acts, err := p.log.act(st, phase, observations)
 		if p.logGoesOn(err) {
 			for _, a := range acts {
-				player := p.live.cast.byName[a.agent]
-				player.draw(a.took(), player.clock(cmp.Or(phase.Act, p.live.Act)))
+				p.live.cast.byName[a.agent].draw(a, cmp.Or(phase.Act, p.live.Act))
 			}
 			return acts, err
 		}
@@ -104,8 +103,7 @@ func (p *rejoinedPlayers) next(st world.State, observations []world.Observation)
 		a, err := p.log.next(st, observations)
 		if p.logGoesOn(err) {
 			if err == nil {
-				player := p.live.cast.byName[a.agent]
-				player.draw(a.took(), player.clock(p.live.Act))
+				p.live.cast.byName[a.agent].draw(a, p.live.Act)
 			}
 			return a, err
 		}
