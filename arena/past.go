@@ -219,7 +219,7 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 	}
 	delete(p.thinking, then.agent)
 	if then.kind == KindTimeout {
-		defer time.AfterFunc(then.took(), thought.quit).Stop()
+		defer time.AfterFunc(time.Until(thought.began.Add(then.took())), thought.quit).Stop()
 	}
 	now := <-thought.done
 	if p.live.ctx.Err() != nil {
@@ -292,6 +292,7 @@ func (p *player) crashing(then act) time.Duration {
 // acting need not be the same: another clock has run.
 func (a act) repeatedBy(turn int, now act) (act, error) {
 	same := a.kind != KindAction && now.kind != KindAction ||
+		a.kind == KindTimeout && now.took() >= a.took() || // it would have been late then too
 		a.kind == now.kind && a.action.Name == now.action.Name && bytes.Equal(a.action.Args, now.action.Args)
 	if !same {
 		return a, &DepartedError{Turn: turn, Agent: a.agent, Then: a.String(), Now: now.String()}

@@ -257,6 +257,28 @@ func TestARepetitionTakesNoLongerThanItsAgentsAndEndsWhereItsRecordingEnds(t *te
 	})
 }
 
+func TestWhoWasLateInAFreeGameIsLateAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stages []*stage
+		for range 2 {
+			s := newStage(t)
+			s.Free = true
+			for i, name := range five {
+				s.sit(name, slowly(time.Duration(65-10*i)*time.Second)) // a is late
+			}
+			if stages = append(stages, s); len(stages) == 2 {
+				s.Past = &Past{Dir: stages[0].dir, Turns: -1}
+			}
+			began := time.Now()
+			s.run()
+			if took, most := time.Since(began), 4*time.Minute; took > most {
+				t.Errorf("it takes %v", took)
+			}
+		}
+		sameLog(t, stages[1].events(), stages[0].events())
+	})
+}
+
 func TestABranchOfATurnThatNeverWasIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := newStage(t)
