@@ -174,12 +174,13 @@ func (c *controls) speed(ctx context.Context, value json.RawMessage) error {
 	if perSecond == 0 {
 		return c.operate(ctx, arena.Command{Do: arena.DoContinue})
 	}
-	if err := c.operate(ctx, arena.Command{Do: arena.DoPause}); err != nil {
+	paused, err := c.intervene(ctx, c.dir, arena.Command{Do: arena.DoPause})
+	if err != nil {
 		return err
 	}
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
 	var pacing sync.WaitGroup
-	pacing.Go(func() { c.pace(ctx, time.Duration(float64(time.Second)/perSecond)) }) // until another command, or the run is over
+	pacing.Go(func() { c.pace(ctx, paused.Seq, time.Duration(float64(time.Second)/perSecond)) }) // until another command, or the run is over
 	c.slow = func() {
 		end()
 		pacing.Wait()
@@ -187,8 +188,9 @@ func (c *controls) speed(ctx context.Context, value json.RawMessage) error {
 	return nil
 }
 
-// pace lets a turn be played each time that so much has passed and the one before is over.
-func (c *controls) pace(ctx context.Context, every time.Duration) {
+// pace lets a turn be played each time that so much has passed and the one before is over, until somebody else says how the run goes on after an event.
+func (c *controls) pace(ctx context.Context, after int64, every time.Duration) {
+	own := after // its last event
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -197,10 +199,40 @@ func (c *controls) pace(ctx context.Context, every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		if st, err := world.Now(c.dir); err != nil || arena.Held(st) && c.operate(ctx, arena.Command{Do: arena.DoTurn}) != nil {
+		st, err := world.Now(c.dir)
+		if err != nil || c.overruled(after, own) {
+			return
+		}
+		after = st.Seq
+		if !arena.Held(st) {
+			continue
+		}
+		turn, err := c.intervene(ctx, c.dir, arena.Command{Do: arena.DoTurn})
+		if err != nil {
 			return // it is over
 		}
+		own = turn.Seq
 	}
+}
+
+// overruled says whether somebody has said how the run goes on in an event after one of them, other than by the own one.
+func (c *controls) overruled(after, own int64) bool {
+	for commit, err := range world.Skim(c.dir, after) {
+		if err != nil {
+			return true
+		}
+		for _, o := range commit {
+			if o.Kind != arena.KindOperator || o.Seq == own {
+				continue
+			}
+			var command arena.Command
+			ev, err := o.Event()
+			if err != nil || json.Unmarshal(ev.Data, &command) != nil || command.Do != arena.DoTell && !command.AsksRules() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // hurry ends the slowing down, if there is any.

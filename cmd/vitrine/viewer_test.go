@@ -219,6 +219,41 @@ func TestAPausedRunStandsStillWhoeverSlowedItDown(t *testing.T) {
 	}
 }
 
+// Who slows a run down in the page has no say any more when somebody pauses it from a terminal.
+func TestARunThatIsSlowedDownStandsStillWhenAnotherOperatorPausesIt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view", "--set", "rules.turns=100000", "--set", "limits.turns=100000")
+	p.until(func(now standing) bool { return now.State == "paused" })
+	c := &controls{app: new(app), dir: dir}
+	begun, err := c.intervene(t.Context(), dir, arena.Command{Do: arena.DoPause})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var pacing sync.WaitGroup
+	pacing.Go(func() { c.pace(ctx, begun.Seq, time.Millisecond) })
+	p.until(func(now standing) bool { return now.Turns > 3 })
+	for _, command := range []arena.Command{{Do: arena.DoTell, To: "a", Text: "go on"}, {Do: arena.DoSet, Path: "lake/tons", Value: json.RawMessage("90")}} {
+		told, err := c.intervene(t.Context(), dir, command) // which says nothing of how it goes on
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.until(func(now standing) bool { return now.Turns > told.Turn+3 })
+	}
+	if code := vitrine(t.Context(), []string{"pause", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Errorf("pause: exit code %d", code)
+	}
+	pacing.Wait()
+	if ctx.Err() != nil {
+		t.Error("it goes on playing turns")
+	}
+	if code := vitrine(t.Context(), []string{"stop", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Errorf("stop: exit code %d", code)
+	}
+	wait()
+}
+
 // A run's manifest names the program that has its rules, and whoever sends somebody a run can have written there what they like.
 func TestOfARunThatSomebodySentNoProgramIsStarted(t *testing.T) {
 	folder := t.TempDir()
