@@ -195,7 +195,7 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 func isHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg) }
 
 func (c command) run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
-	a := &app{out: stdout, stdout: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	a := &app{out: screen{stdout}, stdout: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
@@ -279,7 +279,7 @@ func (a *app) complain(err error) {
 
 // tell says something to people.
 func (a *app) tell(format string, args ...any) {
-	fmt.Fprintf(a.err, "vitrine: "+format+"\n", args...)
+	fmt.Fprintf(a.err, "vitrine: %s\n", printable(fmt.Sprintf(format, args...)))
 }
 
 func (a *app) print(stdout io.Writer, document any) {

@@ -293,7 +293,7 @@ func (a *app) save(ctx context.Context, dir, path string, value json.RawMessage)
 	_, exists := st.Fact(path)
 	done, err := a.intervene(ctx, dir, setFact(path, value, !exists))
 	if err != nil {
-		a.tell("%s", printable(fmt.Sprintf("%s: %v", path, err)))
+		a.tell("%s: %v", path, err)
 		return err
 	}
 	fmt.Fprintln(a.out, printable(fmt.Sprintf("%s is %s (event %d, in turn %d)", path, value, done.Seq, done.Turn)))

@@ -107,7 +107,7 @@ func (t *terminal) listen(ctx context.Context) error {
 			if q.ID == 0 {
 				return errors.New(q.Refused) // somebody else has it
 			}
-			t.tell("refused: %s", printable(q.Refused))
+			t.tell("refused: %s", q.Refused)
 		} else {
 			t.show(*q.Observation)
 		}

@@ -114,9 +114,9 @@ func (a *app) tellChanged(m arena.Manifest) []string {
 	for _, p := range m.Programs {
 		switch sum, err := fileSum(p.Path); {
 		case err != nil:
-			a.tell("%s is not there any more: %v", printable(p.Path), err)
+			a.tell("%s is not there any more: %v", p.Path, err)
 		case sum != p.SHA256:
-			a.tell("%s is not the file any more that the run was begun with: its SHA-256 is %s, and was %s", printable(p.Path), sum, p.SHA256)
+			a.tell("%s is not the file any more that the run was begun with: its SHA-256 is %s, and was %s", p.Path, sum, p.SHA256)
 		default:
 			continue
 		}

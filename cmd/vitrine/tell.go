@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/arena"
@@ -203,14 +202,4 @@ func word(raw json.RawMessage) string {
 		return string(raw)
 	}
 	return s
-}
-
-// printable returns a line without anything that a terminal would obey: agents write what they like.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
 }
