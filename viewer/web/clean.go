@@ -9,11 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// sequences are what terminals obey: CSI and OSC sequences and the like, begun by ESC or, in one character, by one of the C1 controls.
-var sequences = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?|(?:\x1b[\\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\x07\x1b\u009c]*(?:\x07|\x1b\\\\|\u009c)?|\x1b[ -/]*[0-~]?")
+// sequences are what terminals obey: CSI and OSC sequences and the like, begun by ESC or, in one character, by one of the C1 controls. Of one that nothing
+// ends only the beginning goes: else it would hide all text that follows from whoever looks.
+var sequences = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?|(?:\x1b[\\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])(?:[^\x07\x1b\u009c]*(?:\x07|\x1b\\\\|\u009c))?|\x1b[ -/]*[0-~]?")
 
 // clean returns text without escape sequences and control characters, and without those that turn the direction of what follows; line breaks and tabs
-// stay. What is not UTF-8 becomes U+FFFD.
+// stay, and so do joiners and marks of no width, which some scripts and emoji need. What is not UTF-8 becomes U+FFFD.
 func clean(text string) string {
 	if isClean(text) {
 		return text

@@ -232,6 +232,24 @@ func TestWhatAgentsWriteIsTextAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestTextForThePageIsSeenAsAgentsReadIt(t *testing.T) {
+	for _, c := range []struct{ what, text, want string }{
+		{"text", "caf\u00e9 \u65e5\u672c e\u0301\nnext\tcell", "caf\u00e9 \u65e5\u672c e\u0301\nnext\tcell"},
+		{"joined", "\U0001f469\u200d\U0001f680 \u0645\u06cc\u200c\u062e", "\U0001f469\u200d\U0001f680 \u0645\u06cc\u200c\u062e"},
+		{"escape sequences", "\x1b[31mred\x1b[0m \x1b(Bset \x1b]0;title\alink", "red set link"},
+		{"those of one character", "\u009b31mred \u009d0;title\u009clink", "red link"},
+		{"one that nothing ends", "I vote\x1b]for bob", "I votefor bob"},
+		{"one of one character that nothing ends", "I vote\u0090for bob\n", "I votefor bob\n"},
+		{"controls", "a\x00\a\b\r\v\x7f\u0085b", "ab"},
+		{"turning the direction", "a\u202eb\u202cc\u2066d\u2069e", "abcde"},
+		{"no UTF-8", "a\xffb", "a\ufffdb"},
+	} {
+		if got := clean(c.text); got != c.want {
+			t.Errorf("%s: %q becomes %q, want %q", c.what, c.text, got, c.want)
+		}
+	}
+}
+
 // harmless demands that no text in a value, nor a key, has a control character.
 func harmless(t *testing.T, where string, v any) {
 	t.Helper()
