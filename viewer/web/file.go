@@ -68,8 +68,13 @@ func (s *Server) File(ctx context.Context, w io.Writer, o FileOptions) error {
 func (s *Server) apiFile(w http.ResponseWriter, r *http.Request) {
 	wait := http.NewResponseController(w)
 	_ = errors.Join(wait.SetReadDeadline(time.Time{}), wait.SetWriteDeadline(time.Time{})) // it takes as long as it takes
+	done, err := s.filing.pass(r.Context())
+	if err != nil {
+		return // whoever asked is gone
+	}
+	defer done()
 	var page bytes.Buffer
-	err := s.File(r.Context(), &page, FileOptions{To: s.live.moment().st.Turn, Redact: r.FormValue("redact") != ""})
+	err = s.File(r.Context(), &page, FileOptions{To: s.live.moment().st.Turn, Redact: r.FormValue("redact") != ""})
 	if large := (*TooLargeError)(nil); errors.As(err, &large) {
 		err = &problem{http.StatusRequestEntityTooLarge, err.Error(), "vitrine export --html FILE --from TURN --to TURN takes some turns"}
 	}

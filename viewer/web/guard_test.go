@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -318,6 +320,41 @@ func TestThereAreOnlySoManyConnectionsAtATime(t *testing.T) {
 	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := conn.Read(first); err != nil {
 		t.Error("it is not answered when there is room:", err)
+	}
+}
+
+func TestOneFileIsMadeAtATime(t *testing.T) {
+	run, _ := newRun(t, 1)
+	for i := range mostAnswers / 2 { // so that a file is refused, and no painter needed for one
+		run.About.Agents = append(run.About.Agents, Agent{Agent: viewer.Agent{Name: strconv.Itoa(i)}})
+	}
+	s := open(t, run)
+	done, err := s.filing.pass(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan int)
+	const many = 3
+	for range many {
+		go func() { // ends with its answer
+			answer, _ := ask(t, s, "api/file")
+			answers <- answer.StatusCode
+		}()
+	}
+	waiting, stacks := regexp.MustCompile(`turnstile\.pass\(.*\n.*\n.*Server\)\.apiFile\(`), make([]byte, 1<<20)
+	for len(waiting.FindAll(stacks[:runtime.Stack(stacks, true)], -1)) < many {
+		select {
+		case code := <-answers:
+			t.Fatalf("there is an answer, %d, while another file is made", code)
+		default:
+			runtime.Gosched()
+		}
+	}
+	done()
+	for range many {
+		if code := <-answers; code != http.StatusRequestEntityTooLarge {
+			t.Errorf("the answer is %d", code)
+		}
 	}
 }
 

@@ -2,7 +2,7 @@
 //
 // It reads the run's folder and nothing else: the log through package world, and by the functions of a [Run] what only those know who have the
 // rules, the manifest and the conversations. So a viewer can be in the process that plays the run, or in any other, at any time, and what it does
-// never delays a turn: one goroutine follows the log, at most two requests at a time read it, and two more for pictures, and a client that does not read
+// never delays a turn: one goroutine follows the log, at most two requests at a time read it, two more for pictures and one for a file, and a client that does not read
 // what it is sent is cut off.
 //
 // # Who may look
@@ -124,6 +124,7 @@ type Server struct {
 	close context.CancelFunc
 
 	sockets chan struct{} // holds a token for each client that is told what happens
+	filing  turnstile     // for requests that want a file, which takes much memory: one at a time
 	pace    pace
 	wasm    wasm
 }
@@ -161,7 +162,7 @@ func Open(run Run, other *Run, port int) (*Server, error) {
 
 // New begins to follow a run, and another one unless that is nil, for a server that listens nowhere: for its pictures and files.
 func New(run Run, other *Run) (*Server, error) {
-	s := &Server{sockets: make(chan struct{}, mostSockets), pace: usualPace()}
+	s := &Server{sockets: make(chan struct{}, mostSockets), filing: make(turnstile, 1), pace: usualPace()}
 	ctx, end := context.WithCancel(context.Background())
 	s.close = end
 	work, reading, drawing := new(sync.WaitGroup), make(turnstile, readers), make(turnstile, readers)
