@@ -251,6 +251,23 @@ func TestALongLogScrollsToAnyOfItsEvents(t *testing.T) {
 	}
 }
 
+func TestALinkAsksForNoOtherTurnThanItsOwn(t *testing.T) {
+	p := browse(t, view(t, play(t, "village.toml")).url+"#t=3&a=isa")
+	if st := p.state(); st.Turn != 3 || st.Agent != "isa" || st.DrawnTurn != 3 {
+		t.Errorf("the page is at turn %d, with that of turn %d drawn, and %q selected", st.Turn, st.DrawnTurn, st.Agent)
+	}
+	asked := eval[[]string](p, `performance.getEntriesByType("resource").map((e) => new URL(e.name)).filter((u) => u.searchParams.has("turn")).map((u) => u.pathname.replace(/.*[/]api/, "api") + " " + u.searchParams.get("turn"))`)
+	for _, one := range asked {
+		if !strings.HasSuffix(one, " 3") {
+			t.Errorf("it asks for %s", one)
+		}
+	}
+	if !slices.Contains(asked, "api/frame 3") {
+		t.Errorf("it asks for %q, and for no frame", asked)
+	}
+	p.shoot("link")
+}
+
 func TestALinkToATurnShowsTheLogThere(t *testing.T) {
 	s := view(t, play(t, "life.toml"))
 	for range 3 { // the log may come before it is known which events are of which turn, and after it

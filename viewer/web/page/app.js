@@ -81,6 +81,7 @@ class App {
 
   async start() {
     const root = (id) => document.getElementById(id);
+    this.go(this.moment); // before there is anybody who asks for what is shown
     header(this, root("header"));
     this.stage = new Stage(this, root("stage"));
     this.table = commands(this);
@@ -94,7 +95,6 @@ class App {
     narrow(this, root("narrow"));
     globalThis.__viewer = viewerForTests(this);
     if (this.run.other) this.open("compare");
-    this.go(this.moment);
     addEventListener("hashchange", () => {
       this.moment = readHash();
       if (this.moment.camera) this.stage.camera(this.moment.camera);
