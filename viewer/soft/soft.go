@@ -15,10 +15,11 @@ import (
 // A Painter paints. It keeps what it has learned about forms and letters from one picture to the next. One goroutine at a time can use it.
 // Its zero value is ready.
 type Painter struct {
-	masks  map[maskKey]*image.Alpha
-	held   int // bytes of masks
-	labels map[labelKey]*image.Alpha
-	faces  map[int]*face
+	masks   map[maskKey]*image.Alpha
+	held    int // bytes of masks
+	labels  map[labelKey]*image.Alpha
+	letters int // bytes of labels
+	faces   map[int]*face
 }
 
 // Options are what one picture has besides its list and its camera.
@@ -125,7 +126,7 @@ func (p *Painter) form(on Surface, f draw.Form, x, y, w, h float64, fill, stroke
 	}
 }
 
-// maskMost is the size in pixels up to which forms are kept as masks, and heldMost how many bytes of them.
+// maskMost is the size in pixels up to which forms are kept as masks, and heldMost how many bytes of them, and of labels.
 const (
 	maskMost = 400
 	heldMost = 64 << 20

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"strings"
 	"testing"
 
 	"github.com/vitrine-sim/vitrine/viewer/draw"
@@ -98,6 +99,24 @@ func TestTheSelectedAgentIsMarkedAndLabelsCanBeRead(t *testing.T) {
 	}
 	if letters < 40 {
 		t.Errorf("%d pixels of letters", letters)
+	}
+}
+
+func TestAPainterKeepsNoMoreLabelsThanItHasRoomFor(t *testing.T) {
+	var p Painter
+	long := strings.Repeat("what agents say ", 40)
+	for i := range 300 {
+		p.Label(fmt.Sprint(i, long), letterMost)
+		held := 0
+		for key, m := range p.labels {
+			held += len(m.Pix) + len(key.text)
+		}
+		if held > heldMost || held != p.letters {
+			t.Fatalf("after %d labels it keeps %d bytes, and counts %d", i+1, held, p.letters)
+		}
+	}
+	if one, again := p.Label("AB", 20), p.Label("AB", 20); one != again {
+		t.Error("a label is painted twice")
 	}
 }
 

@@ -92,8 +92,9 @@ func (p *Painter) Label(text string, size int) *image.Alpha {
 	m := image.NewAlpha(image.Rect(0, 0, max(w, 1), f.up+f.down))
 	d := font.Drawer{Dst: m, Src: image.White, Face: f, Dot: fixed.P(0, f.up)}
 	d.DrawString(text)
-	if p.labels == nil || len(p.labels) > 8192 {
-		p.labels = make(map[labelKey]*image.Alpha)
+	held := len(m.Pix) + len(text)
+	if p.letters += held; p.labels == nil || p.letters > heldMost {
+		p.labels, p.letters = make(map[labelKey]*image.Alpha), held
 	}
 	p.labels[key] = m
 	return m
