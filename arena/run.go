@@ -240,16 +240,23 @@ func writeJSON(dir, name string, v any) error {
 	return writeFile(dir, name, append(raw, '\n'))
 }
 
-// writeFile writes a file so that it is there whole or not at all.
 func writeFile(dir, name string, raw []byte) error {
-	f, err := os.CreateTemp(dir, name+".*")
+	return WriteWhole(filepath.Join(dir, name), func(f *os.File) error {
+		_, err := f.Write(raw)
+		return err
+	})
+}
+
+// WriteWhole has a file written beside its place and then, when it is durable, moves it there, so that it is there whole or not at all.
+func WriteWhole(path string, write func(*os.File) error) error {
+	name := filepath.Base(path)
+	f, err := os.CreateTemp(filepath.Dir(path), name+".*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(raw)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, name))
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(f.Name()))

@@ -8,10 +8,10 @@ import (
 	"image"
 	"image/png"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/viewer/draw"
 	"github.com/vitrine-sim/vitrine/viewer/film"
 	"github.com/vitrine-sim/vitrine/viewer/soft"
@@ -147,7 +147,7 @@ func (e *exporting) write(ctx context.Context, kind, path string) (exportedFile,
 		}
 		return e.picture(turn(i))
 	}}
-	err = writeWhole(path, func(file *os.File) error {
+	err = arena.WriteWhole(path, func(file *os.File) error {
 		switch kind {
 		case "mp4":
 			return f.MP4(ctx, file.Name())
@@ -181,7 +181,7 @@ func described(path string, from, to, frames int) (exportedFile, error) {
 // page writes the viewer as a file.
 func (e *exporting) page(ctx context.Context, path string) (exportedFile, error) {
 	from := max(0, e.from)
-	err := writeWhole(path, func(file *os.File) error {
+	err := arena.WriteWhole(path, func(file *os.File) error {
 		return e.shown.server.File(ctx, file, web.FileOptions{From: from, To: e.to, Redact: e.redact})
 	})
 	if tooLarge := (*web.TooLargeError)(nil); errors.As(err, &tooLarge) {
@@ -191,19 +191,6 @@ func (e *exporting) page(ctx context.Context, path string) (exportedFile, error)
 		return exportedFile{}, err
 	}
 	return described(path, from, e.to, e.to-from+1)
-}
-
-// writeWhole has a file written beside its place, and then moves it there.
-func writeWhole(path string, write func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // list returns the picture of a turn as a list.
