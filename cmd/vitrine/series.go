@@ -18,7 +18,8 @@ type probe struct {
 }
 
 // series returns the metrics of the run in dir as they were when each of some turns began, which are in order; those of the last one are as they are now.
-// It reads the log once.
+// It reads the log once, but computes for each of the turns anew what its beginning comes to: no rules, those in files and programs among them, have
+// their metrics before the end of the events that they are given.
 func (s *setup) series(ctx context.Context, dir string, turns []int) (map[string][]float64, error) {
 	probes := make([]*probe, len(turns))
 	var probing sync.WaitGroup
