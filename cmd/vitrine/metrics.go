@@ -70,7 +70,9 @@ func (s *setup) measure(dir string, log iter.Seq2[world.Event, error]) (*measure
 	if world.Holder(dir) != nil {
 		now.State = runRunning
 	}
-	values, err := s.substrate.measure(func(yield func(world.Event, error) bool) {
+	read, wanted := false, true // rules need not go through all events, or any
+	all := func(yield func(world.Event, error) bool) {
+		read = true
 		for ev, err := range log {
 			switch ev.Kind {
 			case world.KindTurn:
@@ -78,11 +80,15 @@ func (s *setup) measure(dir string, log iter.Seq2[world.Event, error]) (*measure
 			case arena.KindEnd:
 				now.State = runOver
 			}
-			if !yield(ev, err) {
-				return
-			}
+			wanted = wanted && yield(ev, err)
 		}
-	})
+	}
+	values, err := s.substrate.measure(all)
+	if !read {
+		for _, broken := range all {
+			err = errors.Join(err, broken)
+		}
+	}
 	for _, metric := range s.substrate.metrics {
 		now.Metrics = append(now.Metrics, measured{metric, values[metric.Name]})
 	}
