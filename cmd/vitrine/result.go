@@ -187,8 +187,11 @@ func (r *runner) summarize(result arena.Result) {
 	for _, name := range slices.Sorted(maps.Keys(result.Metrics)) {
 		fmt.Fprintf(r.out, "  %-16s %s\n", name, number(result.Metrics[name]))
 	}
-	dir := relative(result.Run)
-	fmt.Fprintf(r.out, "\n  hash %s\n  %s show %s\n  %s verify %s\n", result.Hash, self(), dir, self(), dir)
+	dir, trust := relative(result.Run), ""
+	if r.Rules.InPlugin() {
+		trust = " --trust"
+	}
+	fmt.Fprintf(r.out, "\n  hash %s\n  %s show %s\n  %s verify %s%s\n", result.Hash, self(), dir, self(), dir, trust)
 }
 
 // clocksText says what clocks of its own an agent has.

@@ -277,6 +277,9 @@ func TestOfARunThatSomebodySentNoProgramIsStarted(t *testing.T) {
 	if p.get("api/run", &about); !strings.Contains(strings.Join(about.Notes, "\n"), "touch") || !strings.Contains(strings.Join(about.Notes, "\n"), "--trust") {
 		t.Errorf("it says %q", about.Notes)
 	}
+	if refusal := p.post(`{"do":"set","path":"lake/tons","value":1}`); !strings.Contains(refusal, "--trust") {
+		t.Errorf("an operator is told %q", refusal)
+	}
 	export := []string{"export", dir, "--png", filepath.Join(folder, "a.png")}
 	if code := vitrine(t.Context(), export, io.Discard, os.Stderr); code != 0 {
 		t.Errorf("export: exit code %d", code)
