@@ -112,7 +112,7 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	}
 	live.cast.start(playing, e.Starts, e.Store.State(), live.fence.refuse)
 	var end End
-	if e.Past != nil {
+	if live.repeats {
 		st, end, err = e.playPast(live)
 	} else {
 		live.clock.start()
@@ -122,7 +122,7 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	leave(nil)
 	live.acting.Wait()
 	err = errors.Join(err, live.cast.close())
-	if err == nil && e.Past == nil && end.Status == Interrupted && st.Seq > 0 {
+	if err == nil && !live.repeats && end.Status == Interrupted && st.Seq > 0 {
 		err = live.testify(context.WithoutCancel(ctx), append(live.fence.events(st), live.attempts()...))
 		st = e.Store.State()
 	}

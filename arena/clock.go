@@ -18,10 +18,9 @@ func (c *clock) start() {
 
 // stop stops the clock, if it was ever started.
 func (c *clock) stop() {
-	if c.timer == nil {
-		return
+	if c.timer != nil {
+		c.timer.Stop()
 	}
-	c.timer.Stop()
 	c.used, c.since = c.elapsed(), time.Time{}
 }
 

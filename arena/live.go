@@ -28,6 +28,7 @@ type livePlayers struct {
 	refused map[string]string // why an agent's last action had no effect
 	turn    int               // last one that was announced
 	held    bool              // the log says that the game is held
+	repeats bool              // a past is being played, whose log has what is to be told
 	touched bool              // an operator has intervened since the state that agents are about to be shown
 
 	acting   sync.WaitGroup
@@ -38,8 +39,8 @@ type livePlayers struct {
 func newLivePlayers(e *Episode, ctx context.Context, leave context.CancelCauseFunc) *livePlayers {
 	return &livePlayers{
 		Episode: e, ctx: ctx, leave: leave, cast: newCast(e.Seats, e.Overtime, e.Hung), refused: make(map[string]string), turn: -1,
-		clock: clock{limit: e.Time, up: func() { leave(errOver) }},
-		busy:  make(map[string]bool), arrivals: make(chan act, len(e.Seats)), tried: make(map[tried]bool),
+		repeats: e.Past != nil, clock: clock{limit: e.Time, up: func() { leave(errOver) }},
+		busy: make(map[string]bool), arrivals: make(chan act, len(e.Seats)), tried: make(map[tried]bool),
 		watched: slices.DeleteFunc(slices.Clone(e.Seats), func(s Seat) bool { return s.Evidence == nil }),
 	}
 }

@@ -71,14 +71,14 @@ func (e *Episode) playPast(live *livePlayers) (world.State, End, error) {
 	p.log = &recordedPlayers{
 		game: &e.Game, branches: e.Branches, file: filepath.Join(e.Past.Dir, logFile), read: next, happens: p.write,
 	}
-	began := time.Now()
+	live.clock.since = time.Now() // there is no limit as yet
 	st, end, err := e.play(p, world.State{})
 	for errors.Is(err, errBranched) {
 		if err = e.branch(len(e.Branches) - len(p.log.branches) - 1); err == nil {
 			st, end, err = e.play(p, e.Store.State())
 		}
 	}
-	live.clock.used = time.Since(began)
+	live.clock.stop()
 	ended := err == nil && end.Status != Interrupted
 	switch {
 	case e.Past.Turns < 0 && errors.Is(err, errLogEnds):
@@ -109,7 +109,7 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 	st, err := e.Store.Commit(context.WithoutCancel(p.live.ctx), func(world.State) ([]world.Event, error) {
 		return []world.Event{e.branching()}, nil
 	})
-	if err == nil && e.Paused {
+	if err == nil && e.Paused && !e.IsOver(st) {
 		p.live.touched = true
 		_, err = e.Intervene(context.WithoutCancel(p.live.ctx), e.Store, Command{Do: DoPause})
 	}
@@ -118,6 +118,7 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 	}
 	p.live.fence.events(st) // what was refused again is in the log already
 	p.live.attempts()
+	p.live.repeats = false
 	for agent, thought := range p.thinking {
 		p.live.busy[agent] = true
 		player := p.live.cast.byName[agent]

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -55,7 +56,7 @@ func echoes(events []world.Event, name string) func() *actor {
 				return sleeps(ctx)
 			case a.kind == KindInvalid:
 				return world.Action{}, agents.ErrNoAction
-			case a.kind == KindError:
+			case a.kind == KindError || a.kind == KindBudget:
 				return world.Action{}, errors.New("once more out of ink")
 			}
 			return a.action, nil
@@ -276,6 +277,102 @@ func TestWhoWasLateInAFreeGameIsLateAgain(t *testing.T) {
 			}
 		}
 		sameLog(t, stages[1].events(), stages[0].events())
+	})
+}
+
+// branched returns a stage on which an episode of four turns goes on otherwise from turn 2 on.
+func branched(t *testing.T) *stage {
+	first := newStage(t)
+	first.run()
+	s := again(t, first.dir, first.Game, true)
+	s.Past.Turns, s.Branches = 2, []Game{first.Game}
+	return s
+}
+
+func TestWhatWasRefusedBeforeABranchWasInterruptedIsToldInItsLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := branched(t)
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		var late Fenced
+		a := inTurn(3, func(ctx context.Context) (world.Action, error) {
+			late("fish", "too late")
+			s.Seats[0].Evidence.Saw(tamper.Acts, "in its last turn")
+			interrupt()
+			return sleeps(ctx)
+		})
+		for _, name := range five[1:] {
+			s.sit(name, asks(5))
+		}
+		s.actors["a"] = a
+		s.starts("a", func(_ context.Context, fenced Fenced) (agents.Agent, error) { late = fenced; return a, nil })
+		s.Seats[0].Evidence = new(tamper.Evidence)
+		if out := s.runIn(ctx); out.Status != Interrupted {
+			t.Fatalf("it ends %v", out.End)
+		}
+		for _, kind := range []string{KindFenced, KindTamper} {
+			if got := of(s.events(), kind, "a"); len(got) != 1 || got[0].Turn != 3 {
+				t.Errorf("the %s events are %s", kind, world.JSON(got))
+			}
+		}
+	})
+}
+
+func TestABranchGoesOnWhereItWasCutWhoeverIntervenedAsItBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := branched(t)
+		first, branch := s.Game, s.Branches[0]
+		branch.Turns = 6
+		s.Branches[0] = branch
+		s.Past.Branched = func(int) error {
+			s.must(Command{Do: DoSet, Path: "lake/tons", Value: json.RawMessage(`30`)})
+			return nil
+		}
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		s.Seats[0].Recorded = false
+		s.sit("a", does(func(ctx context.Context, obs world.Observation) (world.Action, error) {
+			if obs.Turn == 2 {
+				interrupt()
+			}
+			return slowly(30*time.Second).do(ctx, obs)
+		}))
+		for _, name := range five[1:] {
+			s.sit(name, asks(5))
+		}
+		if out := s.runIn(ctx); out.Status != Interrupted || out.Time != time.Minute {
+			t.Fatalf("it ends %v after %v", out.End, out.Time)
+		}
+		if out, err := Verify(s.dir, first, branch); err != nil || out.Turns != 2 {
+			t.Fatalf("verified %+v, %v", out, err)
+		}
+		s.Game, s.Past, s.Branches = branch, nil, nil
+		for _, name := range five {
+			s.sit(name, asks(1))
+		}
+		out := s.run()
+		if out.End != (End{Truncated, TurnLimit}) || out.State.Turn != 6 || out.Time != time.Minute {
+			t.Errorf("it ends %v in turn %d after %v", out.End, out.State.Turn, out.Time)
+		}
+		if _, err := Verify(s.dir, first, branch); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestABranchThatNobodyPlaysEndsEvenIfItShallBeHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := newStage(t)
+		first.Consequences.Error = ConsequenceOut
+		for _, name := range five {
+			first.sit(name, inTurn(1, func(context.Context) (world.Action, error) { return world.Action{}, errors.New("out of ink") }))
+		}
+		first.run()
+		s := again(t, first.dir, first.Game, true)
+		s.Past.Turns, s.Branches, s.Paused = 2, []Game{first.Game}, true
+		if out := s.run(); out.End != (End{Truncated, allOut}) {
+			t.Errorf("it ends %v", out.End)
+		}
 	})
 }
 

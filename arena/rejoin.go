@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/vitrine-sim/vitrine/world"
 )
@@ -37,9 +38,8 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 			return nil, now, err
 		}
 		n := min(len(e.begins(0)), len(events)) // the turn's first phase begins in the commit in which the turn before ends
-		if n < len(events) && events[n].Kind == KindBranch {
-			n++ // it begins with the turn
-		}
+		isBranch := func(ev world.Event) bool { return ev.Kind == KindBranch }
+		n = max(n, 1+slices.IndexFunc(events, isBranch)) // with which this game begins, maybe after what operators have done
 		st, events = st.Apply(events[:n]...), events[n:]
 	}
 	for _, ev := range events {
