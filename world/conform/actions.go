@@ -95,7 +95,7 @@ func (e *episode) accepted(action world.Action) error {
 	}
 	for _, ev := range events {
 		if ev.Kind == world.KindRefusal {
-			return e.fault(action.Agent, describe(action), "it is legal, and refused: %s", ev.Data)
+			return e.fault(action.Agent, describe(action), "it is legal, and refused though nobody else acts: %s", ev.Data)
 		}
 	}
 	return nil

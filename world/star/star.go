@@ -7,8 +7,6 @@
 //	params = {"coins": 10, "rounds": 5}
 //	simultaneous = True  # a round is one step, for the pot grows in each
 //
-//	take = action("take", "Take coins from the pot.", {"coins": integer(0, 10)})
-//
 //	def reset(agents, random):
 //	    facts = {"pot": params["coins"]}
 //	    for name in agents:
@@ -20,13 +18,14 @@
 //	    if purse == None:
 //	        return None
 //	    over = state.turn >= params["rounds"]
+//	    take = action("take", "Take coins from the pot.", {"coins": integer(0, state["pot"])})
 //	    return observation({"pot": state["pot"]}, [] if over else [take], reward = purse, terminated = over)
 //
 //	def step(state, actions):
 //	    pot, events = state["pot"], []
 //	    for a in state.random("order").shuffle(actions):
 //	        coins = a.args["coins"]
-//	        if coins > pot:
+//	        if coins > pot:  # others were first: alone this is never so, for observe offers no more than there are
 //	            events.append(refuse(a, "there are only %d left" % pot))
 //	            continue
 //	        pot -= coins
@@ -58,7 +57,9 @@
 //	reset(agents, random)
 //	                  returns the events that make the world; agents are names in seat order
 //	observe(state, agent)
-//	                  returns an observation, or None for somebody who does not play here
+//	                  returns an observation, or None for somebody who does not play here. What it offers is legal now: a step in which nobody
+//	                  else acts accepts each such action, with whatever arguments its schemas allow. Only of those who act at once may step
+//	                  refuse one for what the others do
 //	step(state, actions)
 //	                  returns the events that follow when some agents act at once. A turn has one such step or many, as the scenario says,
 //	                  and also those in which nobody acts. The actions, in a drawn order, are those that observe had offered, with arguments
