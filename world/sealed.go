@@ -48,8 +48,10 @@ func openSource(path string) (source, error) {
 	if err == nil {
 		return plain{file}, nil
 	}
-	if sealed, sealedErr := openSealed(path + sealedSuffix); !errors.Is(sealedErr, fs.ErrNotExist) {
-		return sealed, sealedErr
+	if errors.Is(err, fs.ErrNotExist) { // else it is there, and counts
+		if sealed, sealedErr := openSealed(path + sealedSuffix); !errors.Is(sealedErr, fs.ErrNotExist) {
+			return sealed, sealedErr
+		}
 	}
 	return nil, err
 }
