@@ -168,8 +168,8 @@ func changed(ctx context.Context, watcher *fsnotify.Watcher, dir string) error {
 			if filepath.Base(ev.Name) == logName {
 				return nil
 			}
-			if filepath.Clean(ev.Name) == filepath.Clean(dir) && ev.Has(fsnotify.Remove|fsnotify.Rename) {
-				return fmt.Errorf("%s: %w", dir, fs.ErrNotExist)
+			if err := gone(ev, dir); err != nil {
+				return err
 			}
 		case err := <-watcher.Errors:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) { // too many changes to list are changes
@@ -178,4 +178,12 @@ func changed(ctx context.Context, watcher *fsnotify.Watcher, dir string) error {
 			return nil
 		}
 	}
+}
+
+// gone is an error if what happened is that a folder that is watched is not there any more.
+func gone(ev fsnotify.Event, dir string) error {
+	if filepath.Clean(ev.Name) == filepath.Clean(dir) && ev.Has(fsnotify.Remove|fsnotify.Rename) {
+		return fmt.Errorf("%s: %w", dir, fs.ErrNotExist)
+	}
+	return nil
 }

@@ -16,7 +16,7 @@ import (
 
 // Saves yields what the file at path holds, first as it is and then each time that somebody has saved something else in it, until ctx ends.
 // A save is over when nothing was written for a tenth of a second. A file that is gone, as it is for a moment when some editors save, is no
-// save. The error is the last that it yields.
+// save; one whose folder is gone will never be seen again, which is an error. The error is the last that it yields.
 func Saves(ctx context.Context, path string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if err := saves(ctx, path, yield); err != nil && ctx.Err() == nil {
@@ -64,6 +64,9 @@ func saved(ctx context.Context, watcher *fsnotify.Watcher, path string) error {
 		case ev := <-watcher.Events:
 			if filepath.Base(ev.Name) == filepath.Base(path) && ev.Op != fsnotify.Chmod {
 				over = time.After(rest)
+			}
+			if err := gone(ev, filepath.Dir(path)); err != nil {
+				return err
 			}
 		case err := <-watcher.Errors:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) { // too many changes to list are changes

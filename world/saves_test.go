@@ -2,6 +2,8 @@ package world
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,4 +60,36 @@ func TestSavesOfAFileWhoseFolderIsNotThereIsAnError(t *testing.T) {
 		return
 	}
 	t.Error("neither a save nor an error")
+}
+
+func TestSavesEndsWithAnErrorWhenTheFolderIsGone(t *testing.T) {
+	for name, harm := range map[string]func(dir string) error{
+		"removed": os.RemoveAll,
+		"moved":   func(dir string) error { return os.Rename(dir, dir+"~") },
+		"replaced": func(dir string) error {
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "law"), []byte("two"), 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "game")
+			if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "law"), []byte("one"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			harmed := false
+			for _, err := range Saves(ctx, filepath.Join(dir, "law")) {
+				if err != nil && errors.Is(err, fs.ErrNotExist) {
+					return
+				}
+				if err == nil && !harmed {
+					harmed, err = true, harm(dir)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Error("it has ended without an error")
+		})
+	}
 }
