@@ -74,5 +74,5 @@ func eachField(b []byte, take func(key []byte, begin, end int) bool) (end int, o
 			return never, false
 		}
 	}
-	return i + 1, byteAt(b, i) == '}'
+	return i + 1, i > 0 && byteAt(b, i) == '}'
 }

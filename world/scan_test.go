@@ -32,7 +32,7 @@ func FuzzScan(f *testing.F) {
 	for _, line := range []string{
 		`{"agent":"a","data":{"x":[1,null]},"del":["b"],"kind":"k","more":true,"seq":3,"set":{"p":1,"q":{}},"turn":2,"proc":{"ms":0.5},"time":"2026-01-02T15:04:05.000000006Z","crc":"00000000"}`,
 		`{"kind":"k","kind":"l","seq":1,"turn":0}`, `{"data":null,"del":null,"kind":"k","seq":1,"set":{},"turn":0,"time":null}`,
-		`{"Kind":"k","seq":1.0,"turn":-1}`, `{"kind":null,"more":false,"seq":1,"set":null}`, `{"set":{"a":1},"set":{"b":2}}`, `{}`, `{,}`, `{"kind":"k"`, "",
+		`{"Kind":"k","seq":1.0,"turn":-1}`, `{"kind":null,"more":false,"seq":1,"set":null}`, `{"set":{"a":1},"set":{"b":2}}`, `{}`, `{,}`, `}`, `{"kind":"k"`, "",
 	} {
 		f.Add([]byte(line + "\n"))
 	}
