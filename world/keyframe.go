@@ -85,7 +85,7 @@ func head(line []byte) (k keyframe, ok bool) {
 func (s *place) restore(line []byte, log source) bool {
 	var k keyframe
 	s.at = newCursor()
-	if json.Unmarshal(line, &k) != nil || s.at.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(k.Sum) != nil {
+	if json.Unmarshal(line, &k) != nil || k.Facts == nil || s.at.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(k.Sum) != nil {
 		return false
 	}
 	last, err := lineBefore(log, k.Size)

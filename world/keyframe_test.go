@@ -291,6 +291,11 @@ func TestKeyframesThatAreHarmedAreIgnoredAndMended(t *testing.T) {
 			body := append(line[:i:i], line[i+bytes.IndexByte(line[i:], '"'):len(line)-endSize]...)
 			return appendEnd(body, body)
 		}),
+		"of no facts": each(func(line []byte) []byte {
+			head, _, _ := bytes.Cut(line, []byte(`,"facts":`))
+			body := append(bytes.Clone(head), `,"facts":null`...)
+			return appendEnd(body, body)
+		}),
 		"of no size": each(func(line []byte) []byte {
 			body := append([]byte(`{"size":-1,`), line[bytes.IndexByte(line, ',')+1:len(line)-endSize]...)
 			return appendEnd(body, body)
