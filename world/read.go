@@ -165,7 +165,8 @@ func changed(ctx context.Context, watcher *fsnotify.Watcher, dir string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case ev := <-watcher.Events:
-			if filepath.Base(ev.Name) == logName {
+			switch filepath.Base(ev.Name) {
+			case logName, logName + sealedSuffix:
 				return nil
 			}
 			if err := gone(ev, dir); err != nil {

@@ -112,6 +112,38 @@ func TestFollowerOfALogThatIsSealedGetsAllAndEnds(t *testing.T) {
 	}
 }
 
+func TestLogThatComesIntoBeingSealedIsFollowed(t *testing.T) {
+	from, _, _ := sample(t)
+	sealRun(t, from)
+	dir := t.TempDir()
+	writeFile(t, dir, lockName, nil)
+	looked, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
+	if err == nil {
+		_, err = syscall.InotifyAddWatch(looked, filepath.Join(dir, lockName), syscall.IN_CLOSE_NOWRITE)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(looked)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	came := make(chan error)
+	go func() { // ends when the follower has looked for the log in vain
+		_, err := syscall.Read(looked, make([]byte, 1024))
+		name := filepath.Join(dir, logName+sealedSuffix)
+		came <- errors.Join(err, os.Rename(filepath.Join(from, logName+sealedSuffix), name+"~"), os.Rename(name+"~", name))
+	}()
+	n := 0
+	for _, err := range Follow(ctx, dir, 0) {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-came; err != nil || ctx.Err() != nil || n != 6 {
+		t.Errorf("%d events, errors %v, %v", n, err, ctx.Err())
+	}
+}
+
 func TestEmptyLogCanBeSealed(t *testing.T) {
 	dir := t.TempDir()
 	openStore(t, dir)
