@@ -36,8 +36,8 @@ const (
 // the file that could not be written.
 //
 // The fact lake/tons is the file lake/tons.json. In names a to z, 0 to 9, - and _ stand for themselves; any other byte is % and two hex
-// digits in lower case, an empty part is %, and a part longer than 200 bytes goes on behind "%/". Facts under run/, and those whose names
-// would be longer than 2000 bytes, have no file. No link is followed.
+// digits in lower case, an empty part is %, and a part longer than 200 bytes goes on behind "%/". Facts under run/, those of 16 MiB or more,
+// and those whose names would be longer than 2000 bytes, have no file. No link is followed.
 //
 // A file is written anew as soon as its fact changes, and goes when that goes; there is a short moment without it. A save is over when nothing
 // was written for a tenth of a second; then set gets its value once, in canonical form. It does so also when the fact has changed meanwhile:
@@ -206,12 +206,21 @@ func (x *exporter) fold(ctx context.Context) error {
 	return nil
 }
 
+// fact returns the fact at path, and whether there is one that is not too large for a file.
+func (x *exporter) fact(path string) (json.RawMessage, bool) {
+	fact, ok := x.state.Fact(path)
+	if len(fact) >= maxSave {
+		return nil, false
+	}
+	return fact, ok
+}
+
 // show makes the files of the facts that have changed hold them, except where somebody is saving.
 func (x *exporter) show() error {
 	defer clear(x.changed)
 	for _, path := range slices.Sorted(maps.Keys(x.changed)) {
 		name, ok := fileOf(path)
-		fact, exists := x.state.Fact(path)
+		fact, exists := x.fact(path)
 		f, known := x.files[name]
 		if !ok || (known || !exists) && bytes.Equal(f.fact, fact) {
 			continue

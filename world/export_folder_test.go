@@ -105,6 +105,20 @@ func TestHugeFileIsRefused(t *testing.T) {
 	e.wantCalls("a=2")
 }
 
+func TestHugeFactHasAFileAsLongAsThatCanBeSaved(t *testing.T) {
+	e := exhibitOf(t, "a", 1)
+	list := make([]int, 4<<20) // 8 MB; more than twice that with each element in a line of its own
+	e.commit(Event{Kind: "x", Set: facts("a", list)})
+	e.await("a.json in one line", func() bool { return e.text("a.json") == string(JSON(list))+"\n" })
+	e.commit(Event{Kind: "x", Set: facts("a", 2)})
+	e.awaitText("a.json", "2\n")
+	e.commit(Event{Kind: "x", Set: facts("a", strings.Repeat("x", maxSave))})
+	e.awaitGone("a.json")
+	e.save("a.json", "3")
+	e.wantCalls("a=3")
+	e.wantFiles("a.json", "token.json")
+}
+
 func TestExportTakesOnlyAFolderOfItsOwn(t *testing.T) {
 	e := exhibitOf(t, "a", 1)
 	foreign := t.TempDir()

@@ -65,7 +65,7 @@ func (x *exporter) settle(ctx context.Context, name string) error {
 		}
 		return nil
 	case err != nil:
-		fact, _ := x.state.Fact(path)
+		fact, _ := x.fact(path)
 		x.files[name] = exported{name: name, fact: fact, refused: true}
 		return x.refuse(name, err, nil)
 	case known && bytes.Equal(raw, f.text) && (!f.refused || written.Equal(f.written)):
@@ -80,7 +80,7 @@ func (x *exporter) settle(ctx context.Context, name string) error {
 // judge gives the text of a file to set, unless it is the fact already, and says beside the file why it was refused if it was.
 func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported, error) {
 	path, ok := pathOf(f.name)
-	fact, exists := x.state.Fact(path)
+	fact, exists := x.fact(path)
 	value, err := Canonical(raw)
 	switch {
 	case strings.HasPrefix(path, RunFacts):

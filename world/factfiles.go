@@ -229,10 +229,13 @@ func (f *FactFiles) makeFolder(name string) error {
 	return errors.Join(f.root.Mkdir(name, 0o755), f.root.Chmod(name, 0o755))
 }
 
-// factText is what a file says of a fact.
+// factText is what a file says of a fact: in one line if it would otherwise be too much to be saved again.
 func factText(fact json.RawMessage) []byte {
 	var text bytes.Buffer
 	_ = json.Indent(&text, fact, "", "  ") // it is valid
+	if text.Len() >= maxSave {
+		return append(bytes.Clone(fact), '\n')
+	}
 	text.WriteByte('\n')
 	return text.Bytes()
 }
