@@ -15,8 +15,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 // An exhibit is a run that is being exported. Its rules refuse a value with the word "bad" in it.
@@ -91,7 +89,7 @@ func (e *exhibit) set(ctx context.Context, path string, value json.RawMessage) e
 // await waits until cond holds, which it asks for whenever something has happened in the folder or the run.
 func (e *exhibit) await(what string, cond func() bool) {
 	e.t.Helper()
-	watcher, err := fsnotify.NewWatcher()
+	watcher, err := newWatcher()
 	if err != nil {
 		e.t.Fatal(err)
 	}

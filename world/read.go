@@ -120,7 +120,7 @@ func Follow(ctx context.Context, dir string, after int64) iter.Seq2[Event, error
 
 // follow yields until ctx ends, or there is an error, or yield returns false.
 func follow(ctx context.Context, dir string, after int64, yield func(Event, error) bool) error {
-	watcher, err := fsnotify.NewWatcher() // before the first read, so that no change falls in between
+	watcher, err := newWatcher() // before the first read, so that no change falls in between
 	if err != nil {
 		return err
 	}
@@ -179,12 +179,4 @@ func changed(ctx context.Context, watcher *fsnotify.Watcher, dir string) error {
 			return nil
 		}
 	}
-}
-
-// gone is an error if what happened is that a folder that is watched is not there any more.
-func gone(ev fsnotify.Event, dir string) error {
-	if filepath.Clean(ev.Name) == filepath.Clean(dir) && ev.Has(fsnotify.Remove|fsnotify.Rename) {
-		return fmt.Errorf("%s: %w", dir, fs.ErrNotExist)
-	}
-	return nil
 }

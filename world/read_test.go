@@ -84,9 +84,13 @@ func TestFollowReportsWhatGoesWrong(t *testing.T) {
 		harm func(path string) error
 		want func(error) bool
 	}{
-		"damage":   {func(path string) error { return appendTo(path, "nonsense\n") }, isDamage},
-		"shorter":  {func(path string) error { return os.Truncate(path, 10) }, isDamage},
-		"removed":  {os.Remove, func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
+		"damage":  {func(path string) error { return appendTo(path, "nonsense\n") }, isDamage},
+		"shorter": {func(path string) error { return os.Truncate(path, 10) }, isDamage},
+		"removed": {os.Remove, func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
+		"moved and gone": {func(path string) error {
+			dir := filepath.Dir(path)
+			return errors.Join(appendTo(path, "torn"), os.Rename(dir, dir+"~"), os.RemoveAll(dir+"~"))
+		}, func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
 		"all gone": {func(path string) error { return os.RemoveAll(filepath.Dir(path)) }, func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func Saves(ctx context.Context, path string) iter.Seq2[[]byte, error] {
 }
 
 func saves(ctx context.Context, path string, yield func([]byte, error) bool) error {
-	watcher, err := fsnotify.NewWatcher() // of the folder, since many editors replace the file; before the first read, so that no change falls in between
+	watcher, err := newWatcher() // of the folder, since many editors replace the file; before the first read, so that no change falls in between
 	if err != nil {
 		return err
 	}
