@@ -68,7 +68,7 @@ type exporter struct {
 	moved   map[string]exported  // files that made room for newer ones, by spare name; somebody may still be writing into them
 	saves   map[string]time.Time // files in which something has happened -> when that is over, unless more happens
 	changed map[string]bool      // paths of facts that their files may not show
-	folders map[string]bool      // that were ever watched
+	folders map[string]bool      // that are watched
 	spares  int                  // names given so far
 }
 
@@ -94,13 +94,10 @@ func export(ctx context.Context, dir, folder string, set func(context.Context, s
 	if x.folder, err = filepath.Abs(folder); err != nil {
 		return err
 	}
-	if x.watcher, err = fsnotify.NewWatcher(); err != nil {
+	if err := x.watch(); err != nil { // before the first read, so that no change falls in between
 		return err
 	}
-	defer x.watcher.Close()
-	if err := x.watcher.Add(dir); err != nil { // before the first read, so that no change falls in between
-		return fmt.Errorf("watch %s: %w", dir, err)
-	}
+	defer func() { x.watcher.Close() }()
 	if err := os.MkdirAll(x.folder, 0o755); err != nil {
 		return err
 	}

@@ -119,6 +119,33 @@ func TestHugeFactHasAFileAsLongAsThatCanBeSaved(t *testing.T) {
 	e.wantFiles("a.json", "token.json")
 }
 
+func TestFolderThatIsMovedIsWatchedWithAllThatIsInIt(t *testing.T) {
+	e := exhibitOf(t, "lake/tons", 1, "lake/deep/x", 1)
+	e.sh("mv lake pond")
+	e.awaitText("lake/deep/x.json", "1\n")
+	e.wantCalls("pond/deep/x=1", "pond/tons=1")
+	e.save("pond/deep/x.json", "7")
+	e.wantCalls("pond/deep/x=7")
+	e.save("lake/deep/x.json", "8")
+	e.wantCalls("lake/deep/x=8")
+}
+
+// The system has forgotten such a folder before the watcher does.
+func TestFolderThatIsMovedAndRemovedAtOnceIsPutBack(t *testing.T) {
+	for range 20 {
+		e := exhibitOf(t, "lake/tons", 1, "lake/deep/x", 1)
+		lake, pond := filepath.Join(e.folder, "lake"), filepath.Join(e.folder, "pond")
+		if err := errors.Join(os.Rename(lake, pond), os.RemoveAll(pond)); err != nil {
+			t.Fatal(err)
+		}
+		e.awaitText("lake/deep/x.json", "1\n")
+		e.wantCalls()
+		if err := e.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestExportTakesOnlyAFolderOfItsOwn(t *testing.T) {
 	e := exhibitOf(t, "a", 1)
 	foreign := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
 	case !inside || ev.Op == fsnotify.Chmod:
 		return false, nil
 	case gone && x.folders[name]:
-		return false, x.rescan()
+		return true, x.rescan() // to the log too, perhaps
 	case moved || isFactFile(name):
 		x.saves[name] = time.Now().Add(rest)
 	}
@@ -63,12 +64,36 @@ func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
 	return false, nil
 }
 
-// rescan takes all files for saved that there are or were.
+// watch begins to watch, for now only the run.
+func (x *exporter) watch() error {
+	watcher, err := newWatcher()
+	if err != nil {
+		return err
+	}
+	x.watcher = watcher
+	if err := watcher.Add(x.log.dir); err != nil {
+		watcher.Close()
+		return fmt.Errorf("watch %s: %w", x.log.dir, err)
+	}
+	return nil
+}
+
+// rescan takes all files for saved that there are or were. It watches anew, since a watcher calls what is in a folder that was moved by the
+// name that it had before.
 func (x *exporter) rescan() error {
+	x.watcher.Close()
+	if err := x.watch(); err != nil {
+		return err
+	}
 	for name := range x.files {
 		x.saves[name] = time.Now().Add(rest)
 	}
-	return x.scan(".")
+	clear(x.folders)
+	if err := x.scan("."); err != nil {
+		return err
+	}
+	_, err := os.Stat(filepath.Join(x.folder, exportMark)) // it may have gone while nobody watched
+	return err
 }
 
 // scan watches a folder and all in it, and takes the files there for saved.
