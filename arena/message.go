@@ -14,7 +14,7 @@ import (
 )
 
 // Say is the name of the action by which an agent talks to others. Its arguments are {"text": text, "to": [names]}; without "to" everybody
-// is meant. It is an action like any other: what it takes is the agent's act in that step.
+// is meant, and a "to" that names nobody is refused. It is an action like any other: what it takes is the agent's act in that step.
 const Say = "say"
 
 // Talk is how much agents may say to each other. The zero Talk is silence.
@@ -136,7 +136,7 @@ func (g *Game) offer(sc scene, obs *world.Observation) error {
 		"type": "object",
 		"properties": map[string]any{
 			"text": map[string]any{"type": "string", "minLength": 1, "maxLength": g.Talk.Length},
-			"to":   map[string]any{"type": "array", "items": map[string]any{"type": "string", "enum": g.others(obs.Agent)}},
+			"to":   map[string]any{"type": "array", "minItems": 1, "items": map[string]any{"type": "string", "enum": g.others(obs.Agent)}},
 		},
 		"required": []string{"text"},
 	}
@@ -191,10 +191,11 @@ func messageEvent(m world.Message, set map[string]json.RawMessage) world.Event {
 
 // message returns what an action says, or why that cannot be said.
 func (g *Game) message(st world.State, a world.Action) (world.Message, error) {
-	var args struct {
-		Text string   `json:"text"`
-		To   []string `json:"to"`
-	}
+	var to []string // stays nil if it is left out
+	args := struct {
+		Text string    `json:"text"`
+		To   *[]string `json:"to"`
+	}{To: &to}
 	dec := json.NewDecoder(bytes.NewReader(a.Args))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&args); err != nil {
@@ -206,13 +207,16 @@ func (g *Game) message(st world.State, a world.Action) (world.Message, error) {
 	if n := said(st, letters(st), a.Agent); n >= g.Talk.Turn {
 		return world.Message{}, fmt.Errorf("you have said all that you may say in one turn, %d times", n)
 	}
+	if args.To == nil || to != nil && len(to) == 0 {
+		return world.Message{}, errors.New(`"to" names nobody; leave it out to talk to everybody`)
+	}
 	m := world.Message{From: a.Agent, Text: args.Text}
 	for _, other := range g.others(a.Agent) { // in seat order, each once
-		if slices.Contains(args.To, other) {
+		if slices.Contains(to, other) {
 			m.To = append(m.To, other)
 		}
 	}
-	for _, name := range args.To {
+	for _, name := range to {
 		if !slices.Contains(m.To, name) {
 			return world.Message{}, fmt.Errorf("%.40q is none of %s", name, strings.Join(g.others(a.Agent), ", "))
 		}

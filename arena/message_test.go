@@ -120,6 +120,8 @@ func TestWhatCannotBeSaidIsRefusedWithAReason(t *testing.T) {
 		{"empty", say(""), "a message has 1 to 20 characters, not 0"},
 		{"to a stranger", say("hello", "zoe"), `"zoe" is none of b, c, d, e`},
 		{"to oneself", say("hello", "a"), `"a" is none of b, c, d, e`},
+		{"to nobody", world.Action{Name: Say, Args: json.RawMessage(`{"text":"hello","to":[]}`)}, `"to" names nobody; leave it out to talk to everybody`},
+		{"to null", world.Action{Name: Say, Args: json.RawMessage(`{"text":"hello","to":null}`)}, `"to" names nobody; leave it out to talk to everybody`},
 		{"not a list", world.Action{Name: Say, Args: json.RawMessage(`{"text":"hello","to":"b"}`)}, `its arguments are {"text": text, "to": [names]}`},
 		{"another key", world.Action{Name: Say, Args: json.RawMessage(`{"text":"hello","from":"b"}`)}, `its arguments are {"text": text, "to": [names]}`},
 		{"nothing", world.Action{Name: Say}, `its arguments are {"text": text, "to": [names]}`},
@@ -143,6 +145,17 @@ func TestWhatCannotBeSaidIsRefusedWithAReason(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheSchemaOfSayAsksForANameWhereThereIsAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := stageTalk(t, func(world.Observation) world.Action { return world.Action{Name: world.Pass} })
+		s.run()
+		schema, err := world.ReadSchema(s.actors["a"].seen[0].Actions[0].Schema)
+		if least := schema.Properties["to"].MinItems; err != nil || least == nil || *least != 1 {
+			t.Errorf("at least %v names, error %v", least, err)
+		}
+	})
 }
 
 func TestWhoHasSaidAllThatItMayIsNotOfferedToSayMore(t *testing.T) {
