@@ -148,7 +148,7 @@ func (p *player) act(ctx context.Context, clock, granted time.Duration, obs worl
 	if !l.again {
 		<-l.ready
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !isLate(ctx) {
 		return act{} // the episode is left: nobody shall think about it any more
 	}
 	if p.unseen != nil {

@@ -1,11 +1,13 @@
 package arena
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -24,6 +26,22 @@ func TestArgumentsOfAnActionMustLeaveRoomForWhatTheRulesMakeOfThem(t *testing.T)
 		if (err == nil) != c.ok || c.ok && string(a.Args) != c.args {
 			t.Errorf("%.20s...: error %v", c.args, err)
 		}
+	}
+}
+
+func TestWhoIsCalledOffBeforeItIsAskedIsLate(t *testing.T) {
+	a := does(func(ctx context.Context, _ world.Observation) (world.Action, error) { return sleeps(ctx) })
+	start := func(context.Context, Fenced) (agents.Agent, error) { return a, nil }
+	c := newCast([]Seat{{Name: "a", Start: start}}, 0, 0)
+	c.start(t.Context(), 1, world.State{}, nil)
+	c.wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if got := c.players[0].act(ctx, time.Minute, 0, world.Observation{Agent: "a"}); got.agent != "a" || got.kind != KindTimeout || len(a.seen) != 1 {
+		t.Errorf("its act is %+v, and it was shown %d observations", got, len(a.seen))
+	}
+	if err := c.close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -129,10 +129,12 @@ func (l *lifetime) ask(ctx context.Context, limit time.Duration, obs world.Obser
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	select {
-	case <-l.ready:
-	case <-ctx.Done():
-		return action, isLate(ctx), fmt.Errorf("it is being started again: %w", ctx.Err())
+	if !l.isReady() {
+		select {
+		case <-l.ready:
+		case <-ctx.Done():
+			return action, isLate(ctx), fmt.Errorf("it is being started again: %w", ctx.Err())
+		}
 	}
 	if l.err != nil {
 		return action, false, unstartedError{l.err}
