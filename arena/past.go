@@ -56,13 +56,6 @@ type pastPlayers struct {
 	thinking map[string]thought // of a free-running game: what those do who are acting
 }
 
-// A thought is what an agent will do.
-type thought struct {
-	done  chan act
-	began time.Time
-	quit  func() // makes it late
-}
-
 // playPast plays an episode as it was played, and then as the last of its branches if it has one more than its past.
 func (e *Episode) playPast(live *livePlayers) (world.State, End, error) {
 	next, stop := iter.Pull2(until(world.Events(e.Past.Dir), e.Past.Turns))
@@ -223,24 +216,16 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 		defer time.AfterFunc(time.Until(thought.began.Add(then.took())), thought.quit).Stop()
 	}
 	now := <-thought.done
+	a, err := then.repeatedBy(st.Turn, now)
+	if err != nil && now.saw != then.saw && p.live.ctx.Err() == nil {
+		if thought, err = p.anew(thought.obs, st.Turn, then.saw); err == nil {
+			a, err = then.repeatedBy(st.Turn, <-thought.done)
+		}
+	}
 	if p.live.ctx.Err() != nil {
 		return act{}, p.live.whyLeft()
 	}
-	return then.repeatedBy(st.Turn, now)
-}
-
-// think lets an agent act that is shown a state.
-func (p *pastPlayers) think(st world.State, obs world.Observation) thought {
-	ctx, quit := context.WithCancelCause(p.live.ctx)
-	t := thought{done: make(chan act, 1), began: time.Now(), quit: func() { quit(context.DeadlineExceeded) }}
-	p.live.acting.Go(func() {
-		defer t.quit()
-		player := p.live.cast.byName[obs.Agent]
-		a := player.act(ctx, player.clock(p.live.Act), slack, obs)
-		a.saw = st.Seq
-		t.done <- a
-	})
-	return t
+	return a, err
 }
 
 // later returns the state after what somebody from outside did next.

@@ -280,6 +280,39 @@ func TestWhoWasLateInAFreeGameIsLateAgain(t *testing.T) {
 	})
 }
 
+func TestAFreeGameThatWasInterruptedIsPlayedAgainByAgentsThatDoWhatTheySee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sit := func(s *stage) {
+			for name, takes := range stageFree(s) {
+				s.sit(name, does(func(ctx context.Context, obs world.Observation) (world.Action, error) {
+					select {
+					case <-time.After(takes):
+						return world.Action{Name: "add", Args: world.JSON(string(obs.View) + obs.Refused)}, nil
+					case <-ctx.Done():
+						return world.Action{}, ctx.Err()
+					}
+				}))
+			}
+		}
+		first := newStage(t)
+		for _, played := range []time.Duration{2500 * time.Millisecond, 7500 * time.Millisecond, time.Hour} {
+			sit(first)
+			first.Act = 5 * time.Second // so e is late
+			ctx, interrupt := context.WithTimeout(t.Context(), played)
+			defer interrupt()
+			first.runIn(ctx)
+		}
+		first.verify()
+		s := newStage(t)
+		sit(s)
+		s.Act, s.Past = first.Act, &Past{Dir: first.dir, Turns: -1}
+		if out := s.run(); out.End != (End{Truncated, TurnLimit}) {
+			t.Errorf("it ends %v", out.End)
+		}
+		sameLog(t, s.events(), first.events())
+	})
+}
+
 // branched returns a stage on which an episode of four turns goes on otherwise from turn 2 on.
 func branched(t *testing.T) *stage {
 	first := newStage(t)
