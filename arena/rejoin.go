@@ -24,15 +24,18 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 	var st world.State
 	var was soFar
 	if now.Turn > 0 {
-		before, err := turnEvents(e.Dir, now.Turn-1)
-		if err != nil {
-			return nil, now, err
-		}
-		for _, ev := range before {
-			live.explain(ev)
-		}
-		if len(before) > 0 {
-			_ = json.Unmarshal(before[len(before)-1].Proc, &was) // without it the clocks begin anew
+		for turn := e.untold(now); turn < now.Turn; turn++ {
+			before, err := turnEvents(e.Dir, turn)
+			if err != nil {
+				return nil, now, err
+			}
+			for _, ev := range before {
+				live.explain(ev)
+			}
+			was = soFar{}
+			if len(before) > 0 {
+				_ = json.Unmarshal(before[len(before)-1].Proc, &was) // without it the clocks begin anew
+			}
 		}
 		if st, err = world.StateAt(e.Dir, now.Turn); err != nil {
 			return nil, now, err
@@ -63,6 +66,18 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 		return nil
 	}
 	return &rejoinedPlayers{log: log, live: live}, st, nil
+}
+
+// untold returns the first turn from which there may be something that an agent has not been told before the turn of a state: the one before
+// that, or one in which an agent has crashed that was not asked since.
+func (e *Episode) untold(st world.State) int {
+	first := st.Turn - 1
+	for _, agent := range e.Agents {
+		if c := crashesOf(st, agent); c.Again >= st.Turn {
+			first = min(first, c.Turns[len(c.Turns)-1])
+		}
+	}
+	return first
 }
 
 // turnEvents returns the events of a turn in the log in dir.

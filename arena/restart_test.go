@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -334,6 +335,17 @@ func TestWhoIsLateAgainAndAgainWithoutASignOfLifeHasCrashed(t *testing.T) {
 	}
 }
 
+// wasTold returns what those who were started anew were told last of their last action in each turn.
+func (s *stage) wasTold() map[int]string {
+	told := make(map[int]string)
+	for _, a := range s.lives {
+		for _, obs := range a.seen {
+			told[obs.Turn] = obs.Refused
+		}
+	}
+	return told
+}
+
 func TestARunThatIsResumedKnowsItsCrashes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
@@ -373,6 +385,9 @@ func TestARunThatIsResumedKnowsItsCrashes(t *testing.T) {
 				t.Errorf("stopped in turn %d it ends %v", stop, out.End)
 			}
 			sameLog(t, r.events(), s.events())
+			if got, want := r.wasTold(), s.wasTold(); !maps.Equal(got, want) {
+				t.Errorf("stopped in turn %d, by turns b was told %v, want %v", stop, got, want)
+			}
 			cancel()
 		}
 	})
