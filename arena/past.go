@@ -102,9 +102,16 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 	st, err := e.Store.Commit(context.WithoutCancel(p.live.ctx), func(world.State) ([]world.Event, error) {
 		return []world.Event{e.branching()}, nil
 	})
-	if err == nil && e.Paused && !e.IsOver(st) {
+	how := ""
+	switch _, pauses := pausingOf(st); {
+	case e.Paused:
+		how = DoPause
+	case pauses: // whoever held the game then does not hold this one
+		how = DoContinue
+	}
+	if err == nil && how != "" && !e.IsOver(st) {
 		p.live.touched = true
-		_, err = e.Intervene(context.WithoutCancel(p.live.ctx), e.Store, Command{Do: DoPause})
+		_, err = e.Intervene(context.WithoutCancel(p.live.ctx), e.Store, Command{Do: how})
 	}
 	if err != nil {
 		return st, End{}, err

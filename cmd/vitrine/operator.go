@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vitrine-sim/vitrine/arena"
@@ -113,7 +114,7 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 			}
 			h := &halt{*done, "asked"}
 			if idle := a.tellIdle(args[0]); !idle && !*hurry {
-				if err := h.wait(ctx, args[0]); err != nil {
+				if err := h.wait(ctx, args[0], what); err != nil {
 					return nil, err
 				}
 			}
@@ -123,8 +124,14 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 	}
 }
 
-// wait waits until the run in dir stands still because of the command.
-func (h *halt) wait(ctx context.Context, dir string) error {
+// wait waits until the run in dir stands still because of the command, or finds that it has stood still since before a pause.
+func (h *halt) wait(ctx context.Context, dir, what string) error {
+	if what == arena.DoPause {
+		if stands, err := h.stood(dir); err != nil || stands {
+			h.State = "paused"
+			return err
+		}
+	}
 	for ev, err := range world.Follow(ctx, dir, h.Seq) {
 		if err != nil {
 			return err
@@ -136,6 +143,27 @@ func (h *halt) wait(ctx context.Context, dir string) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// stood says whether the run in dir stood still already when the command came.
+func (h *halt) stood(dir string) (stands bool, err error) {
+	for ev, err := range world.Turn(dir, h.Turn) {
+		switch {
+		case err != nil:
+			return false, err
+		case ev.Seq >= h.Seq:
+			return stands, nil
+		case ev.Kind == arena.KindHeld:
+			stands = true
+		case ev.Kind != arena.KindOperator:
+			stands = false
+		default:
+			var c arena.Command
+			_ = json.Unmarshal(ev.Data, &c) // it is what it was written from
+			stands = stands && !slices.Contains([]string{arena.DoContinue, arena.DoStep, arena.DoTurn, arena.DoStop}, c.Do)
+		}
+	}
+	return stands, nil
 }
 
 func worldSetFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {

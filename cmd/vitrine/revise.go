@@ -54,10 +54,10 @@ type rulesWatch struct {
 
 // watchRules makes what is saved in the file of the rules hold whenever the game is paused, until the returned function is called.
 func (r *runner) watchRules(ctx context.Context) (end func()) {
-	if !r.Rules.InFile() {
+	if !r.Rules.InFile() || r.again != nil && r.again.turn < 0 {
 		return func() {}
 	}
-	if r.resumed != nil { // it may be on another machine, and knows only what the file held
+	if r.resumed != nil || r.again != nil { // it may be on another machine, and knows only what the file held
 		r.tell("changes of %s are not followed in a run that goes on; %s revise %s FILE makes other rules hold", r.Rules.Name, self(), relative(r.dir))
 		return func() {}
 	}
