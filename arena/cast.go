@@ -156,7 +156,9 @@ func (p *player) act(ctx context.Context, clock, granted time.Duration, obs worl
 	}
 	left := p.overtimeLeft()
 	limit := clock + granted + left
-	signs, _ := p.signs(l)
+	if l.heard < 0 {
+		l.heard, _ = p.signs(l)
+	}
 	began := time.Now()
 	action, late, err := l.ask(ctx, limit, obs)
 	took := time.Since(began)
@@ -171,15 +173,12 @@ func (p *player) act(ctx context.Context, clock, granted time.Duration, obs worl
 	p.troubled(&a)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
-	return p.remember(l, a, signs, obs.Turn)
+	return p.remember(l, a, obs.Turn)
 }
 
-// remember takes down what came of an act in a lifetime, before which there were so many signs of it. If the agent hangs, that is a crash.
-func (p *player) remember(l *lifetime, a act, signs int64, turn int) act {
-	switch {
-	case a.kind != KindTimeout:
-		l.silent = 0
-	case p.hangs(l, signs):
+// remember takes down what came of an act in a lifetime. If the agent hangs, that is a crash.
+func (p *player) remember(l *lifetime, a act, turn int) act {
+	if p.hangs(l, a) {
 		dead := l.vital.Kill(fmt.Sprintf("hung: late %d times in a row, without a sign of life", l.silent))
 		late := a.proc
 		a = crashed(dead, dead)

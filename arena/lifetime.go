@@ -25,6 +25,7 @@ type lifetime struct {
 	again  bool   // it is not the player's first
 	acted  bool   // it was asked for something, and it had started
 	silent int    // of the last acts, for how many it was late without a sign of life
+	heard  int64  // signs of life up to the last act that was not so; -1: it has not been asked
 	crash  string // why it is over; empty: it is not
 }
 
@@ -60,7 +61,7 @@ func over(err error) *lifetime {
 
 // live returns a new lifetime of the player in place of that before, which may be nil. It begins in the background, when there is a place in slots.
 func (p *player) live(ctx context.Context, slots chan struct{}, fenced Fenced, before *lifetime) *lifetime {
-	l := &lifetime{ready: make(chan struct{}), again: before != nil}
+	l := &lifetime{ready: make(chan struct{}), again: before != nil, heard: -1}
 	go func() { // ends at the latest with ctx; close waits for it
 		defer close(l.ready)
 		start := p.seat.Start
@@ -159,14 +160,15 @@ func (p *player) signs(l *lifetime) (n int64, waits bool) {
 	return n, waits
 }
 
-// hangs says whether the agent, which was late, has now been late so often without a sign of life that it is no use to wait for it any more.
-// Before the act there were so many signs.
-func (p *player) hangs(l *lifetime, before int64) bool {
+// hangs says whether the agent, which did that last, has now been late so often without a sign of life since it was asked first that it is no use to
+// wait for it any more. What it answers too late, and while others act, is a sign.
+func (p *player) hangs(l *lifetime, did act) bool {
 	if !l.isReady() || l.vital == nil || p.hung == 0 {
 		return false
 	}
-	if now, waits := p.signs(l); now != before || waits {
-		l.silent = 0
+	now, waits := p.signs(l)
+	if did.kind != KindTimeout || waits || now != l.heard {
+		l.silent, l.heard = 0, now
 		return false
 	}
 	l.silent++

@@ -300,12 +300,17 @@ func TestWhoIsLateAgainAndAgainWithoutASignOfLifeHasCrashed(t *testing.T) {
 		{"says something", 2, func() int64 { n++; return n }, nil, "timeout timeout timeout timeout timeout timeout"},
 		{"asks its model", 2, silent, func() (int64, bool) { n++; return n, false }, "timeout timeout timeout timeout timeout timeout"},
 		{"waits for its model", 2, silent, func() (int64, bool) { return 0, true }, "timeout timeout timeout timeout timeout timeout"},
+		{"answers while another acts", 2, func() int64 { return (time.Now().Unix() - 10) / 90 }, nil, "timeout timeout timeout timeout timeout timeout"},
 		{"asked its model once", 2, silent, func() (int64, bool) { return 3, false }, "timeout crash 2 3 4 5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
-				s.Restart, s.Hung, s.Turns = Restart{Max: 1, Window: 10}, test.hung, 6
+				s.Restart, s.Hung, s.Turns, s.Schedule = Restart{Max: 1, Window: 10}, test.hung, 6, Sequential
+				s.sit("a", does(func(context.Context, world.Observation) (world.Action, error) { // so that a turn takes 90 s
+					time.Sleep(30 * time.Second)
+					return ask(5), nil
+				}))
 				m := &mute{actor: does(func(ctx context.Context, _ world.Observation) (world.Action, error) { return sleeps(ctx) }), heard: test.heard}
 				s.sit("b", m.actor)
 				s.Seats[1].Start = func(context.Context, Fenced) (agents.Agent, error) {
