@@ -199,7 +199,9 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 		return act{}, err
 	}
 	p.live.announce(st)
-	p.live.cast.wait()
+	if p.live.cast.wait(); p.live.ctx.Err() != nil {
+		return act{}, p.live.whyLeft()
+	}
 	for _, obs := range observations {
 		if _, thinks := p.thinking[obs.Agent]; !thinks && !p.live.cast.byName[obs.Agent].seat.Recorded && !p.live.sitsOut(st, obs.Agent) {
 			p.thinking[obs.Agent] = p.think(st, p.live.told(st, obs))

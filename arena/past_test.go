@@ -313,6 +313,24 @@ func TestAFreeGameThatWasInterruptedIsPlayedAgainByAgentsThatDoWhatTheySee(t *te
 	})
 }
 
+func TestARepetitionCanBeInterruptedWhoeverPlaysIt(t *testing.T) {
+	for _, free := range []bool{false, true} {
+		first := newStage(t)
+		first.Free = free
+		first.run()
+		s := again(t, first.dir, first.Game, true)
+		ctx, interrupt := context.WithCancel(t.Context())
+		s.OnTurn = func(st world.State) {
+			if st.Turn == 1 {
+				interrupt()
+			}
+		}
+		if out := s.runIn(ctx); out.End != (End{Interrupted, "in turn 1"}) {
+			t.Errorf("free %t: it ends %v", free, out.End)
+		}
+	}
+}
+
 // branched returns a stage on which an episode of four turns goes on otherwise from turn 2 on.
 func branched(t *testing.T) *stage {
 	first := newStage(t)
