@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -48,14 +50,21 @@ func (c *chaos) play(seed uint64, name string, fenced Fenced) *actor {
 	bad := random.IntN(3) == 0
 	return does(func(ctx context.Context, obs world.Observation) (world.Action, error) {
 		if random.IntN(3) > 0 {
+			takes := time.Duration(random.IntN(3000)) * time.Microsecond
+			if random.IntN(8) == 0 {
+				takes *= 8 // of which the overtime pays a part
+			}
 			select {
-			case <-time.After(time.Duration(random.IntN(3000)) * time.Microsecond):
+			case <-time.After(takes):
 			case <-ctx.Done():
 				return world.Action{}, ctx.Err()
 			}
 		}
 		if random.IntN(15) == 0 {
 			fenced("fish", "late")
+		}
+		if evidence := c.Seats[slices.Index(five, name)].Evidence; evidence != nil && random.IntN(5) == 0 {
+			evidence.Saw(tamper.Acts, "once more")
 		}
 		if c.Restart.Max > 0 && random.IntN(5) == 0 {
 			return world.Action{}, &agents.DeadError{Reason: "killed"}
@@ -165,14 +174,45 @@ func (c *chaos) check(what string) Verified {
 	if now, err := world.Now(c.dir); err != nil || string(world.JSON(now)) != string(world.JSON(st)) {
 		c.t.Fatalf("%s: now is %s, %v", what, world.JSON(now), err)
 	}
+	c.checkOvertime(what)
 	return v
+}
+
+// checkOvertime checks that each turn says how much overtime is left of what the acts have drawn.
+func (c *chaos) checkOvertime(what string) {
+	c.t.Helper()
+	cast := newCast(c.Seats, c.Overtime, 0)
+	phase := &Phase{}
+	for _, ev := range readEvents(c.t, c.dir) {
+		if i := slices.IndexFunc(c.Phases, func(p Phase) bool {
+			return ev.Kind == KindPhase && string(ev.Set[world.PhaseFact]) == string(world.JSON(p.Name))
+		}); i >= 0 {
+			phase = &c.Phases[i]
+		}
+		if a, err := actOf(ev, 0); err == nil && IsAct(ev) {
+			cast.byName[ev.Agent].draw(a, cmp.Or(phase.Act, c.Act))
+		}
+		if ev.Kind != world.KindTurn {
+			continue
+		}
+		var used soFar
+		if err := json.Unmarshal(ev.Proc, &used); err != nil {
+			c.t.Fatal(err)
+		}
+		for _, p := range cast.players {
+			left, drew := used.OvertimeMS[p.seat.Name]
+			if lost := p.overtimeLeft().Milliseconds() - left; drew && (lost < 0 || lost > 5) || !drew && p.overtimeLeft() < p.bank { // each time it was resumed, what is less than a millisecond
+				c.t.Errorf("%s: event %d: %s has %d ms of overtime left (%t), and its acts have left %v", what, ev.Seq, p.seat.Name, left, drew, p.overtimeLeft())
+			}
+		}
+	}
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{stage: newStage(t), random: rand.New(rand.NewPCG(seed, 1))}
 	one := func(cs ...Consequence) Consequence { return cs[c.random.IntN(len(cs))] }
 	any := []Consequence{ConsequencePass, ConsequenceDefault, ConsequencePass, ConsequenceDefault, ConsequenceOut}
-	c.Consequences = Consequences{Timeout: one(any...), Invalid: one(any...), Error: one(any...)}
+	c.Consequences = Consequences{Timeout: one(any...), Invalid: one(any...), Error: one(any...), Budget: one(append(any, ConsequenceEnd)...)}
 	c.Default = ask(1)
 	if c.random.IntN(2) == 0 {
 		c.Restart = Restart{Max: 1 + c.random.IntN(4), Window: 1 + c.random.IntN(6), Backoff: c.random.IntN(3), MaxBackoff: 4}
@@ -195,6 +235,26 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		c.Phases = []Phase{{Name: "talk", Schedule: pick(), Actions: []string{Say}}, {Name: "fish", Schedule: pick(), Actions: []string{"fish"}}}
 		if c.random.IntN(2) == 0 {
 			c.Phases = append(c.Phases, Phase{Name: "late", Schedule: pick(), Agents: []string{"b", "d"}})
+		}
+		for i := range c.Phases {
+			c.Phases[i].Act = time.Duration(c.random.IntN(3)) * 6 * time.Millisecond
+		}
+	}
+	for i := range c.Seats {
+		seat := &c.Seats[i]
+		if c.random.IntN(3) == 0 {
+			seat.Clocks = &Clocks{Act: time.Duration(c.random.IntN(3)) * 6 * time.Millisecond, Overtime: time.Duration(c.random.IntN(3)) * 15 * time.Millisecond}
+		}
+		if c.random.IntN(2) == 0 {
+			seat.Evidence = new(tamper.Evidence)
+		}
+		if acts := c.random.IntN(40); acts < 10 {
+			seat.Spent = func() string {
+				if acts--; acts < 0 {
+					return "spent"
+				}
+				return ""
+			}
 		}
 	}
 	return c
