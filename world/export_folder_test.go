@@ -332,6 +332,48 @@ func TestFullDiskIsAnErrorThatNamesTheFile(t *testing.T) {
 	}
 }
 
+// The test binary is also an export that refuses everything, but may write no file greater than 5000 bytes.
+func TestSaveIntoAFileThatIsBeingReplacedIsKeptThoughThereIsNoRoomForTheReason(t *testing.T) {
+	const fullVar = "WORLD_TEST_NO_ROOM"
+	if dir, ok := os.LookupEnv(fullVar); ok {
+		no := func(context.Context, string, json.RawMessage) error { return errors.New("no") }
+		fmt.Println(limit(5000), Export(t.Context(), dir, filepath.Join(dir, "facts"), no))
+		return
+	}
+	dir := t.TempDir()
+	e := &exhibit{t: t, dir: dir, folder: filepath.Join(dir, "facts"), store: openStore(t, dir)}
+	e.commit(Event{Kind: "begin", Set: facts("n", 0)})
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), fullVar+"="+dir)
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e.awaitText("n.json", "0\n")
+	text := strings.Repeat("x", 6000)
+	for attempt, written := 1, false; !written; attempt++ {
+		file, err := os.OpenFile(filepath.Join(e.folder, "n.json"), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.commit(Event{Kind: "x", Set: facts("n", attempt)})
+		e.awaitText("n.json", fmt.Sprint(attempt, "\n"))
+		_, err = file.WriteString(text)
+		info, statErr := file.Stat()
+		if err := errors.Join(err, statErr, file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		written = info.Sys().(*syscall.Stat_t).Nlink > 0 // else it was too late
+	}
+	if err := cmd.Wait(); err != nil || !strings.HasPrefix(out.String(), "<nil> export facts: write n.json.refused: ") {
+		t.Fatalf("error %v: %s", err, out.String())
+	}
+	if got := e.text("n.json.refused"); got != text {
+		t.Errorf("%d bytes are kept: %.20q", len(got), got)
+	}
+}
+
 // So many things happen in the folder while a save is being committed that the system does not list them all.
 func TestSaveAmongTooManyChangesIsCommitted(t *testing.T) {
 	e := exhibitOf(t, "a", 1, "b", 1)

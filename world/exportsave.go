@@ -48,8 +48,11 @@ func (x *exporter) settle(ctx context.Context, name string) error {
 			return nil
 		case err != nil:
 			return x.root.Rename(name, f.name+refusedSuffix) // so that it is kept
-		case !bytes.Equal(raw, f.text):
-			_, err = x.judge(ctx, f, raw)
+		case bytes.Equal(raw, f.text):
+			return x.root.Remove(name)
+		}
+		if f, err = x.judge(ctx, f, raw); err != nil && f.refused { // there is no room for the reason
+			return errors.Join(err, x.root.Rename(name, f.name+refusedSuffix))
 		}
 		return errors.Join(err, x.root.Remove(name))
 	}
