@@ -9,8 +9,9 @@ import (
 )
 
 // Canonical returns JSON in the one form that the log holds: keys sorted, no white space, no HTML escapes, integers as
-// they are and all other numbers in the shortest form of their float64. Of equal keys in an object the last one counts. It
-// is an error if arrays and objects are nested deeper than [MaxDepth].
+// they are and all other numbers in the shortest form of their float64. Of equal keys in an object the last one counts. In a
+// text U+FFFD stands for what is not UTF-8, and for half a pair of surrogates. It is an error if arrays and objects are nested deeper than
+// [MaxDepth].
 func Canonical(raw []byte) (json.RawMessage, error) {
 	if isCanonical(raw) {
 		return bytes.Clone(raw), nil
