@@ -13,9 +13,10 @@ type batch struct {
 	lock  *flock.Flock
 	state State // after its commits
 
-	events int
-	lines  []byte
-	world  []byte // what they add to the hash
+	events  int
+	lines   []byte
+	world   []byte   // what they add to the hash
+	changes []change // of the last commit
 
 	done chan struct{} // closed when it is on the disk, or when err says why it is not
 	err  error
@@ -34,28 +35,28 @@ func (s *Store) begin(ctx context.Context) (*batch, error) {
 		lock.Unlock()
 		return nil, err
 	}
-	s.open = &batch{lock: lock, state: s.State(), lines: s.lines[:0], world: s.world[:0], done: make(chan struct{})}
+	s.open = &batch{lock: lock, state: s.State(), lines: s.lines[:0], world: s.world[:0], changes: s.changes, done: make(chan struct{})}
 	return s.open, nil
 }
 
 // add adds a commit, or nothing of it.
 func (b *batch) add(events []Event, now time.Time) error {
-	stamped, changes, err := b.state.stamp(events)
-	if err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	b.events += len(stamped)
+	after, lines, world, changes := b.state, b.lines, b.world, b.changes[:0]
 	text := timeText(now)
-	left := changes
-	for i := range stamped {
-		ev := &stamped[i]
-		sets := left[len(ev.Del):][:len(ev.Set)]
-		left = left[len(ev.Del)+len(ev.Set):]
-		begin, world := len(b.lines), 0
-		b.lines, world = encode(b.lines, ev, sets, text)
-		b.world = append(append(b.world, b.lines[begin:world]...), "}\n"...)
+	for i, ev := range events { // which stay as they are
+		changed := len(changes)
+		changes = appendChanges(changes, &ev)
+		sets := changes[changed+len(ev.Del):]
+		if err := after.stamp(&ev, sets, i < len(events)-1); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		begin, size := len(lines), 0
+		lines, size = encode(lines, &ev, sets, text)
+		world = append(append(world, lines[begin:size]...), "}\n"...)
 	}
-	b.state = b.state.after(stamped, changes)
+	after.facts = after.facts.after(changes)
+	b.events += len(events)
+	b.state, b.lines, b.world, b.changes = after, lines, world, changes
 	return nil
 }
 
@@ -67,7 +68,7 @@ func (s *Store) flush() {
 		<-s.queue
 		return
 	}
-	s.open, s.lines, s.world = nil, b.lines, b.world
+	s.open, s.lines, s.world, s.changes = nil, b.lines, b.world, b.changes
 	if b.events > 0 {
 		b.err = s.show(b)
 	}

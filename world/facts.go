@@ -38,7 +38,15 @@ func appendSets(b []change, facts map[string]json.RawMessage) []change {
 	return b
 }
 
-// changesOf returns what the events change, in their order: of each what it deletes, and then what it sets, sorted by path.
+// appendChanges appends what an event changes to b: what it deletes, and then what it sets, sorted by path.
+func appendChanges(b []change, ev *Event) []change {
+	for _, path := range ev.Del {
+		b = append(b, change{path, nil})
+	}
+	return appendSets(b, ev.Set)
+}
+
+// changesOf returns what the events change, in their order.
 func changesOf(events []Event) []change {
 	n := 0
 	for i := range events {
@@ -46,10 +54,7 @@ func changesOf(events []Event) []change {
 	}
 	changes := make([]change, 0, n)
 	for i := range events {
-		for _, path := range events[i].Del {
-			changes = append(changes, change{path, nil})
-		}
-		changes = appendSets(changes, events[i].Set)
+		changes = appendChanges(changes, &events[i])
 	}
 	return changes
 }

@@ -13,28 +13,24 @@ import (
 // Stamp returns the events as a log holds them when they follow on s in one commit: their JSON canonical, and More, Seq and Turn
 // filled in. It is an error if an event has JSON that is not valid. They share with the given ones what JSON had the form already.
 func (s State) Stamp(events []Event) ([]Event, error) {
-	stamped, _, err := s.stamp(events)
-	return stamped, err
-}
-
-// stamp is Stamp that also returns what the events change.
-func (s State) stamp(events []Event) ([]Event, []change, error) {
-	turn := s.Turn
-	stamped, changes := slices.Clone(events), changesOf(events)
-	left := changes
+	stamped := slices.Clone(events)
 	for i := range stamped {
 		ev := &stamped[i]
-		n := len(ev.Del) + len(ev.Set)
-		if err := ev.makeCanonical(left[len(ev.Del):n]); err != nil {
-			return nil, nil, fmt.Errorf("%s event: %w", ev.Kind, err)
-		}
-		left = left[n:]
-		ev.More, ev.Seq, ev.Turn = i < len(events)-1, s.Seq+int64(i)+1, turn
-		if ev.Kind == KindTurn {
-			turn++
+		if err := s.stamp(ev, appendSets(nil, ev.Set), i < len(events)-1); err != nil {
+			return nil, err
 		}
 	}
-	return stamped, changes, nil
+	return stamped, nil
+}
+
+// stamp makes ev, whose facts are also in sets, as a log holds it when it follows on s, and counts it in s.
+func (s *State) stamp(ev *Event, sets []change, more bool) error {
+	if err := ev.makeCanonical(sets); err != nil {
+		return fmt.Errorf("%s event: %w", ev.Kind, err)
+	}
+	ev.More, ev.Seq, ev.Turn = more, s.Seq+1, s.Turn
+	s.count(ev)
+	return nil
 }
 
 // makeCanonical puts all JSON of ev, whose facts are also in sets, in canonical form. What had the form already it still shares with others.

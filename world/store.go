@@ -26,7 +26,8 @@ type Store struct {
 	last   place  // of the last keyframe of which this store knows
 	open   *batch // of commits that are not written yet; nil: there are none
 
-	lines, world []byte // of the last batch, for the next to use again
+	lines, world []byte   // of the last batch, for the next to use again
+	changes      []change // as well
 
 	mu    sync.Mutex // guards the rest, for readers during a commit
 	at    cursor     // behind the last commit that is folded into state

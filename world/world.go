@@ -171,19 +171,19 @@ func NewRand(seed uint64, turn int, stream string) *rand.Rand {
 
 // Apply returns the state after the events.
 func (s State) Apply(events ...Event) State {
-	return s.after(events, changesOf(events))
-}
-
-// after returns the state after the events, which change this.
-func (s State) after(events []Event, changes []change) State {
-	s.facts = s.facts.after(changes)
+	s.facts = s.facts.after(changesOf(events))
 	for i := range events {
-		s.Seq = events[i].Seq
-		if events[i].Kind == KindTurn {
-			s.Turn = events[i].Turn + 1
-		}
+		s.count(&events[i])
 	}
 	return s
+}
+
+// count makes the numbers of s those after an event.
+func (s *State) count(ev *Event) {
+	s.Seq = ev.Seq
+	if ev.Kind == KindTurn {
+		s.Turn = ev.Turn + 1
+	}
 }
 
 // fold applies one event to s.
