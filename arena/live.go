@@ -53,7 +53,7 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	defer p.listen(st)()
 	clock := cmp.Or(phase.Act, p.Act)
 	for i := range observations {
-		observations[i] = p.told(st, observations[i])
+		p.tell(st, &observations[i])
 	}
 	acts := make([]act, len(observations))
 	var acting sync.WaitGroup
@@ -86,7 +86,8 @@ func (p *livePlayers) next(st world.State, observations []world.Observation) (ac
 	for _, obs := range observations {
 		if !p.busy[obs.Agent] && !p.sitsOut(st, obs.Agent) {
 			p.busy[obs.Agent] = true
-			shown = append(shown, p.told(st, obs))
+			p.tell(st, &obs)
+			shown = append(shown, obs)
 		}
 	}
 	if len(shown) == 0 && !slices.Contains(slices.Collect(maps.Values(p.busy)), true) { // all that are left sit out
@@ -224,15 +225,14 @@ func (p *livePlayers) ask(st world.State, player *player, ofAll time.Duration, o
 	return player.act(p.ctx, player.clock(ofAll), 0, obs)
 }
 
-// told returns an observation of a state, which its agent can see now, with what it has not been told yet, if it is asked.
-func (p *livePlayers) told(st world.State, obs world.Observation) world.Observation {
+// tell adds to an observation of a state, which its agent can see now, what it has not been told yet, if it is asked.
+func (p *livePlayers) tell(st world.State, obs *world.Observation) {
 	if p.sitsOut(st, obs.Agent) {
-		return obs
+		return
 	}
 	p.reveal(st, p.cast.byName[obs.Agent])
 	obs.Refused = p.refused[obs.Agent]
 	delete(p.refused, obs.Agent)
-	return obs
 }
 
 // whyLeft says why the episode is left before its end.

@@ -177,7 +177,7 @@ func (p *pastPlayers) act(st world.State, phase *Phase, observations []world.Obs
 	errs := make([]error, len(acts))
 	var acting sync.WaitGroup
 	for i, obs := range observations {
-		obs = p.live.told(st, obs)
+		p.live.tell(st, &obs)
 		again := func() { acts[i], errs[i] = p.again(cmp.Or(phase.Act, p.live.Act), acts[i], obs) }
 		if p.live.cast.byName[obs.Agent].seat.Recorded {
 			again()
@@ -204,7 +204,8 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 	}
 	for _, obs := range observations {
 		if _, thinks := p.thinking[obs.Agent]; !thinks && !p.live.cast.byName[obs.Agent].seat.Recorded && !p.live.sitsOut(st, obs.Agent) {
-			p.thinking[obs.Agent] = p.think(st, p.live.told(st, obs))
+			p.live.tell(st, &obs)
+			p.thinking[obs.Agent] = p.think(st, obs)
 		}
 	}
 	player := p.live.cast.byName[then.agent]

@@ -87,12 +87,10 @@ func (p *Phase) allows(action string) bool {
 }
 
 // narrow leaves of what an agent may do what is legal in the phase.
-func (p *Phase) narrow(obs world.Observation) world.Observation {
-	if len(p.Actions) == 0 {
-		return obs
+func (p *Phase) narrow(obs *world.Observation) {
+	if len(p.Actions) > 0 {
+		obs.Actions = slices.DeleteFunc(slices.Clone(obs.Actions), func(spec world.ActionSpec) bool { return !p.allows(spec.Name) })
 	}
-	obs.Actions = slices.DeleteFunc(slices.Clone(obs.Actions), func(spec world.ActionSpec) bool { return !p.allows(spec.Name) })
-	return obs
 }
 
 // forbid puts a pass in the place of each action that is none of the phase's, and returns the refusals.
@@ -119,7 +117,7 @@ func (g *Game) Observe(st world.State, agent string) (world.Observation, error) 
 	}
 	for i := range g.Phases {
 		if phase := &g.Phases[i]; phase.Name == name {
-			if obs = phase.narrow(obs); len(phase.present([]string{agent})) == 0 {
+			if phase.narrow(&obs); len(phase.present([]string{agent})) == 0 {
 				obs.Actions = nil
 			}
 		}

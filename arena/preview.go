@@ -43,7 +43,7 @@ func (g *Game) Preview(turns int) (Preview, error) {
 			obs = seen[i]
 		}
 		if phase := g.firstPhase(agent); phase != nil {
-			obs = phase.narrow(obs)
+			phase.narrow(&obs)
 		}
 		p.Seen = append(p.Seen, obs)
 	}

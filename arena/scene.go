@@ -70,7 +70,7 @@ func (g *Game) show(st world.State, seen []world.Observation, s step) ([]world.O
 		seen, err = g.look(st, s.agents)
 	}
 	for i := range seen {
-		seen[i] = s.phase.narrow(seen[i])
+		s.phase.narrow(&seen[i])
 	}
 	return seen, err
 }

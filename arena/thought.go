@@ -53,5 +53,6 @@ func (p *pastPlayers) anew(was world.Observation, turn int, saw int64) (t though
 		return t, err
 	}
 	p.live.refused[was.Agent] = was.Refused
-	return p.think(st, p.live.told(st, obs)), nil
+	p.live.tell(st, &obs)
+	return p.think(st, obs), nil
 }
