@@ -39,8 +39,7 @@ type player struct {
 	unseen error // why it could not be shown the state that it is asked about
 
 	bank     time.Duration // of overtime, at first
-	mu       sync.Mutex
-	overtime time.Duration // left in its bank
+	overtime atomic.Int64  // left in its bank, in nanoseconds; it is empty below 0 as well
 }
 
 // clock returns the clock of an act, which for all agents that have none of their own is that.
@@ -67,17 +66,11 @@ func (p *player) spent() string {
 	return p.seat.Spent()
 }
 
-func (p *player) overtimeLeft() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.overtime
-}
+func (p *player) overtimeLeft() time.Duration { return max(0, time.Duration(p.overtime.Load())) }
 
 // draw takes from the bank what an act that counts took longer than the agent's clock, where that of all is ofAll.
 func (p *player) draw(a act, ofAll time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.overtime = max(0, p.overtime-max(0, a.took()-p.clock(ofAll)))
+	p.overtime.Add(-int64(max(0, a.took()-p.clock(ofAll))))
 }
 
 func newCast(seats []Seat, overtime time.Duration, hung int) *cast {
@@ -87,7 +80,7 @@ func newCast(seats []Seat, overtime time.Duration, hung int) *cast {
 		if seat.Clocks != nil {
 			p.bank = seat.Clocks.Overtime
 		}
-		p.overtime = p.bank
+		p.overtime.Store(int64(p.bank))
 		c.players = append(c.players, p)
 		c.byName[seat.Name] = p
 	}
@@ -173,15 +166,16 @@ func (p *player) act(ctx context.Context, clock, granted time.Duration, obs worl
 	p.troubled(&a)
 	a.agent = obs.Agent
 	a.proc.WallMS = float64(took.Microseconds()) / 1000
-	return p.remember(l, a, obs.Turn)
+	p.remember(l, &a, obs.Turn)
+	return a
 }
 
 // remember takes down what came of an act in a lifetime. If the agent hangs, that is a crash.
-func (p *player) remember(l *lifetime, a act, turn int) act {
+func (p *player) remember(l *lifetime, a *act, turn int) {
 	if p.hangs(l, a) {
 		dead := l.vital.Kill(fmt.Sprintf("hung: late %d times in a row, without a sign of life", l.silent))
 		late := a.proc
-		a = crashed(dead, dead)
+		*a = crashed(dead, dead)
 		a.agent, a.proc.WallMS, a.proc.Troubles = p.seat.Name, late.WallMS, late.Troubles
 	}
 	if l.again && !l.acted && l.isReady() && l.err == nil {
@@ -191,12 +185,11 @@ func (p *player) remember(l *lifetime, a act, turn int) act {
 	case KindAction:
 		p.action, p.turn = a.action.Name, turn
 	case KindCrash:
-		l.end(a)
+		l.end(*a)
 		if a.proc.Crash != nil {
 			a.proc.Crash.LastAction, a.proc.Crash.LastTurn = p.action, p.turn
 		}
 	}
-	return a
 }
 
 // late returns an act as one that did not come within a clock and the overtime that was left.

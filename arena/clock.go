@@ -64,7 +64,7 @@ func (p *livePlayers) goOn(was soFar) {
 	p.clock.used = time.Duration(was.ElapsedMS) * time.Millisecond
 	for _, player := range p.cast.players {
 		if left, ok := was.OvertimeMS[player.seat.Name]; ok {
-			player.overtime = time.Duration(left) * time.Millisecond
+			player.overtime.Store(left * int64(time.Millisecond))
 		}
 	}
 }

@@ -72,7 +72,8 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 		said, text = slices.Clip(longer[len(text):]), longer
 		return said
 	}
-	for _, a := range acts {
+	for i := range acts {
+		a := &acts[i]
 		ev, action := world.Event{Kind: KindAction, Agent: a.agent, Data: cut(appendAction(text, a.action))}, a.action
 		if a.kind != KindAction {
 			ev, action = g.instead(st, a, s.phase)
@@ -101,7 +102,7 @@ func (g *Game) resolve(st world.State, acts []act, s step) ([]world.Event, error
 }
 
 // instead is the event of an agent that did not act as it should, and what it does instead.
-func (g *Game) instead(st world.State, a act, phase *Phase) (world.Event, world.Action) {
+func (g *Game) instead(st world.State, a *act, phase *Phase) (world.Event, world.Action) {
 	if a.kind == KindCrash {
 		return g.crash(st, a.agent, phase)
 	}
@@ -114,7 +115,7 @@ func (g *Game) instead(st world.State, a act, phase *Phase) (world.Event, world.
 
 // mark makes an act's event say that the agent has had its messages, if it has answered, and which state it saw, if that is not the one of its
 // step.
-func mark(ev *world.Event, st world.State, waiting []letter, a act) {
+func mark(ev *world.Event, st world.State, waiting []letter, a *act) {
 	answered := a.kind == KindAction || a.kind == KindInvalid
 	if had := hears(st, waiting, a.agent, a.saw); answered && had != nil {
 		if ev.Set == nil {

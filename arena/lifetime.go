@@ -162,7 +162,7 @@ func (p *player) signs(l *lifetime) (n int64, waits bool) {
 
 // hangs says whether the agent, which did that last, has now been late so often without a sign of life since it was asked first that it is no use to
 // wait for it any more. What it answers too late, and while others act, is a sign.
-func (p *player) hangs(l *lifetime, did act) bool {
+func (p *player) hangs(l *lifetime, did *act) bool {
 	if !l.isReady() || l.vital == nil || p.hung == 0 {
 		return false
 	}

@@ -31,6 +31,7 @@ type livePlayers struct {
 	repeats bool              // a past is being played, whose log has what is to be told
 	touched bool              // an operator has intervened since the state that agents are about to be shown
 
+	acts     []act // of the last step, whose room the next one uses again
 	acting   sync.WaitGroup
 	busy     map[string]bool // whether somebody is acting, who has begun to act in a free-running game
 	arrivals chan act        // what they did
@@ -55,7 +56,8 @@ func (p *livePlayers) act(st world.State, phase *Phase, observations []world.Obs
 	for i := range observations {
 		p.tell(st, &observations[i])
 	}
-	acts := make([]act, len(observations))
+	p.acts = slices.Grow(p.acts[:0], len(observations))
+	acts := p.acts[:len(observations)]
 	var acting sync.WaitGroup
 	p.cast.each(observations, &acting, func(i int, player *player) {
 		acts[i] = p.ask(st, player, clock, observations[i])
