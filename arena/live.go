@@ -167,25 +167,25 @@ const glance = 200 * time.Millisecond
 
 // listen ends the episode, if an operator wants it to, while agents act who see st. What it returns ends the listening.
 func (p *livePlayers) listen(st world.State) (quiet func()) {
-	ctx, cancel := context.WithCancel(p.ctx)
+	done := make(chan struct{})
 	p.acting.Add(1)
 	timer := time.AfterFunc(glance, func() {
 		defer p.acting.Done()
-		p.watch(ctx, st)
+		p.watch(done, st)
 	})
 	return func() {
-		cancel()
+		close(done)
 		if timer.Stop() {
 			p.acting.Done() // it has not begun
 		}
 	}
 }
 
-// watch looks again and again whether an operator has ended the episode since it was in st.
-func (p *livePlayers) watch(ctx context.Context, st world.State) {
+// watch looks again and again, until that is done, whether an operator has ended the episode since it was in st.
+func (p *livePlayers) watch(done <-chan struct{}, st world.State) {
 	ticker := time.NewTicker(glance)
 	defer ticker.Stop()
-	for size := int64(-1); ctx.Err() == nil; {
+	for size := int64(-1); p.ctx.Err() == nil; {
 		info, err := os.Stat(filepath.Join(p.Dir, logFile))
 		if err == nil && info.Size() != size { // else nothing has happened
 			if size = info.Size(); stoppedAfter(p.Dir, st) {
@@ -194,7 +194,9 @@ func (p *livePlayers) watch(ctx context.Context, st world.State) {
 		}
 		select {
 		case <-ticker.C:
-		case <-ctx.Done():
+		case <-p.ctx.Done():
+		case <-done:
+			return
 		}
 	}
 }
