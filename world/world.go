@@ -148,9 +148,10 @@ func (s State) Paths(prefix string) []string {
 // Rand returns the source of all randomness in this state. It depends on the seed of the run, the turn and the name of the
 // stream, and on nothing else, so that one draw more in one stream never shifts another.
 func (s State) Rand(stream string) *rand.Rand {
-	var seed uint64
-	if raw, ok := s.facts.get(SeedFact); ok {
-		_ = json.Unmarshal(raw, &seed) // a seed that is no number is seed 0
+	raw, _ := s.facts.get(SeedFact)
+	seed, err := strconv.ParseUint(string(raw), 10, 64)
+	if err != nil {
+		seed = 0 // it is missing, or no number
 	}
 	return NewRand(seed, s.Turn, stream)
 }
