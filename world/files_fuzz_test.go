@@ -144,7 +144,7 @@ func long(f *testing.F) (dir string, keyframes []byte, r readings) {
 	f.Helper()
 	dir = f.TempDir()
 	s := openStore(f, dir)
-	padding := JSON(strings.Repeat("x", 3000))
+	padding := JSON(strings.Repeat("x", 6000))
 	for i := range 24 {
 		commitAll(f, s, Event{Kind: "x", Data: padding, Set: facts("a", i)}, Event{Kind: KindTurn})
 	}

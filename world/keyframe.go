@@ -12,7 +12,7 @@ import (
 
 const (
 	keyframesName = "keyframes.jsonl"
-	keyframeGap   = 32 << 10 // bytes of the log between two keyframes, at least
+	keyframeGap   = 64 << 10 // bytes of the log between two keyframes, at least
 	keyframeShare = 8        // and so many times the bytes of the first of the two
 
 	anyTurn = math.MaxInt // is after all others

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// tale makes a log of about 300 kB and 24 turns in a new folder: turns of many commits and of one, and commits that reach from one turn
+// tale makes a log of about 600 kB and 24 turns in a new folder: turns of many commits and of one, and commits that reach from one turn
 // into another.
 func tale(t testing.TB) (dir string) {
 	t.Helper()
@@ -26,7 +26,7 @@ func tale(t testing.TB) (dir string) {
 	for turn := range 24 {
 		for range random.IntN(36) {
 			agent := strconv.Itoa(random.IntN(8))
-			commitAll(t, s, Event{Kind: "say", Agent: agent, Data: JSON(strings.Repeat("<b>", random.IntN(300))), Set: facts("said/"+agent, turn)},
+			commitAll(t, s, Event{Kind: "say", Agent: agent, Data: JSON(strings.Repeat("<b>", random.IntN(600))), Set: facts("said/"+agent, turn)},
 				Event{Kind: "forget", Del: []string{"said/" + strconv.Itoa(random.IntN(8))}})
 		}
 		end := []Event{{Kind: KindTurn}}

@@ -35,7 +35,7 @@
 //	{"size":40128,"seq":131,"turn":2,"last":"8bedfb01","sum":"...","facts":{"lake/tons":100},"crc":"7a3c9d10"}
 //
 // [Open], [Follow] and [StateAt] begin at the nearest one, so that they take no longer in a long log than in a short one. The next
-// keyframe is due when the log has grown by 32 kB and by eight times the size of the last one: so keyframes take at most an eighth of the
+// keyframe is due when the log has grown by 64 kB and by eight times the size of the last one: so keyframes take at most an eighth of the
 // log's bytes, however great the state is, and never more than that lies behind the last one. A [Turn] needs none: lines are sorted, and
 // it is found by bisection.
 //
