@@ -28,6 +28,8 @@ const (
 
 	// A save has come to rest when nothing was written for so long: an editor writes a file within milliseconds, and nobody sees the delay.
 	rest = 100 * time.Millisecond
+	// A file is deleted that is gone for so long: an editor that first moves the old one away puts the new one there within that.
+	absence = time.Second
 )
 
 // Export keeps the facts of the run in dir as files in folder, and gives what is saved in them to set, which commits it or says why not.
@@ -41,14 +43,18 @@ const (
 //
 // A file is written anew as soon as its fact changes, and goes when that goes; there is a short moment without it. A save is over when nothing
 // was written for a tenth of a second; then set gets its value once, in canonical form. It does so also when the fact has changed meanwhile:
-// the last one wins, and the log has both. A file without a fact is a new fact; a value equal to the fact is no save; a file that was
-// deleted is put back, since facts go by the rules only. Names that begin with a dot or do not end in .json are left alone.
+// the last one wins, and the log has both. A file without a fact is a new fact; a value equal to the fact is no save. Where a file is gone for
+// a second, set gets the path with a nil value: the fact shall go. Names that begin with a dot or do not end in .json are left alone.
 //
 // What is refused stays in its file. Beside it, tons.json.refused holds the reason, an empty line and the text, until a later save is accepted
-// or the file is put back as it was. When the fact changes, its file shows it again, and only tons.json.refused has the text. So it is
-// also with files that differ from the facts when an export begins. A save that was not over when the export ended is refused.
-func Export(ctx context.Context, dir, folder string, set func(ctx context.Context, path string, value json.RawMessage) error) error {
-	if err := export(ctx, dir, folder, set); err != nil {
+// or the file is put back as it was, and refused is given the file's name in folder and the reason. When the fact changes, its file shows it
+// again, and only tons.json.refused has the text. So it is also with files that differ from the facts when an export begins. A save that was
+// not over when the export ended is refused. A file that was deleted is put back if that is refused, if what was in it had been refused, and
+// when the next export begins.
+func Export(ctx context.Context, dir, folder string, set func(ctx context.Context, path string, value json.RawMessage) error,
+	refused func(file string, reason error),
+) error {
+	if err := export(ctx, dir, folder, set, refused); err != nil {
 		return fmt.Errorf("export facts: %w", err)
 	}
 	return nil
@@ -61,6 +67,7 @@ type exporter struct {
 	root    *os.Root
 	watcher *fsnotify.Watcher // of the folder, all folders in it, and the run
 	set     func(ctx context.Context, path string, value json.RawMessage) error
+	refused func(file string, reason error)
 	log     *Log
 	state   State
 
@@ -81,13 +88,13 @@ type exported struct {
 	written time.Time // if it was refused: saved again it is judged again, but not because one heard of the save twice
 }
 
-func export(ctx context.Context, dir, folder string, set func(context.Context, string, json.RawMessage) error) error {
+func export(ctx context.Context, dir, folder string, set func(context.Context, string, json.RawMessage) error, refused func(string, error)) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
 	x := &exporter{
-		set: set, log: ReadLog(dir), files: make(map[string]exported), moved: make(map[string]exported),
+		set: set, refused: refused, log: ReadLog(dir), files: make(map[string]exported), moved: make(map[string]exported),
 		saves: make(map[string]time.Time), changed: make(map[string]bool), folders: make(map[string]bool),
 	}
 	defer x.log.close()

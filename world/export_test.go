@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// An exhibit is a run that is being exported. Its rules refuse a value with the word "bad" in it.
+// An exhibit is a run that is being exported. Its rules refuse a value with the word "bad" in it, and keep the facts under must/.
 type exhibit struct {
 	t      *testing.T
 	dir    string
@@ -28,6 +28,9 @@ type exhibit struct {
 	hook  func(call string) // is given the same before it is committed, if it is there
 	end   func() error      // waits until the export has ended
 	stop  func() error      // ends it
+
+	mu   sync.Mutex
+	told []string // refusals, file: reason
 }
 
 // exhibitOf makes a run of the facts and exports it until the test ends.
@@ -48,7 +51,7 @@ func exhibitOf(t *testing.T, pairs ...any) *exhibit {
 func (e *exhibit) start() {
 	ctx, cancel := context.WithCancel(e.t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Export(ctx, e.dir, e.folder, e.set) }() // ends with ctx
+	go func() { ended <- Export(ctx, e.dir, e.folder, e.set, e.refused) }() // ends with ctx
 	waited := false
 	e.end = sync.OnceValue(func() error {
 		waited = true
@@ -68,7 +71,7 @@ func (e *exhibit) start() {
 	})
 }
 
-// set commits a value, unless it is bad.
+// set commits a value, unless it is bad. Without one the fact goes, unless it must stay.
 func (e *exhibit) set(ctx context.Context, path string, value json.RawMessage) error {
 	e.calls <- path + "=" + string(value)
 	if e.hook != nil {
@@ -81,9 +84,28 @@ func (e *exhibit) set(ctx context.Context, path string, value json.RawMessage) e
 		if string(value) == `"ignored"` {
 			return nil, nil
 		}
+		if value == nil {
+			if strings.HasPrefix(path, "must/") {
+				return nil, fmt.Errorf("there must be %s", path)
+			}
+			return []Event{{Agent: Operator, Kind: "delete", Del: []string{path}}}, nil
+		}
 		return []Event{{Agent: Operator, Kind: "set", Set: map[string]json.RawMessage{path: value}}}, nil
 	})
 	return err
+}
+
+func (e *exhibit) refused(file string, reason error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.told = append(e.told, file+": "+reason.Error())
+}
+
+// wasTold says whether the refusal of a file was told.
+func (e *exhibit) wasTold(file, reason string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Contains(e.told, file+": "+reason)
 }
 
 // await waits until cond holds, which it asks for whenever something has happened in the folder or the run.
@@ -127,12 +149,12 @@ func (e *exhibit) awaitGone(name string) {
 	e.await(name+" to go", func() bool { return e.text(name) == "" })
 }
 
-// awaitRefused waits until a file is refused for a reason that begins so, with that text.
+// awaitRefused waits until a file is refused for a reason that begins so, with that text, which is also told.
 func (e *exhibit) awaitRefused(name, reason, text string) {
 	e.t.Helper()
 	e.await(name+" to be refused: "+reason, func() bool {
 		why, what, _ := strings.Cut(e.text(name+refusedSuffix), "\n\n")
-		return strings.HasPrefix(why, reason) && what == text && why != ""
+		return strings.HasPrefix(why, reason) && what == text && why != "" && e.wasTold(name, why)
 	})
 }
 
@@ -333,27 +355,52 @@ func TestWhatIsNoSaveIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestFilesThatWereTakenAwayArePutBack(t *testing.T) {
+func TestFactGoesWhoseFileWasDeleted(t *testing.T) {
 	for name, script := range map[string]string{
-		"file":         `rm lake/tons.json`,
-		"folder":       `rm -r lake`,
-		"moved folder": `mv lake .lake; rm -r .lake`,
-		"all":          `rm -r *`,
+		"file":              `rm a/x.json a/deep/er.json`,
+		"folder":            `rm -r a`,
+		"moved folder":      `mv a .a; rm -r .a`,
+		"folder moved away": `mv a .a`,
+		"what must stay":    `rm -r must a`,
+		"all but one":       `rm -r a must other.json`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := exhibitOf(t, "lake/tons", 100, "lake/deep/er", 1, "b", 2)
+			e := exhibitOf(t, "a/x", 1, "a/deep/er", 2, "must/stay", 3, "other", 4)
 			e.sh(script)
+			e.await("the facts to go", func() bool { return len(e.state().Paths("a/")) == 0 })
+			if strings.Contains(script, "must") {
+				e.awaitRefused("must/stay.json", "there must be must/stay", "")
+				e.awaitText("must/stay.json", "3\n")
+				e.save("must/stay.json", "5\n")
+				e.awaitGone("must/stay.json.refused")
+			}
 			e.await("the files", func() bool { return e.shows(e.state()) })
-			e.save("lake/tons.json", "5") // the folder is watched again
-			e.wantCalls("lake/tons=5")
+			e.save("a/x.json", "7") // the folder is watched again
+			e.await("the new fact", func() bool { raw, _ := e.state().Fact("a/x"); return string(raw) == "7" })
 		})
 	}
 	t.Run("file moved elsewhere", func(t *testing.T) {
 		e := exhibitOf(t, "lake/tons", 100)
 		e.sh(`mv lake pond; mv pond/tons.json pond/kilos.json`)
-		e.awaitText("lake/tons.json", "100\n")
-		e.wantCalls("pond/kilos=100")
+		e.await("the fact to move", func() bool { return slices.Equal(e.state().Paths(""), []string{"pond/kilos"}) })
+		e.await("the files", func() bool { return e.shows(e.state()) })
 	})
+}
+
+// An editor that moves the old file away, and has the new one ready a little later, has saved it.
+func TestFileThatIsGoneForAMomentIsNotDeleted(t *testing.T) {
+	e := exhibitOf(t, "a", 1)
+	for attempt := 2; ; attempt++ {
+		begin := time.Now()
+		e.sh(`mv a.json a.json~`)
+		time.Sleep(2 * rest)
+		e.save("a.json", fmt.Sprint(attempt))
+		if inTime := time.Since(begin) < absence/2; inTime {
+			e.wantCalls(fmt.Sprint("a=", attempt))
+			return
+		}
+		e.called()
+	}
 }
 
 func TestRefusedSaveStaysUntilItIsMended(t *testing.T) {

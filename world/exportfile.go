@@ -77,8 +77,9 @@ func (x *exporter) replace(name string, fact json.RawMessage) error {
 	return nil
 }
 
-// refuse puts the reason and the text beside a file.
+// refuse puts the reason and the text beside a file, and tells the reason.
 func (x *exporter) refuse(name string, reason error, text []byte) error {
+	x.refused(name, reason)
 	if err := x.enter(name, true); err != nil {
 		return err
 	}

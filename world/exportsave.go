@@ -15,12 +15,16 @@ import (
 	"unicode/utf8"
 )
 
-// refuseAll judges all saves, also those that are not over, and refuses those that differ from the facts for that reason.
+// refuseAll judges all saves, also those that are not over, and refuses those that differ from the facts for that reason. It leaves files alone
+// that are gone: perhaps the whole folder is on its way.
 func (x *exporter) refuseAll(ctx context.Context, reason string) error {
 	set := x.set
 	defer func() { x.set = set }()
 	x.set = func(context.Context, string, json.RawMessage) error { return errors.New(reason) }
 	for _, name := range slices.Sorted(maps.Keys(x.saves)) {
+		if _, err := x.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err := x.settle(ctx, name); err != nil {
 			return err
 		}
@@ -63,8 +67,11 @@ func (x *exporter) settle(ctx context.Context, name string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		delete(x.files, name)
-		if f.refused {
+		switch _, exists := x.fact(path); {
+		case f.refused:
 			return x.forgive(name)
+		case known && exists:
+			return x.remove(ctx, name, path)
 		}
 		return nil
 	case err != nil:
@@ -107,4 +114,16 @@ func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported,
 		err = x.fold(ctx)
 	}
 	return exported{name: f.name, text: raw, fact: value}, err
+}
+
+// remove gives set that the fact shall go whose file was deleted, and says in the place of the file why it was refused if it was.
+func (x *exporter) remove(ctx context.Context, name, path string) error {
+	if err := x.set(ctx, path, nil); err != nil {
+		return x.refuse(name, err, nil)
+	}
+	err := x.forgive(name)
+	if err == nil && ctx.Err() == nil {
+		err = x.fold(ctx)
+	}
+	return err
 }

@@ -21,7 +21,7 @@ func (x *exporter) wait(ctx context.Context) error {
 	for {
 		if over == nil && len(x.saves) > 0 {
 			first := slices.MinFunc(slices.Collect(maps.Keys(x.saves)), x.earlier)
-			over = time.After(time.Until(x.saves[first]))
+			over = time.After(min(rest, time.Until(x.saves[first]))) // one that comes now may be over before it
 		}
 		select {
 		case <-ctx.Done():
@@ -55,6 +55,8 @@ func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
 		return false, nil
 	case gone && x.folders[name]:
 		return true, x.rescan() // to the log too, perhaps
+	case gone && isFactFile(name):
+		x.saves[name] = time.Now().Add(absence)
 	case moved || isFactFile(name):
 		x.saves[name] = time.Now().Add(rest)
 	}
@@ -85,8 +87,8 @@ func (x *exporter) rescan() error {
 	if err := x.watch(); err != nil {
 		return err
 	}
-	for name := range x.files {
-		x.saves[name] = time.Now().Add(rest)
+	for name := range x.files { // scan finds those that are not gone
+		x.saves[name] = time.Now().Add(absence)
 	}
 	clear(x.folders)
 	if err := x.scan("."); err != nil {

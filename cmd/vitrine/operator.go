@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -307,23 +308,31 @@ func worldExport(ctx context.Context, a *app, args []string) (any, error) {
 		}
 	}()
 	a.tell("keeping the facts of %s as files in %s until it is over, or until Ctrl-C", dir, args[1])
-	return struct{}{}, world.Export(ctx, dir, args[1], func(ctx context.Context, path string, value json.RawMessage) error {
+	set := func(ctx context.Context, path string, value json.RawMessage) error {
 		return a.save(ctx, dir, path, value)
-	})
+	}
+	refused := func(file string, reason error) { a.tell("%s: %v", filepath.Join(args[1], file), reason) }
+	if err := world.Export(ctx, dir, args[1], set, refused); err != nil {
+		return nil, err
+	}
+	return struct{}{}, nil
 }
 
-// save sets a fact that a designer has saved, and says what became of it.
+// save sets a fact that a designer has saved, or makes it go if there is no value.
 func (a *app) save(ctx context.Context, dir, path string, value json.RawMessage) error {
 	st, err := world.Now(dir)
 	if err != nil {
 		return err
 	}
 	_, exists := st.Fact(path)
-	done, err := a.intervene(ctx, dir, setFact(path, value, !exists))
+	command, became := setFact(path, value, !exists), string(value)
+	if value == nil {
+		command, became = arena.Command{Do: arena.DoDelete, Path: path}, "gone"
+	}
+	done, err := a.intervene(ctx, dir, command)
 	if err != nil {
-		a.tell("%s: %v", path, err)
 		return err
 	}
-	fmt.Fprintln(a.out, printable(fmt.Sprintf("%s is %s (event %d, in turn %d)", path, value, done.Seq, done.Turn)))
+	fmt.Fprintln(a.out, printable(fmt.Sprintf("%s is %s (event %d, in turn %d)", path, became, done.Seq, done.Turn)))
 	return nil
 }
