@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -253,14 +254,12 @@ func worldLogFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (a
 		}
 		events := world.Follow(ctx, args[0], *after)
 		if !*follow {
-			events = world.Events(args[0])
+			events = eventsAfter(args[0], *after)
 		}
 		for ev, err := range events {
 			switch {
 			case err != nil:
 				return nil, err
-			case ev.Seq <= *after:
-				continue
 			case a.json:
 				if err := json.NewEncoder(a.stdout).Encode(ev); err != nil {
 					return nil, err
@@ -279,6 +278,26 @@ func worldLogFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (a
 			}
 		}
 		return nil, ctx.Err()
+	}
+}
+
+// eventsAfter returns the events of the log in dir behind that one, without reading those before it.
+func eventsAfter(dir string, after int64) iter.Seq2[world.Event, error] {
+	if after <= 0 {
+		return world.Events(dir)
+	}
+	return func(yield func(world.Event, error) bool) {
+		for commit, err := range world.Skim(dir, after) {
+			if err != nil {
+				yield(world.Event{}, err)
+				return
+			}
+			for _, outline := range commit {
+				if ev, err := outline.Event(); !yield(ev, err) || err != nil {
+					return
+				}
+			}
+		}
 	}
 }
 
