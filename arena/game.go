@@ -1,7 +1,6 @@
 package arena
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -187,7 +186,13 @@ func (g *Game) nobodyLeft(st world.State) End {
 func (g *Game) end(p players, end End) (world.State, End, error) {
 	st, err := p.commit(func(st world.State) ([]world.Event, error) {
 		if end.Reason == TimeLimit {
-			end.Reason = cmp.Or(whyStopped(st), TimeLimit)
+			seen, err := g.look(st, g.Agents)
+			switch why := whyStopped(st); {
+			case why != "":
+				end.Reason = why
+			case err == nil && len(seen) == 0: // an operator has just seen to that
+				end = g.nobodyLeft(st)
+			}
 		}
 		return g.ending(st, end)
 	})

@@ -112,6 +112,9 @@ func (p *pastPlayers) leave() (world.State, End, error) {
 	if err == nil && how != "" && !e.IsOver(st) {
 		p.live.touched = true
 		_, err = e.Intervene(context.WithoutCancel(p.live.ctx), e.Store, Command{Do: how})
+		if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+			err = nil // an operator was faster
+		}
 	}
 	if err != nil {
 		return st, End{}, err
