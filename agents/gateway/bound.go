@@ -48,11 +48,15 @@ func (e *Endpoint) weigh(body []byte) asked {
 	if most < 1 || most > maxOutput {
 		a.unbounded = cmp.Or(a.unbounded, fmt.Sprintf("max_tokens is not from 1 to %d", maxOutput))
 	}
-	if e.account.limit.bounds() || e.gateway.Budget.bounds() {
+	bounded := e.account.limit.bounds() || e.gateway.Budget.bounds()
+	if bounded {
 		a.unbounded = cmp.Or(serverSide(keys, tools), a.unbounded)
 	}
 	a.terms, a.thoughts = terms(keys), thoughts(keys["messages"])
 	in := e.inputBound(a)
+	if bounded && e.gateway.Offline {
+		in = promptTokens(body)
+	}
 	switch { // what is to be cached is in the request; the API's own words for it
 	case !bytes.Contains(plain, []byte(`"cache_control"`)):
 		a.worst.Input = in

@@ -11,8 +11,8 @@ import (
 // It is held like this. Before a request goes upstream, the most that it can use is set aside: what the request holds is at most what the
 // answer before reported that the same model with the same tools gave, for the bytes that both requests have in common, and a token for each byte more; what is answered is at most its
 // max_tokens. If so much is not left, the request waits for others to give back what they have set aside and not used; if that is not enough,
-// it is refused with 403. An answer whose text grows longer than its max_tokens takes more from the budget, a token for each byte, and is cut
-// when there is no more. What an answer has not used in the end is given back.
+// it is refused with 403. The offline model's requests are counted beforehand as it counts them. An answer whose text grows longer than its max_tokens takes more from the budget, a token for each byte, and is cut
+// when there is no more. What an answer has not used in the end is given back; what is assumed of one that was cut, see [Usage], is not.
 //
 // So a budget is kept by every upstream that reports no more tokens than there are bytes. By another one it is overdrawn by no more than one
 // answer of each agent. Requests whose tokens nobody can tell beforehand, for the upstream itself would add to them, are refused where a
@@ -25,7 +25,7 @@ type Budget struct {
 
 // amount returns what a usage takes from a budget.
 func (u Usage) amount() Budget {
-	return Budget{Requests: u.Requests, Tokens: u.In() + u.Output, Cost: u.Cost}
+	return Budget{Requests: u.Requests, Tokens: u.In() + u.Output + u.Assumed.Tokens, Cost: u.Cost + u.Assumed.Cost}
 }
 
 func (b Budget) plus(c Budget, times int64) Budget {
@@ -42,10 +42,16 @@ func (b Budget) bounds() bool { return b.Tokens > 0 || b.Cost > 0 }
 
 // An account is what has been taken from a budget.
 type account struct {
-	whose string // "the run", or the agent's
-	limit Budget
-	taken Budget // used; by charges that are open, at least what they have set aside
-	open  int    // charges
+	whose   string // "the run", or the agent's
+	limit   Budget
+	taken   Budget  // used or assumed; by charges that are open, at least what they have set aside
+	assumed Assumed // of that
+	open    int     // charges
+}
+
+// add takes what was used already.
+func (a *account) add(used Usage) {
+	a.taken, a.assumed = a.taken.plus(used.amount(), 1), a.assumed.plus(used.Assumed, 1)
 }
 
 // lacks says what is too little to take more; empty: nothing is.
@@ -55,11 +61,21 @@ func (a *account) lacks(more Budget) string {
 	case over(a.limit.Requests, a.taken.Requests, more.Requests):
 		return fmt.Sprintf("the budget of %s is spent: %d of %d requests are made", a.whose, a.taken.Requests, a.limit.Requests)
 	case over(a.limit.Tokens, a.taken.Tokens, more.Tokens):
-		return fmt.Sprintf("the budget of %s is spent: %d of %d tokens are used, and %d more may be needed", a.whose, a.taken.Tokens, a.limit.Tokens, more.Tokens)
+		return fmt.Sprintf("the budget of %s is spent: %d of %d tokens are used%s, and %d more may be needed", a.whose,
+			a.taken.Tokens-a.assumed.Tokens, a.limit.Tokens, assuming(a.assumed.Tokens), more.Tokens)
 	case over(int64(a.limit.Cost), int64(a.taken.Cost), int64(more.Cost)):
-		return fmt.Sprintf("the budget of %s is spent: %s of %s are used, and %s more may be needed", a.whose, a.taken.Cost, a.limit.Cost, more.Cost)
+		return fmt.Sprintf("the budget of %s is spent: %s of %s are used%s, and %s more may be needed", a.whose,
+			a.taken.Cost-a.assumed.Cost, a.limit.Cost, assuming(a.assumed.Cost), more.Cost)
 	}
 	return ""
+}
+
+// assuming says how much a budget counts that nobody knows to be used; empty: nothing.
+func assuming[amount ~int64](n amount) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %v more are assumed of requests that were cut", n)
 }
 
 // books are the accounts of everybody. The zero books are those of a run that has used nothing.
@@ -70,10 +86,11 @@ type books struct {
 }
 
 // join adds what an agent has used already to what everybody may use.
-func (b *books) join(limit, used Budget) {
+func (b *books) join(limit Budget, used Usage) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.run.whose, b.run.limit, b.run.taken = "the run", limit, b.run.taken.plus(used, 1)
+	b.run.whose, b.run.limit = "the run", limit
+	b.run.add(used)
 }
 
 // wait waits until something has been given back. The lock is held when it is called and when it returns.

@@ -17,6 +17,7 @@ type charge struct {
 	booked   Usage  // what is known to be used
 	again    Tokens // of what the answer reports, what was booked already when it came before
 	number   int64  // in the record of the agent
+	told     Usage  // there
 	seen     seen
 	sent     atomic.Bool // the upstream may have seen the request
 	answered bool        // there is an answer
@@ -65,10 +66,9 @@ func (e *Endpoint) charge(ctx context.Context, a asked) (*charge, error) {
 	for _, account := range c.accounts() {
 		account.open++
 	}
-	c.book(Usage{Requests: 1})
+	c.book(c.usage(Tokens{}, Tokens{}))
 	c.number = e.record.next
 	e.record.next++
-	c.write(Usage{Requests: 1, Cut: 1, Unpriced: c.booked.Unpriced, Tokens: a.worst, Cost: c.aside.Cost})
 	return c, nil
 }
 
@@ -102,8 +102,12 @@ func (c *charge) model() string {
 	return c.ask.model
 }
 
-// write records what the request uses.
+// write records what the request uses, unless that is what is recorded already.
 func (c *charge) write(u Usage) {
+	if u == c.told {
+		return
+	}
+	c.told = u
 	if err := c.endpoint.record.write(usageLine{c.number, c.model(), u}); err != nil {
 		c.endpoint.warn("what is used cannot be recorded: " + err.Error())
 	}
@@ -131,17 +135,32 @@ func (c *charge) move(aside Budget, booked Usage) {
 	was, is := c.aside.most(c.booked.amount()), aside.most(booked.amount())
 	for _, account := range c.accounts() {
 		account.taken = account.taken.plus(was, -1).plus(is, 1)
+		account.assumed = account.assumed.plus(c.booked.Assumed, -1).plus(booked.Assumed, 1)
 	}
 	c.aside, c.booked = aside, booked
 }
 
+// usage returns a usage of one request with the tokens that are reported and the most that it can have used.
+func (c *charge) usage(reported, most Tokens) Usage {
+	prices := c.endpoint.gateway.Prices
+	reported, most = reported.beyond(c.again), most.beyond(c.again)
+	u := Usage{Requests: 1, Tokens: reported}
+	var known bool
+	if u.Cost, known = prices.cost(c.ask.model, c.seen.geo, reported); !known {
+		u.Unpriced = 1
+	}
+	if most != reported {
+		cost := prices.worst(c.ask.model, most)
+		if c.seen.begun {
+			cost, _ = prices.cost(c.ask.model, c.seen.geo, most)
+		}
+		u.Assumed = Assumed{most.In() + most.Output - reported.In() - reported.Output, cost - u.Cost}
+	}
+	return u
+}
+
 // book books what is known to be used. The lock is held.
 func (c *charge) book(used Usage) {
-	var known bool
-	used.Tokens = used.beyond(c.again)
-	if used.Cost, known = c.endpoint.gateway.Prices.cost(c.ask.model, c.seen.geo, used.Tokens); !known {
-		used.Unpriced = 1
-	}
 	models, model := c.endpoint.models, c.model()
 	models[model] = models[model].plus(c.booked, -1).plus(used, 1)
 	c.move(c.aside, used)
@@ -165,9 +184,21 @@ func (c *charge) learn(s seen) bool {
 	}
 	booked := s.tokens != c.seen.tokens || s.begun != c.seen.begun
 	if c.seen = s; booked {
-		c.book(Usage{Requests: 1, Tokens: s.tokens})
+		c.book(c.usage(s.tokens, s.tokens))
+		c.write(c.used(false))
 	}
 	return true
+}
+
+// leave says that the request goes upstream now. Of the offline model nothing is unknown by that.
+func (c *charge) leave() {
+	if c == nil || c.endpoint.gateway.Offline {
+		return
+	}
+	b := &c.endpoint.gateway.books
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.write(c.used(false))
 }
 
 // trace makes a request with the context tell the charge when it is on its way. Upstreams in this process do not say so,
@@ -181,9 +212,14 @@ func (c *charge) trace(ctx context.Context) context.Context {
 
 // unsent says that the upstream has turned the request away, which cost nothing.
 func (c *charge) unsent() {
-	if c != nil {
-		c.sent.Store(false)
+	if c == nil {
+		return
 	}
+	c.sent.Store(false)
+	b := &c.endpoint.gateway.books
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.write(c.used(true))
 }
 
 // settle closes the charge: what was used is booked, and the rest given back.
@@ -194,7 +230,7 @@ func (c *charge) settle() {
 	b := &c.endpoint.gateway.books
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	used := c.used()
+	used := c.used(true)
 	c.endpoint.remember(c.ask, c.seen.id, used.Tokens)
 	c.book(used)
 	c.move(Budget{}, c.booked)
@@ -205,23 +241,30 @@ func (c *charge) settle() {
 	b.wake()
 }
 
-// used returns what the answer has used in the end; where that is not known, the most that it can be.
-func (c *charge) used() Usage {
-	s, used := c.seen, Usage{Requests: 1, Tokens: c.seen.tokens}
+// used returns what the request has used if it has ended, or else if this process is killed now: then nobody knows what more was answered. The lock
+// is held.
+func (c *charge) used(ended bool) Usage {
+	s := c.seen
 	switch {
 	case s.final:
-		return used
-	case s.nothing, c.free, !c.answered && !c.sent.Load():
-		return Usage{Requests: 1}
-	case !s.begun:
-		if used.Tokens = c.ask.worst; c.ask.stream && !s.thinking {
-			used.Output = min(s.bytes, c.granted.Output)
-		}
-	case s.thinking:
-		used.Output = max(used.Output, c.granted.Output)
-	default:
-		used.Output = max(used.Output, min(s.bytes, c.granted.Output))
+		return c.usage(s.tokens, s.tokens)
+	case s.nothing, c.free, ended && !c.answered && !c.sent.Load():
+		return c.usage(Tokens{}, Tokens{})
 	}
-	used.Cut = 1
-	return used
+	reported, most := s.tokens, s.tokens
+	if !s.begun {
+		most = c.ask.worst
+	}
+	switch came := min(s.bytes, c.granted.Output); {
+	case c.endpoint.gateway.Offline:
+		reported.Output = max(reported.Output, came/bytesPerToken)
+		most = reported
+	case ended && !s.thinking && (s.begun || c.ask.stream):
+		most.Output = max(reported.Output, came)
+	default:
+		most.Output = max(reported.Output, c.granted.Output)
+	}
+	u := c.usage(reported, most)
+	u.Cut = 1
+	return u
 }

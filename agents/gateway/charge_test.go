@@ -99,20 +99,20 @@ func TestEachMessageCountsOnceAndEachRequestThatWasCut(t *testing.T) {
 		{"its id in answer to another request", other, streams(talk{id: "m1", in: 100, out: 7}), Usage{Requests: 1, Tokens: Tokens{Input: 100, Output: 7}}},
 		{"another message", request, streams(talk{id: "m2", in: 100, out: 7}), Usage{Requests: 1, Tokens: Tokens{Input: 100, Output: 7}}},
 		{"one without an id", request, streams(talk{in: 100, out: 7}), Usage{Requests: 1, Tokens: Tokens{Input: 100, Output: 7}}},
-		{"one that is cut", request, streams(talk{id: "m3", in: 100, texts: []string{"four", "füü"}, cut: true}), Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 100, Output: 9}}},
+		{"one that is cut", request, streams(talk{id: "m3", in: 100, texts: []string{"four", "füü"}, cut: true}), Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 100, Output: 1}, Assumed: Assumed{Tokens: 8}}},
 		{"the same again, as a document", request, document(`{"id":"m4","usage":{"input_tokens":100,"output_tokens":8}}`), Usage{Requests: 1, Tokens: Tokens{Input: 100, Output: 8}}},
 		{"one that is cut at once", request, streams(talk{id: "m5", in: 100, cut: true}), Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 100, Output: 1}}},
 		{"one that ends without an end", request, func(r *http.Request) (*http.Response, error) {
 			a := talk{id: "m6", in: 100, texts: []string{"four"}}
 			events := a.events()
 			return respond(r, 200, "text/event-stream", events[:len(events)-2]...), nil
-		}, Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 100, Output: 4}}},
+		}, Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 100, Output: 1}, Assumed: Assumed{Tokens: 3}}},
 		{"one that is cut while it thinks", request, func(r *http.Request) (*http.Response, error) {
 			resp := thoughts.answer(r)
 			block := strings.NewReader("data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"thinking\"}}\n\n")
 			resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(thoughts.events()[0]), block, broken{}))
 			return resp, nil
-		}, Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 20, Output: 50}}},
+		}, Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 20, Output: 1}, Assumed: Assumed{Tokens: 49}}},
 		{"429", request, status(429), Usage{Requests: 1}},
 		{"500", request, status(500), Usage{Requests: 1}},
 		{"an empty stream", request, func(r *http.Request) (*http.Response, error) { return respond(r, 200, "text/event-stream"), nil }, Usage{Requests: 1}},
@@ -132,7 +132,7 @@ func TestEachMessageCountsOnceAndEachRequestThatWasCut(t *testing.T) {
 		eventually(t, e)
 		now := e.Usage()
 		got := now.plus(before, -1)
-		got.Cost, before = 0, now
+		got.Cost, got.Assumed.Cost, before = 0, 0, now
 		if got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
@@ -174,9 +174,9 @@ func TestARequestThatTheUpstreamMayHaveSeenCounts(t *testing.T) {
 			t.Fatalf("status %d: %s", status, text)
 		}
 		eventually(t, e)
-		want := Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: int64(len(request)) + hidden}}
+		want := Usage{Requests: 1, Cut: 1, Assumed: Assumed{Tokens: int64(len(request)) + hidden}}
 		if !stream {
-			want.Output = 50 // it may have been on its way as a whole
+			want.Assumed.Tokens += 50 // it may have been on its way as a whole
 		}
 		if got := e.Usage(); got != want {
 			t.Errorf("stream %t: %+v, want %+v", stream, got, want)
@@ -216,15 +216,15 @@ func TestWhatWasUsedOutlivesTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A process that is killed while a request is upstream has written one line of two, and a part of another one.
+	// A process that is killed while a request is upstream has written one line of three, and a part of another one.
 	lines := bytes.SplitAfter(raw, []byte("\n"))
-	raw = bytes.Join([][]byte{lines[0], lines[1], lines[2], lines[0][:20]}, nil)
+	raw = bytes.Join([][]byte{lines[0], lines[1], lines[2], lines[3], lines[0][:20]}, nil)
 	if err := os.WriteFile(record, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	g := &Gateway{Upstream: talks, Prices: shipped(t), Budget: Budget{Requests: 3}}
 	second := said(g, 0)
-	if second.Requests != 2 || second.Cut != 1 || second.Output != 7+50 || second.Input != 100+100+64 {
+	if second.Requests != 2 || second.Cut != 1 || second.Output != 7 || second.Input != 100 || second.Assumed.Tokens != 100+64+50 || second.Assumed.Cost == 0 {
 		t.Errorf("after a kill it has used %+v", second)
 	}
 	if g.books.run.taken != second.amount() {
@@ -236,6 +236,71 @@ func TestWhatWasUsedOutlivesTheProcess(t *testing.T) {
 	}
 	if again := said(&Gateway{Upstream: talks}, 0); again != third {
 		t.Errorf("then %+v, want %+v", again, third)
+	}
+}
+
+func TestNoMoreIsAssumedOfARequestThatAKillCutThanNobodyKnows(t *testing.T) {
+	request := requestOf(sonnet, 50, 400, "")
+	worst := int64(len(request)) + hidden + 50
+	events := talk{id: "m", in: 100, out: 7, texts: []string{"four"}}.events()
+	tests := []struct {
+		name    string
+		come    int // events of the answer that have come when it is killed; less than 0: it is turned away, and waits to be sent again
+		want    Usage
+		offline Usage
+	}{
+		{"turned away", -1, Usage{Requests: 1}, Usage{Requests: 1}},
+		{"sent", 0, Usage{Requests: 1, Cut: 1, Assumed: Assumed{Tokens: worst}}, Usage{}},
+		{"begun", 1, Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 100, Output: 1}, Assumed: Assumed{Tokens: 49}}, Usage{Requests: 1, Cut: 1, Tokens: Tokens{Input: 100, Output: 1}}},
+		{"reported", len(events) - 1, Usage{Requests: 1, Tokens: Tokens{Input: 100, Output: 7}}, Usage{Requests: 1, Tokens: Tokens{Input: 100, Output: 7}}},
+	}
+	for _, test := range tests {
+		for _, offline := range []bool{false, true} {
+			path := filepath.Join(t.TempDir(), recordName)
+			e := newEndpoint(t, &Gateway{Offline: offline}, "a", path)
+			c, err := e.charge(t.Context(), e.weigh([]byte(request)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := meter{stream: true, learn: c.learn}
+			c.leave()
+			if test.come < 0 {
+				c.unsent()
+			}
+			for _, event := range events[:max(0, test.come)] {
+				m.write(event)
+			}
+			want := test.want
+			if offline {
+				want = test.offline
+			}
+			if got := newEndpoint(t, new(Gateway), "a", path).Usage(); got != want {
+				t.Errorf("%s, offline %t: after a kill %+v are used, want %+v", test.name, offline, got, want)
+			}
+		}
+	}
+}
+
+func TestABudgetSaysWhatItAssumes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), recordName)
+	lines := `{"n":0,"model":"m","requests":1,"input":100,"output":7,"cost":2000000000000}
+{"n":1,"model":"m","requests":1,"cut":1,"assumed":{"tokens":4000,"cost":3000000000000}}
+`
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		limit Budget
+		want  string
+	}{
+		{Budget{Tokens: 5000}, "the budget of a is spent: 107 of 5000 tokens are used, 4000 more are assumed of requests that were cut, and 4546 more may be needed"},
+		{Budget{Cost: Dollars(5.01)}, "the budget of a is spent: $2.00 of $5.01 are used, $3.00 more are assumed of requests that were cut, and $0.015662 more may be needed"},
+	} {
+		g := &Gateway{Budgets: map[string]Budget{"a": test.limit}, Prices: shipped(t)}
+		e := newEndpoint(t, g, "a", path)
+		if _, err := e.charge(t.Context(), e.weigh([]byte(requestOf(sonnet, 50, 400, "")))); err == nil || err.Error() != test.want {
+			t.Errorf("%v, want %s", err, test.want)
+		}
 	}
 }
 
@@ -406,7 +471,8 @@ func newEndpoint(t testing.TB, g *Gateway, name, record string) *Endpoint {
 		record: r, models: models, answers: make(map[given]Tokens), places: make(chan struct{}, maxAtOnce),
 		large: make(chan struct{}, 1),
 	}
-	g.books.join(g.Budget, Budget{})
+	e.account.add(e.Usage())
+	g.books.join(g.Budget, Usage{})
 	return e
 }
 

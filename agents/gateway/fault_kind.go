@@ -62,7 +62,7 @@ func ofFault(text string, body []byte) (reply, bool) {
 		Stream bool
 	}
 	_ = json.Unmarshal(body, &req) // to what is no request it answers as well
-	return reply{id: "msg_" + rand.Text(), model: req.Model, text: text, in: Tokens{Input: int64(tokens(len(body)))}}, req.Stream
+	return reply{id: "msg_" + rand.Text(), model: req.Model, text: text, in: Tokens{Input: promptTokens(body)}}, req.Stream
 }
 
 // chatter answers with twice as many tokens as the request allows.

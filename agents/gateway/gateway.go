@@ -58,6 +58,8 @@ type Gateway struct {
 	Prices  *Prices           // what models cost; nil: nothing
 	Budget  Budget            // of all agents together
 	Budgets map[string]Budget // of each agent, by its name
+	// Offline says that Upstream is [Offline], of which nothing is unknown; what that says to a request is used by then, and no more.
+	Offline bool
 	// Recorded says whether Upstream gives answers of a recording: they count, but nothing is refused for want of a budget. nil: never.
 	Recorded func() bool
 
@@ -96,8 +98,8 @@ func (g *Gateway) Open(name, socket, token string) (*Endpoint, error) {
 		places: make(chan struct{}, maxAtOnce), large: make(chan struct{}, 1), evidence: g.Evidence[name],
 		pace: tamper.Pace{Burst: 1 << 20, Second: 64 << 10},
 	}
-	e.account.taken = e.Usage().amount()
-	g.books.join(g.Budget, e.account.taken)
+	e.account.add(e.Usage())
+	g.books.join(g.Budget, e.Usage())
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	g.tokens.Store(token, name)

@@ -63,11 +63,7 @@ func (o *Offline) RoundTrip(r *http.Request) (*http.Response, error) {
 		return respond(r, http.StatusBadRequest, "application/json", errorBody("invalid_request_error", err.Error())), nil
 	}
 	if counting {
-		count := int64(1)
-		if blocks := promptBlocks(raw); len(blocks) > 0 {
-			count = blocks[len(blocks)-1].tokens
-		}
-		return respond(r, http.StatusOK, "application/json", marshal(object{"input_tokens": count})), nil
+		return respond(r, http.StatusOK, "application/json", marshal(object{"input_tokens": promptTokens(raw)})), nil
 	}
 	rep, err := o.decide(req)
 	if err != nil {
@@ -159,7 +155,9 @@ func (o *Offline) act(line Line, obs world.Observation) (action world.Action, kn
 }
 
 // tokens estimates the tokens of n bytes.
-func tokens(n int) int { return n/4 + 1 }
+func tokens(n int) int { return n/bytesPerToken + 1 }
+
+const bytesPerToken = 4
 
 // oneLine returns s with its line breaks shown.
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", `\n`) }

@@ -91,6 +91,14 @@ func promptBlocks(body []byte) []promptBlock {
 	return all[1:]
 }
 
+// promptTokens returns how many tokens a request has, whose body is JSON.
+func promptTokens(body []byte) int64 {
+	if all := promptBlocks(body); len(all) > 0 {
+		return all[len(all)-1].tokens
+	}
+	return 1
+}
+
 // Inside of a string the quotes would stand behind backslashes.
 var cacheControl = regexp.MustCompile(`,?"cache_control":\{[^{}]*\}`)
 

@@ -35,33 +35,46 @@ func (t Tokens) beyond(u Tokens) Tokens {
 	return t.each(u, func(a, b int64) int64 { return max(0, a-b) })
 }
 
-// A Usage is what was used of a model, or of several. Tokens are those that the upstream reports.
+// A Usage is what was used of a model, or of several. Tokens are those that the upstream reports, and Cost is theirs.
 //
 // Each answer is one message of the model and counts once, however it comes: the blocks of one message that Claude Code prints as
 // several lines, a stream that is followed by the same request without a stream, which is a message of its own and costs its own price, and
 // an answer that an upstream gives again, with the same message id to the same request, which cost nothing the second time.
 //
-// Of an answer that was cut nobody knows what it has used in the end. What was not reported counts as the most that it can be: of the tokens of
-// the request as [Budget] says, of those of the answer one for each byte, or, if it has thoughts in it, max_tokens. An answer with another status
-// than 200, and a request that never left, cost nothing.
+// Of an answer that was cut nobody knows what it has used in the end. What was not reported is assumed to be the most that it can be, which budgets
+// count and nobody tells as used: of the tokens of the request as [Budget] says, of those of the answer one for each byte or, if it has thoughts in
+// it, or this process was killed meanwhile, max_tokens. Of the offline model nothing is assumed: an answer of it that was cut has used what it said.
+// An answer with another status than 200, and a request that never left, cost nothing.
 type Usage struct {
 	Requests int64 `json:"requests"` // to POST /v1/messages that were let through, whatever the answer
 	Cut      int64 `json:"cut"`      // of those, how many broke off before their tokens were reported
-	Unpriced int64 `json:"unpriced"` // of those, how many went to a model that has no price; Cost lacks them
+	Unpriced int64 `json:"unpriced"` // of those, how many went to a model that has no price; no cost has them in it
 	Tokens
-	Cost Money `json:"cost"`
+	Cost    Money   `json:"cost"`
+	Assumed Assumed `json:"assumed,omitzero"` // of those that were cut
+}
+
+// An Assumed is what requests that were cut may have used at most, besides what was reported of them.
+type Assumed struct {
+	Tokens int64 `json:"tokens"` // of all kinds, in and out
+	Cost   Money `json:"cost"`
+}
+
+// plus returns a and, so many times, b.
+func (a Assumed) plus(b Assumed, times int64) Assumed {
+	return Assumed{a.Tokens + times*b.Tokens, a.Cost + Money(times)*b.Cost}
 }
 
 // plus returns u and, so many times, v.
 func (u Usage) plus(v Usage, times int64) Usage {
 	return Usage{
 		Requests: u.Requests + times*v.Requests, Cut: u.Cut + times*v.Cut, Unpriced: u.Unpriced + times*v.Unpriced,
-		Tokens: u.each(v.Tokens, func(a, b int64) int64 { return a + times*b }), Cost: u.Cost + Money(times)*v.Cost,
+		Tokens: u.each(v.Tokens, func(a, b int64) int64 { return a + times*b }), Cost: u.Cost + Money(times)*v.Cost, Assumed: u.Assumed.plus(v.Assumed, times),
 	}
 }
 
-// A record is a file that outlives this process, so that no request is forgotten: one JSON line as a request goes upstream, with the most that it
-// can use, and one when it is known what it has used. Of the lines with the same number the last one counts.
+// A record is a file that outlives this process, so that no request is forgotten: one JSON line as a request goes upstream, and one whenever more is
+// known of what it uses, each with what is to be assumed if there is no other. Of the lines with the same number the last one counts.
 type record struct {
 	file *os.File
 	next int64 // number of the next request

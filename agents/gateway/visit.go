@@ -60,6 +60,7 @@ func (v *visit) RoundTrip(r *http.Request) (*http.Response, error) {
 		v.inside = true
 		v.watch.Reset(v.idle)
 		v.limit.Reset(v.total)
+		v.charge.leave()
 		resp, err := g.Upstream.RoundTrip(r)
 		if err != nil {
 			return nil, err

@@ -40,6 +40,7 @@ func TestRealProcesses(t *testing.T) {
 	t.Run("keep their key secret", p.keepTheirKeySecret)
 	t.Run("pass when the model is silent", p.passWhenTheModelIsSilent)
 	t.Run("run out of their budgets", p.runOutOfTheirBudgets)
+	t.Run("keep their budgets when the supervisor is killed", p.keepTheirBudgets)
 	t.Run("play on whatever befalls their model", p.playOnWhateverBefallsTheirModel)
 	t.Run("are seen when they tamper", p.areSeenWhenTheyTamper)
 	t.Run("are ended beyond their limits", p.areEndedBeyondTheirLimits)
@@ -178,6 +179,10 @@ func (p program) dieWithTheSupervisor(t *testing.T) {
 	for _, a := range result.Agents {
 		if a.Actions != 12 || a.ModelRequests < 12 || a.ModelRequests > 14 {
 			t.Errorf("agent %s makes %d requests for %d actions", a.Name, a.ModelRequests, a.Actions)
+		}
+		// Of the request that was under way nobody knows what it has used; its answer may have had 32,000 tokens.
+		if a.TokensOut > 14*32 || a.Name == "c" && (a.Cut != 1 || a.Assumed == nil || a.Assumed.Tokens < 32000) {
+			t.Errorf("agent %s has used %d tokens of answers; of %d requests that were cut are assumed %s", a.Name, a.TokensOut, a.Cut, world.JSON(a.Assumed))
 		}
 		transcript, err := os.ReadFile(filepath.Join(arena.AgentDir(r.dir, a.Name), "transcript.jsonl"))
 		told := "the last that counts of what you have done is: turn 0: asks for fish tons=10."

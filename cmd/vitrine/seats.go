@@ -33,7 +33,7 @@ func (r *runner) seats() ([]arena.Seat, error) {
 	// An answer for which there is no time left is of no use. One that falls silent is cut early enough to be asked for again.
 	gw := &gateway.Gateway{
 		Upstream: upstream, Log: r.log, Idle: min(2*time.Minute, r.Limits.Act/2), Patience: r.Limits.Act,
-		Prices: r.prices, Budget: allOf(r.Budget), Budgets: make(map[string]gateway.Budget), Evidence: r.evidence,
+		Prices: r.prices, Offline: r.offline, Budget: allOf(r.Budget), Budgets: make(map[string]gateway.Budget), Evidence: r.evidence,
 	}
 	for _, a := range r.Agents {
 		gw.Budgets[a.Name], r.evidence[a.Name] = eachOf(a.Budget), new(tamper.Evidence)

@@ -103,7 +103,11 @@ func usesOf(ev world.Event) map[string]web.Use {
 }
 
 func useOf(used arena.Metered) web.Use {
-	return web.Use{TokensIn: used.TokensIn, TokensOut: used.TokensOut, Dollars: used.Dollars, Requests: used.ModelRequests}
+	use := web.Use{TokensIn: used.TokensIn, TokensOut: used.TokensOut, Dollars: used.Dollars, Requests: used.ModelRequests, Cut: used.Cut}
+	if used.Assumed != nil {
+		use.Assumed = used.Assumed.Tokens
+	}
+	return use
 }
 
 // totals returns what waits for the result of the run in dir, and says what each agent has used of its model: nothing where nobody will write one.

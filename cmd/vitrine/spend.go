@@ -138,12 +138,13 @@ func meter(endpoint *gateway.Endpoint) func() arena.Metered {
 	return func() arena.Metered {
 		used := endpoint.Usage()
 		m := arena.Metered{
-			ModelRequests: used.Requests, TokensIn: used.In(), TokensOut: used.Output, Dollars: dollars(used), Models: make(map[string]arena.ModelUse),
+			ModelRequests: used.Requests, Cut: used.Cut, TokensIn: used.In(), TokensOut: used.Output, Dollars: dollars(used), Assumed: assumed(used),
+			Models: make(map[string]arena.ModelUse),
 		}
 		for name, u := range endpoint.Models() {
 			m.Models[cmp.Or(name, "none")] = arena.ModelUse{
 				Requests: u.Requests, Cut: u.Cut, Input: u.Input, CacheWrite5m: u.CacheWrite5m, CacheWrite1h: u.CacheWrite1h,
-				CacheRead: u.CacheRead, Output: u.Output, WebSearches: u.WebSearches, Dollars: dollars(u),
+				CacheRead: u.CacheRead, Output: u.Output, WebSearches: u.WebSearches, Dollars: dollars(u), Assumed: assumed(u),
 			}
 		}
 		return m
@@ -159,6 +160,14 @@ func dollars(u gateway.Usage) *float64 {
 	return &d
 }
 
+// assumed returns what is assumed of the requests of a usage that were cut; nil: nothing.
+func assumed(u gateway.Usage) *arena.Assumed {
+	if u.Assumed == (gateway.Assumed{}) {
+		return nil
+	}
+	return &arena.Assumed{Tokens: u.Assumed.Tokens, Dollars: u.Assumed.Cost.Dollars()}
+}
+
 // printedCost prints an amount of dollars that may be unknown.
 func printedCost(d *float64) string {
 	if d == nil {
@@ -167,12 +176,19 @@ func printedCost(d *float64) string {
 	return gateway.Dollars(*d).String()
 }
 
-// printedUse says what was used of models; empty: nothing.
+// printedUse says what was used of models, and apart from that what is assumed; empty: nothing.
 func printedUse(m arena.Metered) string {
 	if m.ModelRequests == 0 && m.TokensIn == 0 && m.TokensOut == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s, %s tokens in, %s out, %s", plural(int(m.ModelRequests), "request"), thousands(m.TokensIn), thousands(m.TokensOut), printedCost(m.Dollars))
+	used := fmt.Sprintf("%s, %s tokens in, %s out, %s", plural(int(m.ModelRequests), "request"), thousands(m.TokensIn), thousands(m.TokensOut), printedCost(m.Dollars))
+	if m.Cut > 0 {
+		used += fmt.Sprintf("; %d cut", m.Cut)
+	}
+	if a := m.Assumed; a != nil {
+		used += fmt.Sprintf(", of which budgets assume %s tokens more, %s", thousands(a.Tokens), gateway.Dollars(a.Dollars))
+	}
+	return used
 }
 
 // usedBy returns what all agents together had used of their models when the turn ended that an event ends.
@@ -204,11 +220,18 @@ func usedBefore(dir string, turn int) (arena.Metered, error) {
 // usedSince says what was used of models between two points in time; empty: nothing.
 func usedSince(before, now arena.Metered) string {
 	spent := arena.Metered{
-		ModelRequests: now.ModelRequests - before.ModelRequests, TokensIn: now.TokensIn - before.TokensIn, TokensOut: now.TokensOut - before.TokensOut,
+		ModelRequests: now.ModelRequests - before.ModelRequests, Cut: now.Cut - before.Cut,
+		TokensIn: now.TokensIn - before.TokensIn, TokensOut: now.TokensOut - before.TokensOut,
 	}
 	if before.Dollars != nil && now.Dollars != nil {
 		d := *now.Dollars - *before.Dollars
 		spent.Dollars = &d
+	}
+	if now.Assumed != nil {
+		was := cmp.Or(before.Assumed, new(arena.Assumed))
+		if more := (arena.Assumed{Tokens: now.Assumed.Tokens - was.Tokens, Dollars: now.Assumed.Dollars - was.Dollars}); more != (arena.Assumed{}) {
+			spent.Assumed = &more
+		}
 	}
 	used := printedUse(spent)
 	if used == "" {

@@ -205,8 +205,8 @@ func TestTheMeterAgreesWithClaudeCode(t *testing.T) {
 			"cut",
 			[]reported{{plain, 40, true}, {plain, 50, false}},
 			theirs{Input: 1000, Output: 50},
-			gateway.Tokens{Input: 2000, Output: 50 + 31},
-			1, // 31 bytes of the stream are the model's
+			gateway.Tokens{Input: 2000, Output: 50 + 1},
+			1,
 		},
 	}
 	prices, err := gateway.ParsePrices(gateway.ShippedPrices())
@@ -230,6 +230,9 @@ func TestTheMeterAgreesWithClaudeCode(t *testing.T) {
 		}
 		if len(c.Models()) != 1 || used.Tokens != ours || used.Cut != cut {
 			t.Errorf("%s: the gateway says %+v, want %+v", test.name, used, ours)
+		}
+		if used.Assumed.Tokens != 30*cut { // 31 bytes of the stream are the model's, of which a token is reported
+			t.Errorf("%s: %+v are assumed", test.name, used.Assumed)
 		}
 		if same := math.Abs(used.Cost.Dollars()-cost) < 1e-9; same != (cut == 0) {
 			t.Errorf("%s: %v by the gateway, %v dollars by Claude Code", test.name, used.Cost, cost)

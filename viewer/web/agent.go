@@ -216,7 +216,10 @@ func (s *exhibit) account(ctx context.Context, a *inspected, p position) error {
 
 // minus returns what was used between two moments.
 func (u Use) minus(before Use) Use {
-	d := Use{TokensIn: u.TokensIn - before.TokensIn, TokensOut: u.TokensOut - before.TokensOut, Requests: u.Requests - before.Requests}
+	d := Use{
+		TokensIn: u.TokensIn - before.TokensIn, TokensOut: u.TokensOut - before.TokensOut,
+		Requests: u.Requests - before.Requests, Cut: u.Cut - before.Cut, Assumed: u.Assumed - before.Assumed,
+	}
 	if u.Dollars != nil {
 		dollars := *u.Dollars
 		if before.Dollars != nil {

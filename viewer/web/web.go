@@ -101,6 +101,8 @@ type Use struct {
 	TokensOut int64    `json:"tokens_out"`
 	Dollars   *float64 `json:"dollars"` // null: nobody knows
 	Requests  int64    `json:"requests"`
+	Cut       int64    `json:"cut"`     // of those, how many broke off before all their tokens were reported
+	Assumed   int64    `json:"assumed"` // tokens that these may have used besides, at most: budgets count them
 }
 
 // An Entry is one part of an agent's conversation.

@@ -84,7 +84,7 @@ func playTurn(t testing.TB, store *world.Store) {
 		commit(t, store, world.Event{Kind: viewer.KindMessage, Agent: "cat", Data: world.JSON(map[string]string{"text": "turn " + strconv.Itoa(turn)})},
 			world.Event{Kind: "drop", Del: []string{"gone/" + strconv.Itoa(turn-4)}, Set: map[string]json.RawMessage{"gone/" + strconv.Itoa(turn): world.JSON(turn)}})
 	}
-	commit(t, store, world.Event{Kind: world.KindTurn, Proc: world.JSON(map[string]Use{"cat": {TokensIn: int64(turn+1) * 10, Requests: int64(turn + 1)}})})
+	commit(t, store, world.Event{Kind: world.KindTurn, Proc: world.JSON(map[string]Use{"cat": {TokensIn: int64(turn+1) * 10, Requests: int64(turn + 1), Cut: int64(turn), Assumed: int64(turn) * 100}})})
 }
 
 func open(t testing.TB, run Run) *Server {
@@ -423,7 +423,8 @@ func TestAnAgentIsToldWithWhatItDidAndUsed(t *testing.T) {
 		t.Errorf("ann saw %s in turn 3, error %v", ann.Observation, err)
 	}
 	cat := get[inspected](t, s, "api/agent?name=cat&turn=4")
-	if !slices.Equal(cat.Says, []string{"turn 4"}) || cat.Usage.Total.TokensIn != 50 || cat.Usage.Turn.TokensIn != 10 || cat.Usage.Turn.Requests != 1 {
+	if !slices.Equal(cat.Says, []string{"turn 4"}) || cat.Usage.Total.TokensIn != 50 || cat.Usage.Turn.TokensIn != 10 || cat.Usage.Turn.Requests != 1 ||
+		cat.Usage.Total.Cut != 4 || cat.Usage.Turn.Cut != 1 || cat.Usage.Total.Assumed != 400 || cat.Usage.Turn.Assumed != 100 {
 		t.Errorf("cat in turn 4: says %q, has used %+v", cat.Says, cat.Usage)
 	}
 	agents := get[[]agentJSON](t, s, "api/agents?turn=4")

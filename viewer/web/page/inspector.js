@@ -110,7 +110,8 @@ export class Inspector {
     put(this.stats,
       el("table", {}, el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col", text: "this turn" }), el("th", { scope: "col", text: "so far" }))), el("tbody", {},
         row("tokens read", count(turn?.tokens_in), count(total?.tokens_in)), row("tokens written", count(turn?.tokens_out), count(total?.tokens_out)),
-        row("dollars", dollars(turn?.dollars), dollars(total?.dollars)), row("requests", count(turn?.requests), count(total?.requests)))),
+        row("dollars", dollars(turn?.dollars), dollars(total?.dollars)), row("requests", count(turn?.requests), count(total?.requests)),
+        total?.cut > 0 && [row("requests cut", count(turn?.cut), count(total.cut)), row("tokens assumed of them", count(turn?.assumed), count(total.assumed))])),
       el("dl", {}, pair("reward", at.reward == null ? null : count(at.reward)), pair("refused acts", at.refusals > 0 ? this.refused(at) : at.refusals), pair("memory", at.memory_bytes == null ? null : bytes(at.memory_bytes))),
       section("Crashes", (at.crashes ?? []).length === 0 ? el("p", { class: "quiet", text: "none" })
         : at.crashes.map((c) => el("p", {}, button(`turn ${c.turn}`, () => this.app.player.seek(c.turn), { class: "link" }), ` ${[c.reason, c.detail].filter(Boolean).join(": ")}`))),
