@@ -283,9 +283,7 @@ func (p *livePlayers) explain(ev world.Event) {
 	case KindAction:
 		delete(p.refused, ev.Agent)
 	case world.KindRefusal:
-		var data struct{ Reason string }
-		_ = json.Unmarshal(ev.Data, &data) // a refusal without a reason is refused for no reason
-		p.refused[ev.Agent] = data.Reason
+		p.refused[ev.Agent] = refusalReason(ev)
 	case KindTimeout, KindInvalid, KindError, KindCrash, KindBudget:
 		var data struct{ Consequence Consequence }
 		var why proc
@@ -298,4 +296,11 @@ func (p *livePlayers) explain(ev world.Event) {
 			p.refused[ev.Agent] = "you passed: " + reason
 		}
 	}
+}
+
+// refusalReason returns why an action was refused; empty if the refusal does not say it.
+func refusalReason(refusal world.Event) string {
+	var data struct{ Reason string }
+	_ = json.Unmarshal(refusal.Data, &data)
+	return data.Reason
 }

@@ -24,11 +24,10 @@ type Step struct {
 // Preview returns how an episode of the game begins, with the order of so many turns.
 func (g *Game) Preview(turns int) (Preview, error) {
 	var p Preview
-	events, err := g.opening(world.State{})
+	st, err := g.first()
 	if err != nil {
 		return p, err
 	}
-	st := world.State{}.Apply(events...)
 	seen, err := g.look(st, g.Agents)
 	if err != nil {
 		return p, err
@@ -59,6 +58,12 @@ func (g *Game) Preview(turns int) (Preview, error) {
 	return p, nil
 }
 
+// first returns the state with which an episode begins.
+func (g *Game) first() (world.State, error) {
+	events, err := g.opening(world.State{})
+	return world.State{}.Apply(events...), err
+}
+
 // actions returns the names of what anybody could do in a state, in any phase; sorted.
 func (g *Game) actions(st world.State) ([]string, error) {
 	names := make(map[string]bool)
@@ -74,6 +79,42 @@ func (g *Game) actions(st world.State) ([]string, error) {
 		}
 	}
 	return slices.Sorted(maps.Keys(names)), nil
+}
+
+// DefaultRefused says why the default action would be illegal for everybody who is offered it at first, whichever phase came first. It is empty if it
+// would be legal for somebody, or nobody is offered it.
+func (g *Game) DefaultRefused() (reason string, err error) {
+	st, err := g.first()
+	if err != nil {
+		return "", err
+	}
+	phases := g.Phases
+	if len(phases) == 0 {
+		phases = []Phase{{}}
+	}
+	for i := range phases {
+		p := &phases[i]
+		if !p.allows(g.Default.Name) {
+			continue
+		}
+		begun := st.Apply(g.begins(i)...)
+		seen, err := g.look(begun, p.present(g.Agents))
+		if err != nil {
+			return "", err
+		}
+		for _, obs := range seen {
+			if !slices.ContainsFunc(obs.Actions, func(spec world.ActionSpec) bool { return spec.Name == g.Default.Name }) {
+				continue
+			}
+			events, err := g.consider(begun, []world.Action{{Agent: obs.Agent, Name: g.Default.Name, Args: g.Default.Args}}, p, nil)
+			refused := slices.IndexFunc(events, func(ev world.Event) bool { return ev.Kind == world.KindRefusal })
+			if err != nil || refused < 0 {
+				return "", err
+			}
+			reason = refusalReason(events[refused])
+		}
+	}
+	return reason, nil
 }
 
 // firstPhase returns the first phase in which an agent takes part; nil if there is none.

@@ -159,7 +159,8 @@ func complete(ctx context.Context, s *scenarios.Scenario, err error) (*setup, er
 }
 
 // misspelt returns a mistake for each action in the scenario that nobody could do at first, where it is likely that another one was meant: it has
-// nearly the name of one that somebody could do, and that no phase has. It may be an action that the rules offer later.
+// nearly the name of one that somebody could do, and that no phase has. It may be an action that the rules offer later. A default action that somebody
+// could do at first must also be one that the rules accept then.
 func (s *setup) misspelt() error {
 	game := s.game()
 	first, err := game.Preview(0)
@@ -189,6 +190,14 @@ func (s *setup) misspelt() error {
 	}
 	if name := s.Limits.Default.Action; name != "" && name != world.Pass {
 		look("limits.default.action", name, first.Actions)
+		reason, failed := game.DefaultRefused()
+		switch {
+		case failed != nil:
+			return rulesFailed(s.Scenario, failed)
+		case reason != "":
+			msg := fmt.Sprintf("the default action is refused at first, whoever does it: %s", reason)
+			err = scenarios.Join(err, s.Error("limits.default.args", msg, "write other args, or action = \"pass\", which does nothing"))
+		}
 	}
 	return err
 }
