@@ -265,9 +265,11 @@ func (d *decoder) plain(n *node, at string) any {
 	switch x := n.val.(type) {
 	case time.Time:
 		d.wrongType(n, at, "a string, a number, true or false, a list or a table")
+		return nil
 	case float64:
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			d.wrongType(n, at, "a finite number")
+			return nil
 		}
 	}
 	return n.val

@@ -3,7 +3,10 @@ package scenarios
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -329,7 +332,10 @@ func TestMistakesInAPromptSayWhereAndWhat(t *testing.T) {
 	}{}
 	want := `x.toml:3:1: prompt says {rules.capacty}, but the rules have no "capacty"|did you mean "capacity"?
 x.toml:5:35: prompt says {rules.}, but the rules have no ""|there are capacity and open`
-	if got := withHints(s.DecodeRules(&params)); got != want {
+	if err := s.DecodeRules(&params); err != nil {
+		t.Error(err)
+	}
+	if got := withHints(s.TellRules()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -346,8 +352,44 @@ func TestMistakesInAPromptFileSayWhereInIt(t *testing.T) {
 	}{}
 	want := "dir/p/all.md:2:2: prompt says {rules.capacty}, but the rules have no \"capacty\"|did you mean \"capacity\"?\n" +
 		"dir/p/all.md:2:18: prompt says {rules.capacty}, but the rules have no \"capacty\"|did you mean \"capacity\"?"
-	if got := withHints(s.DecodeRules(&params)); got != want {
+	if err := s.DecodeRules(&params); err != nil {
+		t.Error(err)
+	}
+	if got := withHints(s.TellRules()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestWordsThatAreNearlyFilledInAreMistakesOfAFileAndNotOfARunThatHasBegun(t *testing.T) {
+	for prompt, want := range map[string]string{
+		"{nme}":            "{name}",
+		"{Role}":           "{role}",
+		"of {agent}":       "{agents}",
+		"{rule.capacity}":  "{rules.capacity}",
+		"{RULES.capacity}": "{rules.capacity}",
+		"{ nme }":          "",
+		"{tons}":           "",
+		"{\"nme\": 1}":     "",
+		"{name.x}":         "",
+		"{}":               "",
+		"{nme":             "",
+	} {
+		src := []byte("prompt = '" + prompt + "'\nrules = \"r\"\n[[agents]]\nname = \"a\"\n")
+		file := filepath.Join(t.TempDir(), "x.toml")
+		if err := os.WriteFile(file, src, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			at := strings.Index(string(src), "{")
+			want = fmt.Sprintf("%s:1:%d: prompt says %s, which is not filled in|did you mean %s? With a space after the brace it is text",
+				file, at+1, prompt[at-len("prompt = '"):], want)
+		}
+		if _, err := Load(file, nil); withHints(err) != want {
+			t.Errorf("%s: got %s, want %s", prompt, withHints(err), want)
+		}
+		if _, err := Parse(file, src, nil, nil); err != nil {
+			t.Errorf("%s: %v", prompt, err)
+		}
 	}
 }
 
@@ -457,9 +499,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte, set string) {
 		s, err := Parse("x.toml", src, []string{set}, nil)
 		if s != nil {
-			err = Join(err, s.DecodeRules(&lake{}))
+			err = Join(err, s.misnamed().sorted(), s.DecodeRules(&lake{}), s.TellRules())
 			again, first := Parse(s.File, s.Source, s.Set, s.Files)
-			if withHints(err) != withHints(Join(first, again.DecodeRules(&lake{}))) {
+			if withHints(err) != withHints(Join(first, again.misnamed().sorted(), again.DecodeRules(&lake{}), again.TellRules())) {
 				t.Error("the same file has other mistakes the second time")
 			}
 		}

@@ -25,10 +25,33 @@ func (s *Scenario) tell() (errs Errors) {
 	return errs
 }
 
+var word = regexp.MustCompile(`\{([A-Za-z_]+)(\.[^{}\s]*)?\}`)
+
+// misnamed returns a mistake for each word in braces in a prompt that is nearly one that is filled in.
+func (s *Scenario) misnamed() (errs Errors) {
+	for _, table := range s.tellers() {
+		text, mistake := s.prompt(table)
+		for _, found := range word.FindAllStringSubmatchIndex(text, -1) {
+			known, name, rest := []string{"agents", "name", "role"}, text[found[2]:found[3]], ""
+			if found[4] >= 0 {
+				known, rest = []string{"rules"}, text[found[4]:found[5]]
+			}
+			if meant := Nearest(name, known); meant != "" && meant != name {
+				written := text[found[0]:found[1]]
+				hint := fmt.Sprintf("did you mean {%s}? With a space after the brace it is text", meant+rest)
+				errs = append(errs, mistake(found[0], fmt.Sprintf("prompt says %s, which is not filled in", written), hint))
+			}
+		}
+	}
+	return errs
+}
+
 var placeholder = regexp.MustCompile(`\{rules\.([^{}\s]*)\}`)
 
-// tellRules puts the parameters of the rules into the prompts, each for its {rules.key}. It returns a mistake for each key that is none of them.
-func (s *Scenario) tellRules() (errs Errors) {
+// TellRules puts the parameters of the rules, which [Scenario.DecodeRules] has read, into the agents' prompts, each for its {rules.key}. A key that is none
+// of them is a mistake. An error is [Errors].
+func (s *Scenario) TellRules() error {
+	var errs Errors
 	params := maps.Clone(s.Params)
 	maps.DeleteFunc(params, func(_ string, param any) bool { return !isScalar(param) })
 	known := slices.Sorted(maps.Keys(params))
@@ -48,7 +71,7 @@ func (s *Scenario) tellRules() (errs Errors) {
 			return fmt.Sprint(params[placeholder.FindStringSubmatch(found)[1]])
 		})
 	}
-	return errs
+	return errs.sorted()
 }
 
 // tellers returns the tables that may have a prompt.
@@ -74,7 +97,8 @@ func (s *Scenario) prompt(table *node) (text string, mistake func(offset int, ms
 	text, _ = n.val.(string)
 	return text, func(offset int, msg, hint string) *Error {
 		at := n.at
-		if ahead := bytes.Index(s.doc.src[min(at, len(s.doc.src)):], []byte(placeholder.FindString(text[offset:]))); ahead > 0 {
+		written, _, _ := strings.Cut(text[offset:], "}")
+		if ahead := bytes.Index(s.doc.src[min(at, len(s.doc.src)):], []byte(written+"}")); ahead > 0 {
 			at += ahead
 		}
 		return s.doc.mistake(n, at, msg, hint)

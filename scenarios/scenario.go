@@ -31,8 +31,8 @@
 // # Prompts
 //
 // In a prompt {name} is the agent's name, {role} its role, {agents} the number of all agents, and {rules.capacity} the capacity that the rules
-// have, so that a prompt stays true when a parameter is overridden or left to its default. All other braces are text. A prompt
-// may stand in a file of its own.
+// have, so that a prompt stays true when a parameter is overridden or left to its default. All other braces are text, but a word in them that is
+// nearly one of those, such as {nmae}, is a mistake; { nmae } is text. A prompt may stand in a file of its own.
 //
 // # Files beside the scenario
 //
@@ -99,7 +99,8 @@ const (
 // maxSize is the size of the largest scenario file, in bytes.
 const maxSize = 1 << 20
 
-// Load reads the scenario file at path, and the files beside it that it names; see [Parse].
+// Load reads the scenario file at path, and the files beside it that it names; see [Parse]. Besides, it takes a word in braces in a prompt that is nearly
+// one that is filled in for a mistake. Parse does not: what somebody has begun to play once must stay readable.
 func Load(path string, set []string) (*Scenario, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -115,7 +116,11 @@ func Load(path string, set []string) (*Scenario, error) {
 		return nil, fmt.Errorf("read scenario: %w", err)
 	}
 	defer dir.Close()
-	return parse(path, src, set, disk{dir})
+	s, err := parse(path, src, set, disk{dir})
+	if s != nil {
+		err = Join(err, s.misnamed().sorted())
+	}
+	return s, err
 }
 
 // Parse reads the scenario in src with the overrides in set; file is its name in messages, and beside has the files that it names. An error
@@ -199,17 +204,14 @@ func (s *Scenario) agentNode(i int) *node { return s.doc.root.child("agents").li
 
 // DecodeRules reads the parameters of the rules into the struct that v points to, by its tags, which the package comment
 // explains. What the file does not say stays as it is. Fields may be strings, bools, numbers, durations, structs with the
-// same tags, slices of these, and maps from strings to whatever there is. The agents' prompts then say these parameters for each {rules.key}. An error is [Errors].
+// same tags, slices of these, and maps from strings to whatever there is. An error is [Errors].
 func (s *Scenario) DecodeRules(v any) error {
 	rules := s.doc.root.child("rules")
 	if rules == nil {
 		rules = emptyTable(s.doc.root)
 	}
 	errs := s.doc.decode(rules, "rules", v, "name", "plugin")
-	if len(errs) == 0 {
-		s.Params = parameters(v)
-		errs = s.tellRules()
-	}
+	s.Params = parameters(v)
 	return errs.sorted()
 }
 

@@ -26,7 +26,7 @@ func TestTheFisheryIsWhatItSays(t *testing.T) {
 		Capacity int `toml:"capacity"`
 		Collapse int `toml:"collapse"`
 	}{}
-	if err := s.DecodeRules(&rules); err != nil {
+	if err := Join(s.DecodeRules(&rules), s.TellRules()); err != nil {
 		t.Fatal(err)
 	}
 	if rules.Turns != 12 || rules.Capacity != 100 || rules.Collapse != 5 {
@@ -311,7 +311,7 @@ func TestPromptsStandInFilesOfTheirOwn(t *testing.T) {
 	params := struct {
 		Capacity int `toml:"capacity"`
 	}{7}
-	if err := s.DecodeRules(&params); err != nil {
+	if err := Join(s.DecodeRules(&params), s.TellRules()); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.Agents[1].Prompt, "All: a2.\n\nSome: 7."; got != want {
@@ -481,7 +481,7 @@ agents = [{ name = "a", prompt = "{rules.season}" }]
 		Word     string        `toml:"word"`
 		Season   time.Duration `toml:"season"`
 	}{Open: true, Season: time.Minute} // what the file does not say is a default of the rules
-	if err := s.DecodeRules(&params); err != nil {
+	if err := Join(s.DecodeRules(&params), s.TellRules()); err != nil {
 		t.Fatal(err)
 	}
 	want := "a: 50 tons, 1.5 times, true, {name}; {\"tons\": n} {} {names}\n\n1m0s"

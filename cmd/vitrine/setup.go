@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,18 +36,11 @@ func load(ctx context.Context, path string, set []string) (*setup, error) {
 	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
 		return nil, misuse("the shipped scenarios are in the folder scenarios", "%w", err)
 	}
-	whole, err := complete(ctx, s, err)
-	if err != nil {
-		return nil, err
+	whole, err := assemble(ctx, s, err)
+	if whole != nil {
+		err = whole.misspelt(err)
 	}
-	if err = whole.misspelt(); ctx.Err() != nil {
-		err = early()
-	}
-	if err != nil {
-		whole.close()
-		return nil, err
-	}
-	return whole, nil
+	return whole.sound(ctx, err)
 }
 
 // early is the failure of a command that was interrupted before it began.
@@ -67,7 +61,8 @@ func (a *app) reload(ctx context.Context, m arena.Manifest) (*setup, error) {
 // restore is reload for a run that reload has let pass.
 func restore(ctx context.Context, m arena.Manifest) (*setup, error) {
 	s, err := reparse(m)
-	return complete(ctx, s, err)
+	whole, err := assemble(ctx, s, err)
+	return whole.sound(ctx, err)
 }
 
 // reparse is reload without the rules.
@@ -112,21 +107,31 @@ func (s *setup) games(ctx context.Context, m arena.Manifest) ([]arena.Game, erro
 	return append(games, s.game()), nil
 }
 
-// complete adds what the scenario's own package cannot know: whether the rules it names exist, with these parameters, and
-// the policies too. Mistakes found so far are in err. Rules that are a program are not waited for any more when ctx ends.
-func complete(ctx context.Context, s *scenarios.Scenario, err error) (*setup, error) {
+// sound returns the setup if there is no mistake in it. If there is one it ends what runs for the rules, and so it does if ctx has ended.
+func (s *setup) sound(ctx context.Context, err error) (*setup, error) {
+	if ctx.Err() != nil {
+		err = early()
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// assemble adds what the scenario's own package cannot know: whether the rules it names exist, with these parameters, and
+// the policies too. Mistakes found so far are in err. Where there are rules the setup comes with the mistakes, so that the caller can look for more.
+// Rules that are a program are not waited for any more when ctx ends.
+func assemble(ctx context.Context, s *scenarios.Scenario, err error) (*setup, error) {
 	if s == nil {
 		return nil, err
 	}
 	sub, mistake := findRules(ctx, s)
 	if err = scenarios.Join(err, mistake); sub.rules == nil {
-		if ctx.Err() != nil {
-			err = early()
-		}
 		return nil, err
 	}
 	rules, mistake := sub.rules(s)
-	err = scenarios.Join(err, mistake)
+	err = scenarios.Join(err, mistake, s.TellRules())
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		if a.Policy == "" {
@@ -148,24 +153,24 @@ func complete(ctx context.Context, s *scenarios.Scenario, err error) (*setup, er
 			err = rulesFailed(s, failed)
 		}
 	}
-	if ctx.Err() != nil {
-		err = early()
-	}
-	if err != nil {
-		set.close()
-		return nil, err
-	}
-	return set, nil
+	return set, err
 }
 
-// misspelt returns a mistake for each action in the scenario that nobody could do at first, where it is likely that another one was meant: it has
-// nearly the name of one that somebody could do, and that no phase has. It may be an action that the rules offer later. A default action that somebody
-// could do at first must also be one that the rules accept then.
-func (s *setup) misspelt() error {
+// misspelt adds to the mistakes found so far one for each action in the scenario that nobody could do at first, where it is likely that another one was
+// meant: it has nearly the name of one that somebody could do, and that no phase has. It may be an action that the rules offer later. A default action that
+// somebody could do at first must also be one that the rules accept then.
+func (s *setup) misspelt(err error) error {
+	if s.rules == nil {
+		return err
+	}
 	game := s.game()
-	first, err := game.Preview(0)
-	if err != nil {
-		return rulesFailed(s.Scenario, err)
+	first, failed := game.Preview(0)
+	var refused string
+	if failed == nil {
+		refused, failed = game.DefaultRefused()
+	}
+	if failed != nil {
+		return cmp.Or(err, rulesFailed(s.Scenario, failed)) // of a scenario with mistakes in it the rules need know nothing
 	}
 	look := func(path, name string, known []string) {
 		msg := fmt.Sprintf("nobody is offered an action %q at first", name)
@@ -174,7 +179,7 @@ func (s *setup) misspelt() error {
 		case slices.Contains(first.Actions, name):
 		case meant != "":
 			err = scenarios.Join(err, s.Error(path, msg, fmt.Sprintf("did you mean %q?", meant)))
-		case name == arena.Say:
+		case name == arena.Say && s.Messages == (scenarios.Messages{}):
 			err = scenarios.Join(err, s.Error(path, msg, "agents can talk if there is a table [messages]"))
 		}
 	}
@@ -190,14 +195,10 @@ func (s *setup) misspelt() error {
 	}
 	if name := s.Limits.Default.Action; name != "" && name != world.Pass {
 		look("limits.default.action", name, first.Actions)
-		reason, failed := game.DefaultRefused()
-		switch {
-		case failed != nil:
-			return rulesFailed(s.Scenario, failed)
-		case reason != "":
-			msg := fmt.Sprintf("the default action is refused at first, whoever does it: %s", reason)
-			err = scenarios.Join(err, s.Error("limits.default.args", msg, "write other args, or action = \"pass\", which does nothing"))
-		}
+	}
+	if refused != "" {
+		msg := "the default action is refused at first, whoever does it: " + refused
+		err = scenarios.Join(err, s.Error("limits.default.args", msg, "write other args, or action = \"pass\", which does nothing"))
 	}
 	return err
 }
