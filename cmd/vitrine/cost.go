@@ -14,7 +14,7 @@ type cost struct {
 	Requests  int64 `json:"requests"`
 	TokensIn  int64 `json:"tokens_in"`
 	TokensOut int64 `json:"tokens_out"`
-	Memory    int64 `json:"memory_bytes"` // of all Claude Code processes together, once they are grown
+	Memory    int64 `json:"memory_bytes"` // of all processes with a model together, once they are grown; what programs without one take is not known
 }
 
 // What goes into an estimate.

@@ -35,7 +35,7 @@ type explained struct {
 type explainedLimits struct {
 	Turns     int    `json:"turns"`
 	Time      string `json:"time"`
-	Act       string `json:"act"`
+	Act       string `json:"act"` // where neither an agent nor a phase has a clock of its own
 	Overtime  string `json:"overtime"`
 	OnTimeout string `json:"on_timeout"`
 	OnInvalid string `json:"on_invalid"`
@@ -43,7 +43,14 @@ type explainedLimits struct {
 	Hung      int    `json:"hung"`
 	Restart   string `json:"restart"` // in words: what follows a crash
 
-	Agent agents.Limits `json:"agent"` // of the processes of each agent that has no limits of its own
+	Phases []phaseClock  `json:"phases,omitempty"` // that have a clock of their own
+	Agent  agents.Limits `json:"agent"`            // of the processes of each agent that has no limits of its own
+}
+
+// A phaseClock is how long an act may take in a phase.
+type phaseClock struct {
+	Name string `json:"name"`
+	Act  string `json:"act"`
 }
 
 type explainedAgent struct {
@@ -102,7 +109,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 	l := s.Limits
 	doc := &explained{
 		Scenario: s.Name, Description: s.Description, Rules: s.Rules.Name, Params: s.Params, Seed: s.Seed, Schedule: s.Schedule, Turns: preview.Turns,
-		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError, l.Hung, restartText(s.Restart), limitsOf(scenarios.OwnResources(l.Agent))},
+		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError, l.Hung, restartText(s.Restart), s.phaseClocks(), limitsOf(scenarios.OwnResources(l.Agent))},
 		Files:  []string{},
 	}
 	for _, file := range keepFiles(s.Files) {
@@ -148,6 +155,16 @@ func (s *setup) explain(turns int) (*explained, error) {
 	return doc, nil
 }
 
+// phaseClocks returns the clocks of the phases that have one of their own.
+func (s *setup) phaseClocks() (clocks []phaseClock) {
+	for _, p := range s.Phases {
+		if p.Act != s.Limits.Act {
+			clocks = append(clocks, phaseClock{p.Name, p.Act.String()})
+		}
+	}
+	return clocks
+}
+
 // print tells people.
 func (e *explained) print(a *app, shown int) {
 	fmt.Fprintf(a.out, "%s: %s\nrules %s, seed %d, %s\n", e.Scenario, e.Description, e.Rules, e.Seed, plural(len(e.Agents), "agent"))
@@ -180,13 +197,27 @@ func (e *explained) print(a *app, shown int) {
 	}
 	fmt.Fprintf(a.out, "first observation:\n%s\n\n", indent(agent.Shown.Observation))
 	l := e.Limits
-	fmt.Fprintf(a.out, "At most %s and %s in all; %s for an act, and %s of overtime for each agent. When an agent is late: %s; does nothing, or nothing legal: %s; fails this once: %s. When its process crashes: %s.\n",
-		plural(l.Turns, "turn"), l.Time, l.Act, l.Overtime, l.OnTimeout, l.OnInvalid, l.OnError, l.Restart)
+	clocks := []string{l.Act + " for an act"}
+	for _, p := range l.Phases {
+		clocks = append(clocks, p.Act+" in the phase "+p.Name)
+	}
+	fmt.Fprintf(a.out, "At most %s and %s in all; %s, and %s of overtime for each agent. When an agent is late: %s; does nothing, or nothing legal: %s; fails this once: %s. When its process crashes: %s.\n",
+		plural(l.Turns, "turn"), l.Time, strings.Join(clocks, ", "), l.Overtime, l.OnTimeout, l.OnInvalid, l.OnError, l.Restart)
 	if slices.ContainsFunc(e.Agents, func(a explainedAgent) bool { return a.Limits != nil }) {
 		fmt.Fprintf(a.out, "The processes of an agent may use at most %s, if nothing else is said above. One that uses more is ended.\n", limitsText(l.Agent, agents.Limits{}))
 		fmt.Fprintln(a.out, "What they try beside the game (files, hosts and tools that are not theirs, names of others, floods) is refused and counts as tampers: show says who tried what, and what to do.")
 	}
-	fmt.Fprintf(a.out, "\nUp to the limit of turns, one request for each act: %s\nAt worst:  %s\n%s\n", e.Likely, e.Worst, estimate)
+	fmt.Fprintf(a.out, "\nUp to the limit of turns, one request for each act: %s\nAt worst:  %s\n", e.Likely, e.Worst)
+	programs := 0 // of which nobody knows what they need
+	for _, agent := range e.Agents {
+		if agent.Limits != nil && agent.Model == "" {
+			programs++
+		}
+	}
+	if programs > 0 {
+		fmt.Fprintf(a.out, "Memory of %s comes on top: how much that is only the run shows, up to the limits above.\n", plural(programs, "program"))
+	}
+	fmt.Fprintln(a.out, estimate)
 	if e.Memory != nil {
 		fmt.Fprintf(a.out, "Memory of %s.\n", e.Memory)
 	}
