@@ -6,6 +6,9 @@
 //
 //	{"id":1,"observation":{"agent":"a","turn":0,"view":{...},"actions":[{"name":"fish","description":"...","schema":{...}}],"reward":0,"terminated":false}}
 //
+// There are always "actions", an empty list if it can only pass. "messages", each with "from", "text" and, unless everybody is meant, "to", and "refused"
+// are there only if there are some.
+//
 // The agent answers with a line of at most 64 kB that has the same id; "pass" is always legal:
 //
 //	{"id":1,"action":"fish","args":{"tons":5}}
@@ -41,9 +44,15 @@ type Fenced func(action world.Action, reason string)
 
 // A question is a line to an agent.
 type question struct {
-	ID          int64              `json:"id"`
-	Observation *world.Observation `json:"observation,omitempty"`
-	Refused     string             `json:"refused,omitempty"`
+	ID          int64  `json:"id"`
+	Observation *seen  `json:"observation,omitempty"`
+	Refused     string `json:"refused,omitempty"`
+}
+
+// A seen is an observation that says its actions even if there are none.
+type seen struct {
+	world.Observation
+	Actions []world.ActionSpec `json:"actions"`
 }
 
 // An answer is a line from an agent.
@@ -79,7 +88,7 @@ func (d *desk) lay(obs world.Observation) []byte {
 	defer d.mu.Unlock()
 	d.id++
 	d.agent = obs.Agent
-	d.waiting = line(question{ID: d.id, Observation: &obs})
+	d.waiting = line(question{ID: d.id, Observation: &seen{obs, append([]world.ActionSpec{}, obs.Actions...)}})
 	return d.waiting
 }
 

@@ -332,3 +332,17 @@ func FuzzSay(f *testing.F) {
 		}
 	})
 }
+
+func TestAnObservationSaysItsActionsEvenIfThereAreNone(t *testing.T) {
+	for _, actions := range [][]world.ActionSpec{nil, {}, {{Name: "fish"}}} {
+		want := `{"id":1,"observation":{"actions":[],"agent":"a","reward":0,"terminated":false,"turn":3,"view":{"tons":100}}}` + "\n"
+		if len(actions) > 0 {
+			want = strings.Replace(want, "[]", `[{"name":"fish"}]`, 1)
+		}
+		obs := observation(3)
+		obs.Actions = actions
+		if got := string(newDesk(nil, nil).lay(obs)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
