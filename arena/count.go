@@ -14,7 +14,7 @@ type Tally struct {
 	Refusals int `json:"refusals"` // of those, how many were illegal
 	Passes   int `json:"passes"`   // times it chose to do nothing
 	Timeouts int `json:"timeouts"` // times it was late
-	Invalids int `json:"invalids"` // times it did nothing that could be an action
+	Invalids int `json:"invalids"` // times it did nothing, or nothing legal, whatever followed; the refusals are among them
 	Errors   int `json:"errors"`   // times it could not act
 	Crashes  int `json:"crashes"`  // times its process was gone, or did not start
 	Restarts int `json:"restarts"` // times it was started again after that, and acted
@@ -66,10 +66,13 @@ func (t *Tally) count(ev world.Event) {
 		}
 	case world.KindRefusal:
 		t.Refusals++
+		t.Invalids++
 	case KindTimeout:
 		t.Timeouts++
 	case KindInvalid:
-		t.Invalids++
+		if len(ev.Proc) > 0 { // else it follows from a refusal, and is no act
+			t.Invalids++
+		}
 	case KindError:
 		t.Errors++
 	case KindCrash:

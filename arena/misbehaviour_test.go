@@ -314,7 +314,7 @@ func TestCountCountsWhatWasAskedForAndRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]Tally{
-			"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1}, "c": {Actions: 3, Timeouts: 1, WallMS: 60_000},
+			"a": {Actions: 4}, "b": {Actions: 4, Refusals: 1, Invalids: 1}, "c": {Actions: 3, Timeouts: 1, WallMS: 60_000},
 		} {
 			if tallies[name] != want {
 				t.Errorf("%s: %+v, want %+v", name, tallies[name], want)
@@ -324,4 +324,24 @@ func TestCountCountsWhatWasAskedForAndRefused(t *testing.T) {
 			t.Error("no error without a log")
 		}
 	})
+}
+
+func TestWhatIsInvalidIsCountedOnceWhateverFollows(t *testing.T) {
+	for _, follows := range []Consequence{ConsequencePass, ConsequenceDefault, ConsequenceOut} {
+		for name, do := range map[string]func(context.Context) (world.Action, error){
+			"illegal": func(context.Context) (world.Action, error) { return world.Action{Name: "fly"}, nil },
+			"nothing": func(context.Context) (world.Action, error) { return world.Action{}, agents.ErrNoAction },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				s.Consequences.Invalid, s.Default = follows, ask(1)
+				s.sit("b", inTurn(3, do))
+				s.run()
+				tallies, err := Count(world.Events(s.dir))
+				if b := tallies["b"]; err != nil || b.Invalids != 1 {
+					t.Errorf("%s, then %s: %+v, %v", name, follows, b, err)
+				}
+			})
+		}
+	}
 }

@@ -108,7 +108,7 @@ func TestAnActionOfAnotherPhaseIsRefusedWithItsReason(t *testing.T) {
 		status      Status
 		tally       Tally
 	}{
-		{ConsequencePass, `"vote" is no action of the phase "talk", which has say`, StatusDone, Tally{Actions: 2, Refusals: 1}},
+		{ConsequencePass, `"vote" is no action of the phase "talk", which has say`, StatusDone, Tally{Actions: 2, Refusals: 1, Invalids: 1}},
 		{
 			ConsequenceDefault, `"vote" is no action of the phase "talk", which has say; the default action was done in its place`,
 			StatusDone,
