@@ -94,6 +94,8 @@ type app struct {
 	json   bool
 	trusts bool // rules of a run that are a program are started
 	log    *slog.Logger
+
+	revision string // the file of rules that shall take the place of those of a run; empty: it is called as the run's scenario calls its own
 }
 
 func commands() []command {

@@ -21,7 +21,10 @@ func (s *setup) revisions() *arena.Revisions {
 	return arena.NewRevisions(func(source string) (world.Rules, error) {
 		revised := *s.Scenario
 		revised.Agents, revised.Files = slices.Clone(s.Agents), maps.Clone(s.Files)
-		revised.Files[s.Rules.Name] = []byte(source)
+		if s.revision != "" {
+			revised.File, revised.Rules.Name = s.revision, filepath.Base(s.revision)
+		}
+		revised.Files[revised.Rules.Name] = []byte(source)
 		sub, err := fileRules(&revised)
 		if err != nil {
 			return nil, err
@@ -36,8 +39,10 @@ func revise(ctx context.Context, a *app, args []string) (any, error) {
 	if err != nil {
 		return nil, misuse("", "%w", err)
 	}
+	by := *a
+	by.revision = args[1]
 	command := func([]string) arena.Command { return arena.Command{Do: arena.DoRevise, Source: string(raw)} }
-	return operate(command, "the rules of "+args[1]+" hold from now on")(nil)(ctx, a, args)
+	return operate(command, "the rules of "+args[1]+" hold from now on")(nil)(ctx, &by, args)
 }
 
 // A rulesWatch is what a designer has done to the file of the rules while a run is played.

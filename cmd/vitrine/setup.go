@@ -21,6 +21,7 @@ type setup struct {
 	substrate substrate
 	rules     world.Rules
 	earlier   []*setup // of a branch: of what it is one
+	revision  string   // as in app
 }
 
 // load reads the scenario file at path, with every mistake in it.
@@ -55,7 +56,11 @@ func (a *app) reload(ctx context.Context, m arena.Manifest) (*setup, error) {
 		return nil, misuse("--trust starts it: if the run is yours, or of somebody you trust",
 			"the rules are a program, %q, which is started only with --trust", strings.Join(program, " "))
 	}
-	return restore(ctx, m)
+	s, err := restore(ctx, m)
+	if err == nil {
+		s.revision = a.revision
+	}
+	return s, err
 }
 
 // restore is reload for a run that reload has let pass.
