@@ -62,13 +62,13 @@ func (d *decoder) table(n *node, at string, v reflect.Value, open bool, skip []s
 	for _, key := range slices.Sorted(maps.Keys(n.table)) {
 		if !slices.Contains(known, key) {
 			child := n.table[key]
-			d.fail(child, child.key, fmt.Sprintf("unknown key %q", key), cmp.Or(elsewhere(v.Type(), at, key), Suggest(key, known)))
+			d.fail(child, child.key, fmt.Sprintf("unknown key %q", key), cmp.Or(elsewhere(v.Type(), at, key, child), Suggest(key, known)))
 		}
 	}
 }
 
-// elsewhere returns a hint if a key that a table at a path does not have is one of a table in it.
-func elsewhere(t reflect.Type, at, key string) string {
+// elsewhere returns a hint if a key that a table at a path does not have is one of a table in it, where n could stand.
+func elsewhere(t reflect.Type, at, key string, n *node) string {
 	for field := range t.Fields() {
 		inner, list := field.Type, field.Type.Kind() == reflect.Slice
 		if list {
@@ -80,7 +80,7 @@ func elsewhere(t reflect.Type, at, key string) string {
 		}
 		for f := range inner.Fields() {
 			switch {
-			case f.Tag.Get("toml") != key:
+			case f.Tag.Get("toml") != key, n.list != nil && f.Type.Kind() != reflect.Slice:
 			case list:
 				return fmt.Sprintf("it is a key of [[%s]]", path(at, table))
 			default:
@@ -282,6 +282,7 @@ func (d *decoder) wrongType(n *node, at, want string) {
 // typeHint says how to write what a value should have been.
 func typeHint(n *node, at, want string) string {
 	text, isText := n.val.(string)
+	_, isFraction := n.val.(float64)
 	switch {
 	case want == "a duration":
 		return durationHint
@@ -299,6 +300,12 @@ func typeHint(n *node, at, want string) string {
 		return "write it without quotes"
 	case want == "true or false":
 		return "write true or false, without quotes"
+	case want == "a whole number" && isFraction:
+		return "write it without a point"
+	case want == "a whole number":
+		return "write it in digits, such as 20"
+	case want == "a finite number":
+		return "write it in digits, such as 0.5"
 	}
 	return ""
 }

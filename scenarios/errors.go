@@ -95,6 +95,12 @@ func Nearest(word string, known []string) string {
 // Suggest returns a hint for a word that is none of the known ones: the one that was meant, if one is near, or else all of them.
 func Suggest(word string, known []string) string {
 	nearest := Nearest(word, known)
+	told := map[string]bool{"": true} // of a file with mistakes a name may be missing, or there twice
+	known = slices.DeleteFunc(slices.Clone(known), func(k string) bool {
+		was := told[k]
+		told[k] = true
+		return was
+	})
 	switch {
 	case nearest != "":
 		return fmt.Sprintf("did you mean %q?", nearest)

@@ -49,7 +49,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 
 		// Types.
 		{head + "seed = \"1\"\n", `x.toml:3:8: seed must be a whole number, not the string "1"|write it without quotes`},
-		{head + "seed = 1.0\n", `x.toml:3:8: seed must be a whole number, not the number 1`},
+		{head + "seed = 1.0\n", `x.toml:3:8: seed must be a whole number, not the number 1|write it without a point`},
 		{head + "model = 4\n", `x.toml:3:9: model must be a string, not the number 4|write it in quotes`},
 		{head + "model = 1979-05-27\n", `x.toml:3:9: model must be a string, not a date or a time|write it in quotes`},
 		{head + "limits = true\n", `x.toml:3:10: limits must be a table, not true|write [limits], and its keys below it`},
@@ -93,6 +93,22 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{head + "limits.agent.disk = \"big\"\n", `x.toml:3:21: limits.agent.disk must be a size, not "big"|write it like "512MiB", "2GiB" or "500MB"`},
 		{head + "limits.agent.cpu = \"1ms\"\n", `x.toml:3:20: limits.agent.cpu must be 0s or at least 1s, not 1ms|the default is 0s`},
 		{head + "[limits]\nmemory = \"2GiB\"\n", `x.toml:4:1: unknown key "memory"|it is a key of [limits.agent]`},
+		{"rules.name = \"r\"\n[[agent]]\nname = \"a\"\n", "x.toml:1:1: missing key \"agents\"|write a table [[agents]] with a name for each agent\n" +
+			`x.toml:2:3: unknown key "agent"|did you mean "agents"?`},
+		{head + "agent.tokens = 3\n", `x.toml:3:1: unknown key "agent"|it is a key of [budget]`},
+		{
+			head + "seed = \"three\"\nbudget.tokens = \"many\"\nbudget.dollars = \"few\"\nlimits.min_level = \"Z\"\n",
+			"x.toml:3:8: seed must be a whole number, not the string \"three\"|write it in digits, such as 20\n" +
+				"x.toml:4:17: budget.tokens must be a whole number, not the string \"many\"|write it in digits, such as 20\n" +
+				"x.toml:5:18: budget.dollars must be a finite number, not the string \"few\"|write it in digits, such as 0.5\n" +
+				`x.toml:6:20: limits.min_level must be A+, A, B, C, D, E or F, not "Z"|A+ is the best; vitrine doctor says the level of this machine`,
+		},
+		{
+			"rules.name = \"r\"\nphases = [{ name = \"p\", agents = [\"zoe\"] }]\nagents = [{ name = \"b\" }, { name = \"x\" }, { name = \"x\" }, {}]\n",
+			"x.toml:2:35: no agent \"zoe\" in the scenario|there are b and x\n" +
+				"x.toml:3:52: duplicate agent name \"x\", first on line 3|give it another name; agents that differ in nothing else are a group with a count\n" +
+				`x.toml:3:59: missing key "agents.3.name"|a small letter, then small letters, digits, _ and -; at most 32`,
+		},
 		{head + "[restart]\nwindow = 0\n", `x.toml:4:10: restart.window must be at least 1, not 0|the default is 10`},
 		{
 			head + "[limits]\non_error = \"out\"\n[restart]\nbackoff = 9\n",
@@ -109,7 +125,7 @@ func TestEveryMistakeSaysWhereAndWhat(t *testing.T) {
 		{
 			head + "limits.default = { action = \"fish\", args = { when = 1979-05-27, tons = [nan] } }\n",
 			"x.toml:3:53: limits.default.args.when must be a string, a number, true or false, a list or a table, not a date or a time\n" +
-				`x.toml:3:73: limits.default.args.tons.0 must be a finite number, not the number NaN`,
+				`x.toml:3:73: limits.default.args.tons.0 must be a finite number, not the number NaN|write it in digits, such as 0.5`,
 		},
 		{head + "limits.default = { action = \"fish\", args = 3 }\n", `x.toml:3:44: limits.default.args must be a table, not the number 3`},
 		{
@@ -243,7 +259,7 @@ func TestMistakesOfOverridesNameTheOverride(t *testing.T) {
 		"sede=1":                 `--set sede=1: unknown key "sede"|did you mean "seed"?`,
 		"limts.act=1s":           `--set limts.act=1s: unknown key "limts"|did you mean "limits"?`,
 		"limits.act=10":          `--set limits.act=10: limits.act must be a duration, not the number 10|` + durationHint,
-		"seed=x":                 `--set seed=x: seed must be a whole number, not the string "x"`,
+		"seed=x":                 `--set seed=x: seed must be a whole number, not the string "x"|write it in digits, such as 20`,
 		"seed.x=1":               `--set seed.x=1: seed is no table`,
 		"agents.b.policy=p":      `--set agents.b.policy=p: agents has no entry "b"|there are a and bob`,
 		"agents.bop.policy=p":    `--set agents.bop.policy=p: agents has no entry "bop"|did you mean "bob"?`,
@@ -403,7 +419,7 @@ func TestMistakesInTheParametersSayWhereAndWhat(t *testing.T) {
 	}
 	want := `x.toml:4:1: unknown key "capacty"|did you mean "capacity"?
 x.toml:5:12: rules.capacity must be at least 1, not 0
-x.toml:6:10: rules.growth must be a finite number, not the number NaN
+x.toml:6:10: rules.growth must be a finite number, not the number NaN|write it in digits, such as 0.5
 x.toml:7:8: rules.mode must be calm or stormy, not "stomy"|did you mean "stormy"?
 x.toml:8:8: rules.open must be true or false, not the number 1|write true or false, without quotes
 x.toml:9:10: rules.season must be at most 24h, not 25h

@@ -72,7 +72,7 @@ type Limits struct {
 	OnError   string        `toml:"on_error" enum:"pass,default,out" default:"pass" doc:"When it could not act this once. If its process has crashed it is out, unless there is a table [restart]."`
 	Hung      int           `toml:"hung" min:"0" max:"1000" default:"3" doc:"A process for which an agent is late so many times in a row, and which says nothing and asks its model for nothing meanwhile, is ended, as if it had crashed; 0: never."`
 	OnBudget  string        `toml:"on_budget" enum:"out,pass,default,end" default:"out" doc:"When it cannot act because a budget is spent: its part is over, it passes this once, the default action is done in its place, or the episode ends."`
-	MinLevel  string        `toml:"min_level" enum:"A+,A,B,C,D,E,F" doc:"Where agents that are processes are kept apart less well, the run is refused; vitrine doctor says the level of a machine."`
+	MinLevel  string        `toml:"min_level" enum:"A+,A,B,C,D,E,F" hint:"A+ is the best; vitrine doctor says the level of this machine" doc:"Where agents that are processes are kept apart less well, the run is refused; vitrine doctor says the level of a machine."`
 	Default   Default       `toml:"default" doc:"The action that \"default\" means. If the rules offer it at first it is legal then, with these arguments, for somebody at least."`
 	Agent     Resources     `toml:"agent" doc:"What the processes of each agent may use of the machine. An agent that uses more is ended, and the log says why."`
 }
