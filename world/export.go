@@ -30,6 +30,8 @@ const (
 	rest = 100 * time.Millisecond
 	// A file is deleted that is gone for so long: an editor that first moves the old one away puts the new one there within that.
 	absence = time.Second
+	// A file that was refused, and made room for another one, is kept for so long: a slow writer may still have it open.
+	half = 10 * time.Second
 )
 
 // Export keeps the facts of the run in dir as files in folder, and gives what is saved in them to set, which commits it or says why not.
@@ -48,9 +50,9 @@ const (
 //
 // What is refused stays in its file. Beside it, tons.json.refused holds the reason, an empty line and the text, until a later save is accepted
 // or the file is put back as it was, and refused is given the file's name in folder and the reason. When the fact changes, its file shows it
-// again, and only tons.json.refused has the text. So it is also with files that differ from the facts when an export begins. A save that was
-// not over when the export ended is refused. A file that was deleted is put back if that is refused, if what was in it had been refused, and
-// when the next export begins.
+// again, and only tons.json.refused has the text; what somebody who has the old file open writes there within ten seconds is a save all the
+// same. So it is also with files that differ from the facts when an export begins. A save that was not over when the export ended is refused.
+// A file that was deleted is put back if that is refused, if what was in it had been refused, and when the next export begins.
 func Export(ctx context.Context, dir, folder string, set func(ctx context.Context, path string, value json.RawMessage) error,
 	refused func(file string, reason error),
 ) error {

@@ -157,6 +157,30 @@ func TestSaveIntoAFileThatIsBeingReplacedIsCommitted(t *testing.T) {
 	}
 }
 
+// The first half is refused, and the file replaced, long before the second half comes.
+func TestSecondHalfOfASlowSaveIsCommittedThoughTheFactHasChanged(t *testing.T) {
+	e := exhibitOf(t, "n", 0)
+	file, err := os.OpenFile(filepath.Join(e.folder, "n.json"), os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString(`{"a": 1,`); err != nil {
+		t.Fatal(err)
+	}
+	e.awaitRefused("n.json", "it is not JSON: ", `{"a": 1,`)
+	e.commit(Event{Kind: "x", Set: facts("n", 1)})
+	e.awaitText("n.json", "1\n")
+	e.wantCalls()
+	time.Sleep(3 * rest)
+	if _, err := file.WriteString(` "b": 2}`); err != nil {
+		t.Fatal(err)
+	}
+	e.awaitText("n.json", indented(JSON(map[string]int{"a": 1, "b": 2})))
+	e.awaitGone("n.json.refused")
+	e.wantCalls(`n={"a":1,"b":2}`)
+}
+
 // Somebody changes 200 facts all the time while four designers save, in place and by renames. The log and the reasons tell of every save.
 func TestNoSaveIsLostOrHalfWhileFactsChange(t *testing.T) {
 	const designers, saves = 4, 9

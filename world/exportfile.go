@@ -65,6 +65,9 @@ func (x *exporter) replace(name string, fact json.RawMessage) error {
 		}
 		x.moved[spare] = f
 		x.saves[spare] = time.Now().Add(rest)
+		if f.refused { // perhaps it is only half written
+			x.saves[spare] = time.Now().Add(half)
+		}
 		delete(x.files, name)
 	}
 	if fact == nil {

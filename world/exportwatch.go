@@ -57,7 +57,7 @@ func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
 		return true, x.rescan() // to the log too, perhaps
 	case gone && isFactFile(name):
 		x.saves[name] = time.Now().Add(absence)
-	case moved || isFactFile(name):
+	case moved && ev.Has(fsnotify.Write) || isFactFile(name):
 		x.saves[name] = time.Now().Add(rest)
 	}
 	if info, err := x.root.Lstat(name); ev.Has(fsnotify.Create) && err == nil && info.IsDir() {
