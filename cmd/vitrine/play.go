@@ -40,8 +40,7 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 	context.AfterFunc(ctx, func() { conn.Close() }) // which ends what reads from it
 	if a.json {
 		go func() { _, _ = io.Copy(conn, in) }() // ends with the process
-		_, err := io.Copy(a.stdout, conn)
-		return err
+		return relay(a.stdout, conn)
 	}
 	t := &terminal{app: a, conn: conn, asked: make(chan int64, 1)}
 	go func() { // ends with the process
@@ -49,6 +48,21 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 		conn.Close() // who types no more has left the seat, and can come back
 	}()
 	return t.listen(ctx)
+}
+
+// relay hands on what a seat says. It is an error if that is only that somebody else has it.
+func relay(to io.Writer, from io.Reader) error {
+	seat := bufio.NewReader(from)
+	first, _ := seat.ReadBytes('\n') // its error comes again
+	if _, err := to.Write(first); err != nil {
+		return err
+	}
+	n, err := io.Copy(to, seat)
+	var q asked
+	if err == nil && n == 0 && json.Unmarshal(first, &q) == nil && q.isRefused() {
+		err = errors.New(q.Refused)
+	}
+	return err
 }
 
 // isSeat says why a seat of the run in dir is none that is played by hand.
@@ -80,6 +94,9 @@ type asked struct {
 	Refused     string             `json:"refused"`
 }
 
+// isRefused says whether somebody else has the seat.
+func (q asked) isRefused() bool { return q.Observation == nil && q.ID == 0 && q.Refused != "" }
+
 // A terminal is where a person plays.
 type terminal struct {
 	*app
@@ -103,10 +120,10 @@ func (t *terminal) listen(ctx context.Context) error {
 		if err := json.Unmarshal(raw, &q); err != nil {
 			return fmt.Errorf("what the seat says: %w", err)
 		}
+		if q.isRefused() {
+			return errors.New(q.Refused)
+		}
 		if q.Observation == nil {
-			if q.ID == 0 {
-				return errors.New(q.Refused) // somebody else has it
-			}
 			t.tell("refused: %s", q.Refused)
 		} else {
 			t.show(*q.Observation)
