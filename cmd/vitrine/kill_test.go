@@ -257,6 +257,9 @@ func TestARunThatCannotWriteEndsWithAReasonAndGoesOnLater(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(exit.Stderr), "file too large") {
 		t.Fatalf("with a full disk: %v, %s", err, out)
 	}
+	if hint := "resume " + dir + "\n"; !strings.Contains(string(exit.Stderr), "vitrine: hint: make room, and then: ") || !strings.HasSuffix(string(exit.Stderr), hint) {
+		t.Errorf("it says %s", exit.Stderr)
+	}
 	result, err := arena.ReadResult(dir)
 	if err != nil || result.Status != arena.Failed || !strings.Contains(result.Reason, "file too large") || result.Turns == 0 {
 		t.Errorf("its result is %+v, %v", result, err)

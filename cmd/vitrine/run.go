@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
@@ -259,7 +260,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	}
 	result.WallMS = outcome.Time.Milliseconds()
 	if err = errors.Join(err, resultErr, arena.WriteResult(r.dir, result)); err != nil {
-		return nil, err
+		return nil, r.roomless(err)
 	}
 	r.summarize(result)
 	if r.again != nil && r.again.turn < 0 {
@@ -269,6 +270,15 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		r.tell("%s: %d of %s never came to be played", r.actions, left, plural(r.recording.Len(), "action"))
 	}
 	return result, r.verdict(result)
+}
+
+// roomless adds to what has ended a run, if that is that there was no room for more, how it goes on.
+func (r *runner) roomless(err error) error {
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	if !full || r.again != nil && r.again.turn < 0 {
+		return err
+	}
+	return &failure{code: exitFailed, err: err, hint: fmt.Sprintf("make room, and then: %s resume %s", self(), relative(r.dir))}
 }
 
 // announce says what is played, and shows it.
