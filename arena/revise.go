@@ -50,6 +50,12 @@ func (r *Revisions) of(fact json.RawMessage) (world.Rules, error) {
 	return rules, nil
 }
 
+// Revised returns the source of the rules that hold in a state of an episode that began with those of the given source.
+func Revised(st world.State, source string) string {
+	_ = st.Get(rulesFact, &source) // else nobody has revised them
+	return source
+}
+
 // law returns the rules that hold in a state.
 func (g *Game) law(st world.State) (world.Rules, error) {
 	if fact, revised := st.Fact(rulesFact); revised {

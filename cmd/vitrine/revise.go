@@ -57,17 +57,20 @@ type rulesWatch struct {
 	waits bool   // somebody waits until what is saved can hold
 }
 
-// watchRules makes what is saved in the file of the rules hold whenever the game is paused, until the returned function is called.
-func (r *runner) watchRules(ctx context.Context) (end func()) {
+// watchRules makes what is saved in the file of the rules hold whenever the game is paused, from a state on, until the returned function is called.
+func (r *runner) watchRules(ctx context.Context, st world.State) (end func()) {
 	if !r.Rules.InFile() || r.again != nil && r.again.turn < 0 {
 		return func() {}
 	}
+	source := string(r.Files[r.Rules.Name])
+	file := r.Beside(r.Rules.Name)
 	if r.resumed != nil || r.again != nil { // it may be on another machine, and knows only what the file held
-		r.tell("changes of %s are not followed in a run that goes on; %s revise %s FILE makes other rules hold", r.Rules.Name, self(), relative(r.dir))
+		if raw, err := os.ReadFile(file); err == nil && string(raw) != arena.Revised(st, source) {
+			r.tell("changes of %s are not followed in a run that goes on; %s revise %s %s makes it hold", file, self(), relative(r.dir), file)
+		}
 		return func() {}
 	}
-	source := string(r.Files[r.Rules.Name])
-	w := rulesWatch{runner: r, file: filepath.Join(filepath.Dir(r.File), filepath.FromSlash(r.Rules.Name)), saved: source, tried: source}
+	w := rulesWatch{runner: r, file: file, saved: source, tried: source}
 	ctx, cancel := context.WithCancel(ctx)
 	w.group.Go(func() {
 		for raw, err := range world.Saves(ctx, w.file) {

@@ -332,7 +332,7 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	if r.again != nil {
 		run = r.again.playedBy(&episode)
 	}
-	unwatch := r.watchRules(ctx)
+	unwatch := r.watchRules(ctx, store.State())
 	outcome, err := run(ctx)
 	unwatch()
 	progress.done()
