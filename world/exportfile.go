@@ -20,7 +20,10 @@ func (x *exporter) claim() (*flock.Flock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := x.read(exportMark); err != nil && (len(entries) > 0 || !errors.Is(err, fs.ErrNotExist)) {
+	switch _, err := x.read(exportMark); {
+	case errors.Is(err, fs.ErrNotExist) && len(entries) > 0:
+		return nil, fmt.Errorf("%s is neither empty nor the folder of an export", x.folder)
+	case err != nil && len(entries) > 0:
 		return nil, fmt.Errorf("%s is neither empty nor the folder of an export: %w", x.folder, err)
 	}
 	lock := flock.New(filepath.Join(x.folder, exportMark), flock.SetFlag(os.O_RDWR|os.O_CREATE))
