@@ -35,7 +35,7 @@ type again struct {
 func replayFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
 	r := newRunner()
 	flags.StringVar(&r.folder, "out", "", "the new run's folder `DIR`, new or empty (default runs/SCENARIO-TIME)")
-	flags.StringVar(&r.kind, "agents", "", "\"recorded\": without any process, in milliseconds, from the log alone")
+	flags.StringVar(&r.kind, "agents", "", "\"recorded\": without any process of an agent, from the log and the rules alone")
 	flags.StringVar(&r.claude, "claude", "", "the Claude Code executable `PATH`, instead of the one on PATH or the pinned one")
 	flags.BoolVar(&r.silent, "no-cassette", false, "do not record the model traffic of the new run")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
