@@ -87,8 +87,9 @@ func (x *exporter) rescan() error {
 	if err := x.watch(); err != nil {
 		return err
 	}
-	for name := range x.files { // scan finds those that are not gone
-		x.saves[name] = time.Now().Add(absence)
+	over := time.Now().Add(absence) // one time for all, so that they go in the order of their names
+	for name := range x.files {     // scan finds those that are not gone
+		x.saves[name] = over
 	}
 	clear(x.folders)
 	if err := x.scan("."); err != nil {
