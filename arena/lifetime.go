@@ -160,8 +160,8 @@ func (p *player) signs(l *lifetime) (n int64, waits bool) {
 	return n, waits
 }
 
-// hangs says whether the agent, which did that last, has now been late so often without a sign of life since it was asked first that it is no use to
-// wait for it any more. What it answers too late, and while others act, is a sign.
+// hangs says whether the agent, which did that last, has been late so often in a row, without a sign of life in all that time, that it is no use to
+// wait for it any more. What it answers too late is a sign, also while others act.
 func (p *player) hangs(l *lifetime, did *act) bool {
 	if !l.isReady() || l.vital == nil || p.hung == 0 {
 		return false
