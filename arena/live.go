@@ -205,7 +205,7 @@ func (p *livePlayers) watch(done <-chan struct{}, st world.State) {
 func stoppedAfter(dir string, st world.State) bool {
 	for ev, err := range world.Turn(dir, st.Turn) {
 		if err == nil && ev.Seq > st.Seq && ev.Kind == KindOperator {
-			if c, err := commandOf(ev); err == nil && c.Do == DoStop {
+			if c, err := CommandOf(ev); err == nil && c.Do == DoStop {
 				return true
 			}
 		}

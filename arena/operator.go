@@ -43,6 +43,11 @@ func (c Command) AsksRules() bool {
 	return slices.Contains([]string{DoSet, DoAdd, DoDelete, DoRevise}, c.Do)
 }
 
+// Steers says whether the command says how the game goes on, and nothing else.
+func (c Command) Steers() bool {
+	return slices.Contains([]string{DoPause, DoStep, DoTurn, DoContinue, DoStop}, c.Do)
+}
+
 const maxTold = 10_000
 
 const (
@@ -233,8 +238,8 @@ func (g *Game) tell(st world.State, c Command) (map[string]json.RawMessage, erro
 	return box.post(st, world.Message{From: world.Operator, To: []string{c.To}, Text: c.Text}), nil
 }
 
-// commandOf reads a command from its event.
-func commandOf(ev world.Event) (Command, error) {
+// CommandOf reads a command from its event.
+func CommandOf(ev world.Event) (Command, error) {
 	var c Command
 	dec := json.NewDecoder(bytes.NewReader(ev.Data))
 	dec.DisallowUnknownFields()

@@ -211,7 +211,7 @@ func TestAGameThatIsHeldPlaysStepByStep(t *testing.T) {
 			for _, ev := range s.events() {
 				switch {
 				case ev.Kind == KindOperator:
-					last, _ = commandOf(ev)
+					last, _ = CommandOf(ev)
 				case ev.Kind == KindAction && last.Do == DoSet:
 					t.Errorf("event %d: %s acts while the game is held", ev.Seq, ev.Agent)
 				}

@@ -216,7 +216,7 @@ func (r *recordedPlayers) matchOutside() error {
 func (g *Game) outsider(st world.State, found world.Event) (world.Event, error) {
 	switch found.Kind {
 	case KindOperator:
-		c, err := commandOf(found)
+		c, err := CommandOf(found)
 		if err != nil {
 			return world.Event{}, err
 		}

@@ -217,19 +217,15 @@ func (c *controls) pace(ctx context.Context, after int64, every time.Duration) {
 
 // overruled says whether somebody has said how the run goes on in an event after one of them, other than by the own one.
 func (c *controls) overruled(after, own int64) bool {
-	for commit, err := range world.Skim(c.dir, after) {
+	for ev, err := range eventsAfter(c.dir, after) {
 		if err != nil {
 			return true
 		}
-		for _, o := range commit {
-			if o.Kind != arena.KindOperator || o.Seq == own {
-				continue
-			}
-			var command arena.Command
-			ev, err := o.Event()
-			if err != nil || json.Unmarshal(ev.Data, &command) != nil || command.Do != arena.DoTell && !command.AsksRules() {
-				return true
-			}
+		if ev.Kind != arena.KindOperator || ev.Seq == own {
+			continue
+		}
+		if command, err := arena.CommandOf(ev); err != nil || command.Steers() {
+			return true
 		}
 	}
 	return false

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/vitrine-sim/vitrine/arena"
@@ -160,9 +159,8 @@ func (h *halt) stood(dir string) (stands bool, err error) {
 		case ev.Kind != arena.KindOperator:
 			stands = false
 		default:
-			var c arena.Command
-			_ = json.Unmarshal(ev.Data, &c) // it is what it was written from
-			stands = stands && !slices.Contains([]string{arena.DoContinue, arena.DoStep, arena.DoTurn, arena.DoStop}, c.Do)
+			c, _ := arena.CommandOf(ev) // it is what it was written from
+			stands = stands && (!c.Steers() || c.Do == arena.DoPause)
 		}
 	}
 	return stands, nil
