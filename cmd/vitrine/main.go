@@ -272,9 +272,9 @@ func (a *app) fail(stdout io.Writer, err error) int {
 
 func (a *app) complain(err error) {
 	for _, r := range reports(err) {
-		fmt.Fprintf(a.err, "vitrine: %s\n", printable(r.String()))
+		a.tell("%s", r)
 		if r.Hint != "" {
-			fmt.Fprintf(a.err, "vitrine: hint: %s\n", printable(r.Hint))
+			a.tell("hint: %s", r.Hint)
 		}
 	}
 }
