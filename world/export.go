@@ -32,6 +32,13 @@ const (
 	absence = time.Second
 	// A file that was refused, and made room for another one, is kept for so long: a slow writer may still have it open.
 	half = 10 * time.Second
+	// At the end the log is read once more, unless somebody keeps its lock for so long.
+	patience = time.Second
+)
+
+var (
+	errBefore = errors.New("it was saved while nobody exported, or the fact has changed since")
+	errEnded  = errors.New("the export has ended before it was committed")
 )
 
 // Export keeps the facts of the run in dir as files in folder, and gives what is saved in them to set, which commits it or says why not.
@@ -96,8 +103,20 @@ func export(ctx context.Context, dir, folder string, set func(context.Context, s
 		return err
 	}
 	x := &exporter{
-		set: set, refused: refused, log: ReadLog(dir), files: make(map[string]exported), moved: make(map[string]exported),
-		saves: make(map[string]time.Time), changed: make(map[string]bool), folders: make(map[string]bool),
+		set: func(ctx context.Context, path string, value json.RawMessage) error {
+			err := set(ctx, path, value)
+			if err != nil && ctx.Err() != nil {
+				return errEnded
+			}
+			return err
+		},
+		refused: refused,
+		log:     ReadLog(dir),
+		files:   make(map[string]exported),
+		moved:   make(map[string]exported),
+		saves:   make(map[string]time.Time),
+		changed: make(map[string]bool),
+		folders: make(map[string]bool),
 	}
 	defer x.log.close()
 	if x.folder, err = filepath.Abs(folder); err != nil {
@@ -122,10 +141,12 @@ func export(ctx context.Context, dir, folder string, set func(context.Context, s
 	if err = x.begin(ctx); err == nil {
 		err = x.run(ctx)
 	}
-	if ctx.Err() != nil {
-		err = nil
+	if ctx.Err() != nil { // perhaps it ended between a commit and its folding
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		ctx, err = last, x.fold(last)
 	}
-	return errors.Join(err, x.refuseAll(ctx, "the export has ended before it was committed"))
+	return errors.Join(err, x.refuseAll(ctx, errEnded))
 }
 
 // begin makes the files show the facts as they are now.
@@ -150,7 +171,7 @@ func (x *exporter) begin(ctx context.Context) error {
 	if err := x.scan("."); err != nil {
 		return err
 	}
-	if err := x.refuseAll(ctx, "it was saved while nobody exported, or the fact has changed since"); err != nil {
+	if err := x.refuseAll(ctx, errBefore); err != nil {
 		return err
 	}
 	for name, f := range x.files {

@@ -278,10 +278,43 @@ func TestSetThatIsCalledOffIsRefused(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	e.awaitRefused("a.json", "context canceled", "2")
+	e.awaitRefused("a.json", "the export has ended", "2")
 	if got := e.text("b.json"); got != "3" {
 		t.Errorf("b.json is %q", got)
 	}
+}
+
+func TestWhatIsCommittedAsTheExportEndsIsNotUndone(t *testing.T) {
+	dir, folder := t.TempDir(), t.TempDir()
+	store := openStore(t, dir)
+	commitAll(t, store, Event{Kind: "begin", Set: facts("a", 1, "b", 1)})
+	e := &exhibit{t: t, dir: dir, folder: folder, store: store, calls: make(chan string, 9)}
+	for _, c := range []struct{ name, script, want string }{
+		{"a.json", "echo 2 > a.json", "2\n"},
+		{"b.json", "rm b.json", ""},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { // ends with ctx
+			ended <- Export(ctx, dir, folder, func(ctx context.Context, path string, value json.RawMessage) error {
+				defer cancel()
+				return e.set(ctx, path, value)
+			}, e.refused)
+		}()
+		e.awaitText(c.name, "1\n")
+		e.sh(c.script)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		<-e.calls
+		if got := e.text(c.name); got != c.want {
+			t.Errorf("after %s it holds %q", c.script, got)
+		}
+	}
+	e.start()
+	e.commit(Event{Kind: "x", Set: facts("c", 1)})
+	e.awaitText("c.json", "1\n")
+	e.wantFiles("a.json", "c.json")
 }
 
 func TestExportReportsWhatGoesWrong(t *testing.T) {

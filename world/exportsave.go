@@ -17,10 +17,10 @@ import (
 
 // refuseAll judges all saves, also those that are not over, and refuses those that differ from the facts for that reason. It leaves files alone
 // that are gone: perhaps the whole folder is on its way.
-func (x *exporter) refuseAll(ctx context.Context, reason string) error {
+func (x *exporter) refuseAll(ctx context.Context, reason error) error {
 	set := x.set
 	defer func() { x.set = set }()
-	x.set = func(context.Context, string, json.RawMessage) error { return errors.New(reason) }
+	x.set = func(context.Context, string, json.RawMessage) error { return reason }
 	for _, name := range slices.Sorted(maps.Keys(x.saves)) {
 		if _, err := x.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -110,7 +110,7 @@ func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported,
 	if err != nil {
 		return exported{name: f.name, text: raw, fact: fact, refused: true}, x.refuse(f.name, err, raw)
 	}
-	if err = x.forgive(f.name); err == nil && ctx.Err() == nil {
+	if err = x.forgive(f.name); err == nil {
 		err = x.fold(ctx)
 	}
 	return exported{name: f.name, text: raw, fact: value}, err
@@ -121,9 +121,8 @@ func (x *exporter) remove(ctx context.Context, name, path string) error {
 	if err := x.set(ctx, path, nil); err != nil {
 		return x.refuse(name, err, nil)
 	}
-	err := x.forgive(name)
-	if err == nil && ctx.Err() == nil {
-		err = x.fold(ctx)
+	if err := x.forgive(name); err != nil {
+		return err
 	}
-	return err
+	return x.fold(ctx)
 }
