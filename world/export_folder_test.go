@@ -289,10 +289,11 @@ func TestWhatIsCommittedAsTheExportEndsIsNotUndone(t *testing.T) {
 	store := openStore(t, dir)
 	commitAll(t, store, Event{Kind: "begin", Set: facts("a", 1, "b", 1)})
 	e := &exhibit{t: t, dir: dir, folder: folder, store: store, calls: make(chan string, 9)}
-	for _, c := range []struct{ name, script, want string }{
-		{"a.json", "echo 2 > a.json", "2\n"},
-		{"b.json", "rm b.json", ""},
+	for _, c := range []struct{ begun, name, script, want string }{
+		{"c", "a.json", "echo 2 > a.json", "2\n"},
+		{"d", "b.json", "rm b.json", ""},
 	} {
+		e.commit(Event{Kind: "x", Set: facts(c.begun, 1)})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { // ends with ctx
@@ -301,7 +302,7 @@ func TestWhatIsCommittedAsTheExportEndsIsNotUndone(t *testing.T) {
 				return e.set(ctx, path, value)
 			}, e.refused)
 		}()
-		e.awaitText(c.name, "1\n")
+		e.awaitText(c.begun+".json", "1\n") // so what happens to the other files from now on is a save
 		e.sh(c.script)
 		if err := <-ended; err != nil {
 			t.Fatal(err)
@@ -312,9 +313,9 @@ func TestWhatIsCommittedAsTheExportEndsIsNotUndone(t *testing.T) {
 		}
 	}
 	e.start()
-	e.commit(Event{Kind: "x", Set: facts("c", 1)})
-	e.awaitText("c.json", "1\n")
-	e.wantFiles("a.json", "c.json")
+	e.commit(Event{Kind: "x", Set: facts("e", 1)})
+	e.awaitText("e.json", "1\n")
+	e.wantFiles("a.json", "c.json", "d.json", "e.json")
 }
 
 func TestExportReportsWhatGoesWrong(t *testing.T) {
