@@ -80,12 +80,18 @@ type exporter struct {
 	log     *Log
 	state   State
 
-	files   map[string]exported  // by name
-	moved   map[string]exported  // files that made room for newer ones, by spare name; somebody may still be writing into them
-	saves   map[string]time.Time // files in which something has happened -> when that is over, unless more happens
-	changed map[string]bool      // paths of facts that their files may not show
-	folders map[string]bool      // that are watched
-	spares  int                  // names given so far
+	files   map[string]exported // by name
+	moved   map[string]exported // files that made room for newer ones, by spare name; somebody may still be writing into them
+	saves   map[string]save     // by name of a file in which something has happened
+	changed map[string]bool     // paths of facts that their files may not show
+	folders map[string]bool     // that are watched
+	spares  int                 // names given so far
+}
+
+// A save is what has happened in a file.
+type save struct {
+	over time.Time // unless more happens
+	gone bool      // the file was, when we last heard of it
 }
 
 // An exported file is one that was written or judged.
@@ -114,7 +120,7 @@ func export(ctx context.Context, dir, folder string, set func(context.Context, s
 		log:     ReadLog(dir),
 		files:   make(map[string]exported),
 		moved:   make(map[string]exported),
-		saves:   make(map[string]time.Time),
+		saves:   make(map[string]save),
 		changed: make(map[string]bool),
 		folders: make(map[string]bool),
 	}
@@ -189,13 +195,8 @@ func (x *exporter) run(ctx context.Context) error {
 		if err := x.fold(ctx); err != nil {
 			return err
 		}
-		now := time.Now()
 		for _, name := range slices.SortedFunc(maps.Keys(x.saves), x.earlier) {
-			if x.saves[name].After(now) {
-				continue
-			}
-			if info, err := x.root.Lstat(name); err == nil && now.Sub(info.ModTime()).Abs() < rest {
-				x.saves[name] = now.Add(rest) // there was a write of which we may not have heard yet
+			if !x.isOver(name) {
 				continue
 			}
 			if err := x.settle(ctx, name); err != nil {
@@ -264,7 +265,7 @@ func (x *exporter) show() error {
 			}
 		}
 		if _, noted := x.saves[name]; !noted {
-			x.saves[name] = time.Now().Add(rest)
+			x.saves[name] = save{over: time.Now().Add(rest)}
 		}
 	}
 	return nil

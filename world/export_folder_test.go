@@ -415,12 +415,12 @@ func TestSaveAmongTooManyChangesIsCommitted(t *testing.T) {
 	e := exhibitOf(t, "a", 1, "b", 1)
 	busy, done := make(chan bool), make(chan bool)
 	var once sync.Once
-	e.hook = func(string) {
+	e.hookOn(func(string) {
 		once.Do(func() {
 			busy <- true
 			<-done
 		})
-	}
+	})
 	e.save("a.json", "2")
 	<-busy
 	for i := range 40_000 {

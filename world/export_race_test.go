@@ -196,13 +196,13 @@ func TestNoSaveIsLostOrHalfWhileFactsChange(t *testing.T) {
 	for i := range given {
 		given[i] = make(chan string, 1000)
 	}
-	e.hook = func(call string) {
+	e.hookOn(func(call string) {
 		var designer int
 		if _, value, _ := strings.Cut(call, "="); strings.HasPrefix(value, "{\"by\"") {
 			fmt.Sscanf(value, `{"by":%d`, &designer)
 			given[designer] <- value
 		}
-	}
+	})
 	e.store = openStore(t, e.dir)
 	e.commit(Event{Kind: "begin", Set: all(0)})
 	e.start()
@@ -302,4 +302,45 @@ func saveAs(folder, name, text string, inPlace bool) error {
 		return err
 	}
 	return os.Rename(path+".tmp", path)
+}
+
+// While a is committed, b is due too; then it is gone. Saves are judged in the order in which they are over, so c comes before a deletion.
+func TestFileThatGoesWhenItsSaveIsDueIsNotDeletedAtOnce(t *testing.T) {
+	e := exhibitOf(t, "a", 1, "b", 1)
+	saved := make(chan bool)
+	e.hookOn(func(call string) {
+		if call != "a=2" {
+			return
+		}
+		<-saved
+		time.Sleep(2 * rest)
+		e.sh("mv b.json b.json~; printf 1 > c.json")
+	})
+	e.save("a.json", "2")
+	e.save("b.json", "2")
+	close(saved)
+	e.await("b to go", func() bool { _, ok := e.state().Fact("b"); return !ok })
+	e.wantCalls("a=2", "c=1", "b=")
+}
+
+// While the first file of a folder is committed that is gone, the second is due too; then it is there again, and being written.
+func TestFileThatIsSavedWhenItIsDueIsNotJudgedAtOnce(t *testing.T) {
+	e := exhibitOf(t, "d/a", 1, "d/b", 1)
+	var begin time.Time
+	took := make(chan time.Duration, 1)
+	e.hookOn(func(call string) {
+		switch call {
+		case "d/a=":
+			time.Sleep(2 * rest)
+			begin = time.Now()
+			e.save("d/b.json", "3")
+		case "d/b=3":
+			took <- time.Since(begin)
+		}
+	})
+	e.sh("mv d .d")
+	e.await("d/b to change", func() bool { raw, _ := e.state().Fact("d/b"); return string(raw) == "3" })
+	if took := <-took; took < rest {
+		t.Errorf("it was judged %v after it was saved", took)
+	}
 }

@@ -24,13 +24,13 @@ type exhibit struct {
 	folder string
 	store  *Store
 
-	calls chan string       // what set was given, path=value, in order
-	hook  func(call string) // is given the same before it is committed, if it is there
-	end   func() error      // waits until the export has ended
-	stop  func() error      // ends it
+	calls chan string  // what set was given, path=value, in order
+	end   func() error // waits until the export has ended
+	stop  func() error // ends it
 
 	mu   sync.Mutex
-	told []string // refusals, file: reason
+	hook func(call string) // is given what set was given before that is committed, if it is there
+	told []string          // refusals, file: reason
 }
 
 // exhibitOf makes a run of the facts and exports it until the test ends.
@@ -74,8 +74,11 @@ func (e *exhibit) start() {
 // set commits a value, unless it is bad. Without one the fact goes, unless it must stay.
 func (e *exhibit) set(ctx context.Context, path string, value json.RawMessage) error {
 	e.calls <- path + "=" + string(value)
-	if e.hook != nil {
-		e.hook(path + "=" + string(value))
+	e.mu.Lock()
+	hook := e.hook
+	e.mu.Unlock()
+	if hook != nil {
+		hook(path + "=" + string(value))
 	}
 	_, err := e.store.Commit(ctx, func(State) ([]Event, error) {
 		if strings.Contains(string(value), "bad") {
@@ -93,6 +96,12 @@ func (e *exhibit) set(ctx context.Context, path string, value json.RawMessage) e
 		return []Event{{Agent: Operator, Kind: "set", Set: map[string]json.RawMessage{path: value}}}, nil
 	})
 	return err
+}
+
+func (e *exhibit) hookOn(hook func(call string)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hook = hook
 }
 
 func (e *exhibit) refused(file string, reason error) {

@@ -67,9 +67,9 @@ func (x *exporter) replace(name string, fact json.RawMessage) error {
 			return err
 		}
 		x.moved[spare] = f
-		x.saves[spare] = time.Now().Add(rest)
+		x.saves[spare] = save{over: time.Now().Add(rest)}
 		if f.refused { // perhaps it is only half written
-			x.saves[spare] = time.Now().Add(half)
+			x.saves[spare] = save{over: time.Now().Add(half)}
 		}
 		delete(x.files, name)
 	}

@@ -34,7 +34,25 @@ func (x *exporter) refuseAll(ctx context.Context, reason error) error {
 
 // earlier says which of two saves was over first.
 func (x *exporter) earlier(a, b string) int {
-	return cmp.Or(x.saves[a].Compare(x.saves[b]), strings.Compare(a, b))
+	return cmp.Or(x.saves[a].over.Compare(x.saves[b].over), strings.Compare(a, b))
+}
+
+// isOver says whether a save is over, and if not, notes when it may be: there can be changes of which we have not heard yet.
+func (x *exporter) isOver(name string) bool {
+	now := time.Now() // of each save, since set may have taken a while to commit the one before it
+	if x.saves[name].over.After(now) {
+		return false
+	}
+	info, err := x.root.Lstat(name)
+	switch {
+	case err == nil && now.Sub(info.ModTime()).Abs() < rest:
+		x.saves[name] = save{over: now.Add(rest)}
+	case errors.Is(err, fs.ErrNotExist) && !x.saves[name].gone:
+		x.saves[name] = save{over: now.Add(absence), gone: true}
+	default:
+		return true
+	}
+	return false
 }
 
 // settle judges what was saved in a file, or in one that was moved since.

@@ -21,7 +21,7 @@ func (x *exporter) wait(ctx context.Context) error {
 	for {
 		if over == nil && len(x.saves) > 0 {
 			first := slices.MinFunc(slices.Collect(maps.Keys(x.saves)), x.earlier)
-			over = time.After(min(rest, time.Until(x.saves[first]))) // one that comes now may be over before it
+			over = time.After(min(rest, time.Until(x.saves[first].over))) // one that comes now may be over before it
 		}
 		select {
 		case <-ctx.Done():
@@ -56,9 +56,9 @@ func (x *exporter) heed(ev fsnotify.Event) (logged bool, err error) {
 	case gone && x.folders[name]:
 		return true, x.rescan() // to the log too, perhaps
 	case gone && isFactFile(name):
-		x.saves[name] = time.Now().Add(absence)
+		x.saves[name] = save{over: time.Now().Add(absence), gone: true}
 	case moved && ev.Has(fsnotify.Write) || isFactFile(name):
-		x.saves[name] = time.Now().Add(rest)
+		x.saves[name] = save{over: time.Now().Add(rest)}
 	}
 	if info, err := x.root.Lstat(name); ev.Has(fsnotify.Create) && err == nil && info.IsDir() {
 		return false, x.scan(name)
@@ -87,9 +87,9 @@ func (x *exporter) rescan() error {
 	if err := x.watch(); err != nil {
 		return err
 	}
-	over := time.Now().Add(absence) // one time for all, so that they go in the order of their names
-	for name := range x.files {     // scan finds those that are not gone
-		x.saves[name] = over
+	lost := save{over: time.Now().Add(absence), gone: true} // one time for all, so that they go in the order of their names
+	for name := range x.files {                             // scan finds those that are not gone
+		x.saves[name] = lost
 	}
 	clear(x.folders)
 	if err := x.scan("."); err != nil {
@@ -109,7 +109,7 @@ func (x *exporter) scan(from string) error {
 			x.folders[name] = true
 			err = x.watcher.Add(filepath.Join(x.folder, name))
 		case err == nil && isFactFile(name):
-			x.saves[name] = time.Now().Add(rest)
+			x.saves[name] = save{over: time.Now().Add(rest)}
 		}
 		if errors.Is(err, fs.ErrNotExist) { // gone again
 			return nil
