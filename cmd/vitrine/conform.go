@@ -104,7 +104,7 @@ func (t *trial) close() {
 // print prints the episodes.
 func (t *trial) print(ctx context.Context, a *app, s *setup) error {
 	defer t.close()
-	log, err := conform.Record(t.config(ctx, s))
+	log, err := conform.Record(ctx, t.config(ctx, s))
 	if err != nil {
 		return err
 	}
@@ -211,10 +211,9 @@ func (t *trial) command(seed uint64, seeds, turns int, file string) []string {
 	return append(words, file)
 }
 
-// elsewhere has another process play the episodes, with another environment, in another folder, on one processor.
+// elsewhere has another process play the episodes, with another environment, in another folder, on one processor. It ends by itself when a call of the
+// rules takes too long.
 func (t *trial) elsewhere(ctx context.Context, s *setup, first uint64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.time)
-	defer cancel()
 	file, err := filepath.Abs(s.File)
 	if err != nil {
 		return nil, err
@@ -223,7 +222,7 @@ func (t *trial) elsewhere(ctx context.Context, s *setup, first uint64) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, append(t.command(first, t.seeds, t.turns, file), "--record")...)
+	cmd := exec.CommandContext(ctx, program, append(t.command(first, t.seeds, t.turns, file), "--record", "--time", t.time.String())...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Dir = string(filepath.Separator)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "TZ=Asia/Kathmandu", "LANG=tr_TR.UTF-8", "GOMAXPROCS=1"}

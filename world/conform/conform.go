@@ -189,15 +189,22 @@ func (b *bench) make(ctx context.Context, c check) (r Result, answers bool) {
 }
 
 // Record plays the episodes of the config and returns them as lines of JSON: what everybody saw, and the events. For the same rules it is the same on any
-// machine.
-func Record(cfg Config) ([]byte, error) {
+// machine. Rules that fail or do not return are a [*Finding].
+func Record(ctx context.Context, cfg Config) ([]byte, error) {
 	b, err := newBench(cfg)
 	if err != nil {
 		return nil, err
 	}
-	log, err := b.recordAll(b.first)
-	if err != nil {
-		return nil, b.finding(err)
+	var log []byte
+	r, _ := b.make(ctx, check{run: func(b *bench) (_ string, err error) {
+		log, err = b.recordAll(b.first)
+		return "", err
+	}})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case r.Finding != nil:
+		return nil, r.Finding
 	}
 	return log, nil
 }

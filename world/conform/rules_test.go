@@ -352,6 +352,10 @@ func TestRulesThatNeverReturnAreAskedNoMore(t *testing.T) {
 	if f == nil || f.Turn != 2 || f.Call != "observe" || f.Agent != "b" || f.What != "it has not returned for 300ms" {
 		t.Errorf("found %v", f)
 	}
+	var recorded *Finding
+	if _, err := Record(t.Context(), cfg); !errors.As(err, &recorded) || recorded.What != f.What {
+		t.Errorf("recorded is %v", err)
+	}
 	for _, c := range report.Checks[1:] {
 		if c.Result != NotMade || c.Note == "" {
 			t.Errorf("%s: %s", c.Name, c.Result)
@@ -395,11 +399,11 @@ func TestNotesSayWhatTheRulesDo(t *testing.T) {
 func TestRulesOfAnotherProcessMustAgree(t *testing.T) {
 	const name = "another process gives the same bytes"
 	cfg := config("")
-	cfg.Elsewhere = func() ([]byte, error) { return Record(config("")) }
+	cfg.Elsewhere = func() ([]byte, error) { return Record(t.Context(), config("")) }
 	if r := one(t, cfg, name); r.Result != OK {
 		t.Error(r.Finding)
 	}
-	cfg.Elsewhere = func() ([]byte, error) { return Record(config("observe is moody")) }
+	cfg.Elsewhere = func() ([]byte, error) { return Record(t.Context(), config("observe is moody")) }
 	if r := one(t, cfg, name); r.Result != Failed || r.Finding.Turn != 0 || r.Finding.Agent != "b" || r.Finding.Want == r.Finding.Got {
 		t.Errorf("%+v", r.Finding)
 	}

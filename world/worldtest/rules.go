@@ -50,12 +50,12 @@ func TestRules(t *testing.T, newRules func() (world.Rules, error), agents []stri
 // sameInThePast plays an episode today and one in the year 2000, and says whether they are the same.
 func sameInThePast(t *testing.T, cfg conform.Config) bool {
 	t.Helper()
-	today, err := conform.Record(cfg)
+	today, err := conform.Record(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var then []byte
-	synctest.Test(t, func(*testing.T) { then, err = conform.Record(cfg) })
+	synctest.Test(t, func(t *testing.T) { then, err = conform.Record(t.Context(), cfg) })
 	if err != nil {
 		t.Fatal("in the year 2000: ", err)
 	}

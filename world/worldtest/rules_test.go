@@ -26,7 +26,7 @@ func TestRulesThatLookAtAClockAreFound(t *testing.T) {
 	same := func(year func() int) bool {
 		return sameInThePast(t, conform.Config{
 			New:    func() (conform.Subject, error) { return conform.Subject{Rules: calendar{year}}, nil },
-			Agents: []string{"a"}, Seeds: []uint64{1}, Turns: 3,
+			Agents: []string{"a"}, Seeds: []uint64{1}, Turns: 3, Time: time.Minute,
 		})
 	}
 	if same(func() int { return time.Now().Year() }) {
