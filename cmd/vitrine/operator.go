@@ -9,6 +9,7 @@ import (
 	"iter"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -64,21 +65,33 @@ func operate(command func(args []string) arena.Command, say string) func(*flag.F
 	})
 }
 
-// idle says that nobody plays a run, and what to do about it; empty: somebody plays it.
+// idle says that nobody plays a run, and what to do about it; empty: somebody plays it, or it is over.
 func idle(dir string) string {
-	if world.Holder(dir) != nil {
+	if world.Holder(dir) != nil || isOver(dir) {
 		return ""
 	}
 	return fmt.Sprintf("nobody plays this run now; %s resume %s does", self(), relative(dir))
 }
 
+// isOver says whether the episode in dir has ended. Of a run that nobody plays any more it is asked after that is known, for it may end at any moment.
+func isOver(dir string) bool {
+	st, err := world.Now(dir)
+	if err != nil {
+		return false
+	}
+	for ev, err := range world.Turn(dir, st.Turn) {
+		if err == nil && ev.Kind == arena.KindEnd {
+			return true
+		}
+	}
+	return false
+}
+
 // tellIdle says it if nobody plays a run.
-func (a *app) tellIdle(dir string) bool {
-	idle := idle(dir)
-	if idle != "" {
+func (a *app) tellIdle(dir string) {
+	if idle := idle(dir); idle != "" {
 		a.tell("%s", idle)
 	}
-	return idle != ""
 }
 
 func do(what string) func([]string) arena.Command {
@@ -94,8 +107,11 @@ func tellFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, 
 // A halt is what "pause", "step" and "stop" print with --json.
 type halt struct {
 	change
-	State string `json:"state"` // "paused" or "over", or "asked" where nobody has waited for it
+	State string `json:"state"` // "paused" or "over", or haltAsked
 }
+
+// haltAsked is the state of a halt for which nobody has waited, or that nobody plays.
+const haltAsked = "asked"
 
 // haltFlags returns a command after which a run stands still, and which waits until it does.
 func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) {
@@ -113,11 +129,14 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 			if err != nil {
 				return nil, err
 			}
-			h := &halt{*done, "asked"}
-			if idle := a.tellIdle(args[0]); !idle && !*hurry {
+			h := &halt{*done, haltAsked}
+			if !*hurry {
 				if err := h.wait(ctx, args[0], what); err != nil {
 					return nil, err
 				}
+			}
+			if h.State == haltAsked {
+				a.tellIdle(args[0])
 			}
 			fmt.Fprintf(a.out, "%s: %s (event %d, in turn %d)\n", args[0], h.State, h.Seq, h.Turn)
 			return h, nil
@@ -125,15 +144,32 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 	}
 }
 
-// wait waits until the run in dir stands still because of the command, or finds that it has stood still since before a pause.
+// wait waits until the run in dir stands still because of the command, or finds that it has stood still since before a pause, or that nobody plays it.
 func (h *halt) wait(ctx context.Context, dir, what string) error {
-	if what == arena.DoPause {
+	if what == arena.DoPause && world.Holder(dir) != nil {
 		if stands, err := h.stood(dir); err != nil || stands {
 			h.State = "paused"
 			return err
 		}
 	}
-	for ev, err := range world.Follow(ctx, dir, h.Seq) {
+	for played := true; played && h.State == haltAsked && ctx.Err() == nil; {
+		played = world.Holder(dir) != nil // if not, then all that it has come to is in the log
+		if err := h.look(ctx, dir, played); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// look looks for what the command has come to in the log in dir and, if it is played, for a second in what comes: nothing else tells of the end of who plays it.
+func (h *halt) look(ctx context.Context, dir string, played bool) error {
+	events := eventsAfter(dir, h.Seq)
+	if played {
+		second, end := context.WithTimeout(ctx, time.Second)
+		defer end()
+		events = world.Follow(second, dir, h.Seq)
+	}
+	for ev, err := range events {
 		if err != nil {
 			return err
 		}
@@ -143,7 +179,7 @@ func (h *halt) wait(ctx context.Context, dir, what string) error {
 			return nil
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // stood says whether the run in dir stood still already when the command came.

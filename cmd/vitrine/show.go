@@ -195,5 +195,8 @@ func whoPlays(dir string) string {
 	if held := world.Holder(dir); held != nil {
 		return held.Error()
 	}
+	if isOver(dir) {
+		return "it is over now"
+	}
 	return fmt.Sprintf("nobody plays it any more; %s resume %s goes on", self(), dir)
 }

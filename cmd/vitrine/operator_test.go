@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/world"
+)
+
+func TestWhoWaitsForARunHearsOfItsEndAlsoWhenNobodyPlaysItAnyMore(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "run")
+	if code := vitrine(ctx, []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	for _, what := range []string{arena.DoPause, arena.DoStep, arena.DoStop} {
+		h := &halt{change{Seq: 9, Turn: 1}, haltAsked}
+		if err := h.wait(ctx, dir, what); err != nil || h.State != "over" || h.Turn != 12 {
+			t.Errorf("%s: %+v, %v", what, h, err)
+		}
+	}
+	if idle, who := idle(dir), whoPlays(dir); idle != "" || who != "it is over now" {
+		t.Errorf("of a run that is over it says %q and %q", idle, who)
+	}
+
+	log := filepath.Join(dir, "events.jsonl")
+	raw, err := os.ReadFile(log)
+	if err == nil {
+		err = os.Truncate(log, int64(len(raw)-3000)) // so that it is not over
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease, err := world.Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, ended := &halt{change{Seq: 9, Turn: 1}, haltAsked}, make(chan error)
+	go func() { ended <- h.wait(ctx, dir, arena.DoStop) }() // ends with ctx at the latest
+	if err := lease.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil || h.State != haltAsked {
+		t.Errorf("of a run that is left it hears %+v, %v", h, err)
+	}
+	if idle := idle(dir); !strings.Contains(idle, "nobody plays this run now") {
+		t.Errorf("it says %q", idle)
+	}
+}
