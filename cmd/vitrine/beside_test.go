@@ -104,12 +104,15 @@ func appears(path string) error {
 	}
 	defer watcher.Close()
 	for timeout := time.After(patience); ; {
-		dir := filepath.Dir(path)
+		dir, next := filepath.Dir(path), path
 		for watcher.Add(dir) != nil { // it is not there yet
-			dir = filepath.Dir(dir)
+			dir, next = filepath.Dir(dir), dir
 		}
-		if _, err := os.Stat(path); err == nil {
-			return nil
+		if _, err := os.Stat(next); err == nil { // perhaps since before somebody watched
+			if next == path {
+				return nil
+			}
+			continue
 		}
 		select {
 		case <-watcher.Events:

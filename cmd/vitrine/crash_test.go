@@ -25,12 +25,13 @@ func (p program) goOnWhenTheyAreKilled(t *testing.T) {
 	})
 	r := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL,
 		"--set", "restart.max_restarts=2", "--set", "restart.window=20", "--set", "restart.max_backoff=2", "--set", "limits.act=10m")
+	held := make(map[kill]bool)
 	for _, k := range kills {
 		r.reaches(t, k.turn)
-		for held := false; !held; {
+		for !held[k] { // of two that are held at once either may come first
 			select {
 			case obs := <-m.held:
-				held = obs.Agent == k.agent || k.turn != 9 // of two that are held at once either may come first
+				held[kill{obs.Agent, obs.Turn}] = true
 			case <-time.After(patience):
 				t.Fatal("the model is not asked")
 			}

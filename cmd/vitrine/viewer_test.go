@@ -142,7 +142,8 @@ func (p page) until(is func(standing) bool) (now standing) {
 
 func TestAnOperatorControlsARunFromItsPage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view", "--control")
+	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view", "--control",
+		"--set", "rules.turns=400", "--set", "limits.turns=400") // so that it is not over while it is slowed down, which takes 20 s then
 	p.until(func(now standing) bool { return now.State == "paused" })
 	for command, want := range map[string]string{
 		`{"do":"tell","agent":"a","text":"be careful"}`:         "",
@@ -298,12 +299,12 @@ func TestOfARunThatSomebodySentNoProgramIsStarted(t *testing.T) {
 func TestAtTheEndOfAStoppedRunAllIsCountedThatItUsed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view", "--control", "--set", "schedule=sequential")
-	p.until(func(now standing) bool { return now.State == "paused" })
+	at := p.until(func(now standing) bool { return now.State == "paused" })
 	for _, command := range []string{`{"do":"step","turn":true}`, `{"do":"step"}`} {
 		if said := p.post(command); said != "" {
 			t.Fatal(said)
 		}
-		p.until(func(now standing) bool { return now.State == "paused" && now.Turns == 1 })
+		at = p.until(func(now standing) bool { return now.State == "paused" && now.Turns == 1 && now.Seq > at.Seq+1 }) // so somebody has acted
 	}
 	if said := p.post(`{"do":"stop"}`); said != "" {
 		t.Fatal(said)
