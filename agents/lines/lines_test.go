@@ -133,7 +133,7 @@ func TestSeatIsAnAgent(t *testing.T) {
 	})
 }
 
-func dial(t *testing.T, dir string) net.Conn {
+func dial(t *testing.T, dir string) *net.UnixConn {
 	t.Helper()
 	conn, err := Dial(t.Context(), dir)
 	if err != nil {
@@ -261,18 +261,12 @@ func TestASeatCanBeLeftAndTakenAgainButNotByTwo(t *testing.T) {
 	if lines := bufio.NewScanner(second); !lines.Scan() || !strings.Contains(lines.Text(), "somebody has this seat already") {
 		t.Errorf("the second sees %q", lines.Text())
 	}
-	first.Close()
-	for { // until the seat knows that the first has left
-		third := dial(t, dir)
-		lines := bufio.NewScanner(third)
-		if !lines.Scan() {
-			t.Fatal(lines.Err())
-		}
-		if strings.Contains(lines.Text(), `"turn":7`) {
-			fmt.Fprintln(third, `{"id":1,"action":"fish","args":{"tons":7}}`)
-			break
-		}
+	Leave(first)
+	third := dial(t, dir)
+	if lines := bufio.NewScanner(third); !lines.Scan() || !strings.Contains(lines.Text(), `"turn":7`) {
+		t.Fatalf("the third sees %q, %v", lines.Text(), lines.Err())
 	}
+	fmt.Fprintln(third, `{"id":1,"action":"fish","args":{"tons":7}}`)
 	if err := <-acting; err != nil {
 		t.Error(err)
 	}

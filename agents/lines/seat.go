@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -153,7 +154,7 @@ func (s *Seat) Close() (agents.Usage, error) {
 }
 
 // Dial takes the seat whose folder is dir. Nobody listening there is an error.
-func Dial(ctx context.Context, dir string) (net.Conn, error) {
+func Dial(ctx context.Context, dir string) (*net.UnixConn, error) {
 	link, path, err := shorten(dir)
 	if err != nil {
 		return nil, fmt.Errorf("take seat: %w", err)
@@ -163,5 +164,13 @@ func Dial(ctx context.Context, dir string) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take seat: %w", err)
 	}
-	return conn, nil
+	return conn.(*net.UnixConn), nil
+}
+
+// Leave leaves a seat. When it returns somebody else can take it, unless it is deaf for writeLimit.
+func Leave(conn *net.UnixConn) {
+	defer conn.Close()
+	if conn.SetReadDeadline(time.Now().Add(writeLimit)) == nil && conn.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, conn) // it closes its end when it is free
+	}
 }

@@ -101,7 +101,7 @@ func (c *controls) act(ctx context.Context, want web.Command) error {
 	if err != nil {
 		return fmt.Errorf("%w; %s", err, whoPlays(c.dir))
 	}
-	defer conn.Close()
+	defer lines.Leave(conn)
 	if err := conn.SetDeadline(time.Now().Add(seatPatience)); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 	t := &terminal{app: a, conn: conn, asked: make(chan int64, 1)}
 	go func() { // ends with the process
 		t.answer(in)
-		conn.Close() // who types no more has left the seat, and can come back
+		_ = conn.CloseWrite() // who types no more leaves the seat, and can come back when it closes its end
 	}()
 	return t.listen(ctx)
 }
