@@ -535,13 +535,14 @@ func TestAnAnswerThatStallsOrNeverEndsIsCut(t *testing.T) {
 
 func TestAClientThatDoesNotReadDoesNotHoldItsPlace(t *testing.T) {
 	full := make([]byte, 1<<20)
-	gateway := &Gateway{InFlight: 1, Idle: 50 * time.Millisecond, Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
+	gateway := &Gateway{InFlight: 1, Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
 		raw, _ := io.ReadAll(r.Body)
 		if string(raw) == "second" {
 			return answer(r, "{}")
 		}
 		return respond(r, http.StatusOK, "text/event-stream", full, full, full, full, full, full, full, full), nil
 	})}
+	gateway.Idle = time.Second // in which the second must be answered, on any machine
 	_, client := open(t, gateway, "a")
 	resp, err := ask(t.Context(), client, "/v1/messages", "first")
 	if err != nil {
