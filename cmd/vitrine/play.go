@@ -107,7 +107,7 @@ type terminal struct {
 // listen shows what there is to see until the seat is closed.
 func (t *terminal) listen(ctx context.Context) error {
 	in := bufio.NewReader(t.conn)
-	for {
+	for newest := int64(0); ; {
 		raw, err := in.ReadBytes('\n')
 		if err != nil {
 			if ctx.Err() != nil {
@@ -127,12 +127,13 @@ func (t *terminal) listen(ctx context.Context) error {
 			t.tell("refused: %s", q.Refused)
 		} else {
 			t.show(*q.Observation)
+			newest = q.ID
 		}
 		select {
 		case <-t.asked: // nobody has answered the one before, and it is too late now
 		default:
 		}
-		t.asked <- q.ID
+		t.asked <- newest // also when the answer to another one was refused
 	}
 }
 

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A closing seat has said all that it has to say, and closes when it is answered.
+type closing struct {
+	io.Reader
+	answered string
+}
+
+func (c *closing) Write(p []byte) (int, error) {
+	c.answered += string(p)
+	return 0, io.ErrClosedPipe
+}
+
+func TestWhoWasTooLateAnswersWhatIsOnTheScreen(t *testing.T) {
+	seat := &closing{Reader: strings.NewReader(`{"id":1,"observation":{"turn":0,"actions":[]}}
+{"id":2,"observation":{"turn":1,"actions":[]}}
+{"id":1,"refused":"too late: the newest observation is 2"}
+`)}
+	at := &terminal{app: &app{out: io.Discard, err: os.Stderr}, conn: seat, asked: make(chan int64, 1)}
+	if err := at.listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at.answer(strings.NewReader("pass\n"))
+	if want := `{"action":"pass","id":2}` + "\n"; seat.answered != want {
+		t.Errorf("it answers %s, want %s", seat.answered, want)
+	}
+}
