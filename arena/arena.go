@@ -122,10 +122,10 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	leave(nil)
 	live.acting.Wait()
 	err = errors.Join(err, live.cast.close())
-	if err == nil && !live.repeats && end.Status == Interrupted && st.Seq > 0 {
-		err = live.testify(context.WithoutCancel(ctx), append(live.fence.events(st), live.attempts()...))
-		st = e.Store.State()
+	if !live.repeats && end.Status == Interrupted && st.Seq > 0 {
+		err = errors.Join(err, live.testify(context.WithoutCancel(ctx), append(live.fence.events(st), live.attempts()...)))
 	}
+	st = e.Store.State() // it may be later than that in which agents were asked last
 	out := Outcome{End: end, State: st, Time: live.clock.elapsed()}
 	for _, p := range live.cast.players {
 		seat := SeatOutcome{Name: p.seat.Name, Metered: p.used(), Usage: p.usage}

@@ -139,47 +139,54 @@ func (g *Game) play(p players, st world.State) (world.State, End, error) {
 	if st.Seq == 0 {
 		st, err = p.commit(g.opening)
 	}
-	for err == nil {
+	var end End
+	for err == nil && end == (End{}) {
 		var seen []world.Observation
-		if seen, err = g.look(st, g.Agents); err != nil {
-			break
+		seen, err = g.look(st, g.Agents)
+		switch {
+		case err != nil:
+		case len(seen) == 0:
+			end, err = g.nobodyLeft(st)
+		case st.Turn >= g.Turns:
+			end = End{Truncated, TurnLimit}
+		default:
+			st, err = g.turn(p, st, seen)
 		}
-		if len(seen) == 0 {
-			return g.end(p, g.nobodyLeft(st))
-		}
-		if st.Turn >= g.Turns {
-			return g.end(p, End{Truncated, TurnLimit})
-		}
-		st, err = g.turn(p, st, seen)
 	}
-	switch {
-	case errors.Is(err, errOver):
-		return g.end(p, End{Truncated, TimeLimit})
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled): // of the rules, which nobody waits for any more
+	if errors.Is(err, errOver) {
+		end, err = End{Truncated, TimeLimit}, nil
+	}
+	if err == nil {
+		st, end, err = g.end(p, end)
+	}
+	if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) { // of the rules, which nobody waits for any more
 		return st, End{Interrupted, fmt.Sprintf("in turn %d", st.Turn)}, nil
 	}
-	return st, End{}, err
+	return st, end, err
 }
 
 // nobodyLeft says how an episode has ended in which nobody acts any more: by the rules, if they have ended it for somebody who
 // is not out, or for everybody.
-func (g *Game) nobodyLeft(st world.State) End {
+func (g *Game) nobodyLeft(st world.State) (End, error) {
 	ended, reason := true, allOut
 	for _, agent := range g.Agents {
 		obs, _, err := g.observe(st, agent)
+		if err != nil {
+			return End{}, err
+		}
 		status, _ := statusOf(st, agent)
 		if status == StatusActive {
-			return End{Terminated, byTheRules}
+			return End{Terminated, byTheRules}, nil
 		}
 		if status == StatusBudget {
 			reason = BudgetLimit
 		}
-		ended = ended && err == nil && obs.Terminated
+		ended = ended && obs.Terminated
 	}
 	if ended {
-		return End{Terminated, byTheRules}
+		return End{Terminated, byTheRules}, nil
 	}
-	return End{Truncated, reason}
+	return End{Truncated, reason}, nil
 }
 
 // end ends the episode. If it is its time that is up, something else may have ended it first.
@@ -191,12 +198,18 @@ func (g *Game) end(p players, end End) (world.State, End, error) {
 			case why != "":
 				end.Reason = why
 			case err == nil && len(seen) == 0: // an operator has just seen to that
-				end = g.nobodyLeft(st)
+				end, err = g.nobodyLeft(st)
+			}
+			if err != nil {
+				return nil, err
 			}
 		}
 		return g.ending(st, end)
 	})
-	return st, end, err
+	if err != nil {
+		return st, End{}, err
+	}
+	return st, end, nil
 }
 
 // ready returns the state in which the game goes on when no operator holds it any more.

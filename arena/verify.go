@@ -2,6 +2,7 @@ package arena
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ func Verify(dir string, game Game, branches ...Game) (Verified, error) {
 	st, end, err := game.play(r, world.State{})
 	for errors.Is(err, errBranched) {
 		st, end, err = r.game.play(r, r.state)
+	}
+	if end.Status == Interrupted {
+		err = fmt.Errorf("the rules do not answer %s: %w", end.Reason, context.Canceled)
 	}
 	if err != nil && !errors.Is(err, errLogEnds) {
 		return Verified{}, err
