@@ -30,8 +30,9 @@ type controls struct {
 	slow func()     // ends the slowing down; nil: the run goes as fast as it can
 }
 
-// do does what an operator wants. Of what does not work it says why, and what to do about it.
+// do does what an operator wants, all of it, even if whoever has asked for it goes meanwhile. Of what does not work it says why, and what to do about it.
 func (c *controls) do(ctx context.Context, want web.Command) (string, error) {
+	ctx = context.WithoutCancel(ctx)
 	_, result, err := openRun(c.dir)
 	if idle := idle(c.dir); err == nil && result == nil && idle != "" {
 		err = errors.New(idle) // it would have no effect

@@ -21,6 +21,9 @@ func (r *runner) enclose(ctx context.Context) error {
 		return nil
 	}
 	r.boundary = confine.Find(ctx)
+	if ctx.Err() != nil { // which may have kept it from finding all that there is
+		return early()
+	}
 	level, least := r.boundary.Level(), confine.Level(r.Limits.MinLevel)
 	if r.resumed != nil {
 		least = confine.Level(r.resumed.Level)
@@ -42,7 +45,11 @@ func (r *runner) enclose(ctx context.Context) error {
 	if err := r.allowHosts(); err != nil {
 		return err
 	}
-	if err := r.boundary.Prove(ctx); err != nil {
+	err := r.boundary.Prove(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return early()
+	case err != nil:
 		return &failure{code: exitFailed, err: err, hint: self() + " doctor shows each attack"}
 	}
 	r.tell("agents are kept apart at %s", r.boundary)

@@ -221,6 +221,9 @@ func (c command) run(ctx context.Context, args []string, stdout io.Writer, stder
 		a.out = io.Discard
 	}
 	document, err := do(ctx, a, arguments)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = &failure{code: exitInterrupted, err: errors.New("interrupted")}
+	}
 	if err != nil && document == nil {
 		return a.fail(stdout, err)
 	}

@@ -53,7 +53,7 @@ func metricsFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (an
 		defer s.close()
 		if *follow {
 			last, err := s.followMetrics(ctx, a, dir)
-			return nil, errors.Join(err, s.write(ctx, m, dir, last, *file, *perTurn))
+			return nil, errors.Join(err, s.write(context.WithoutCancel(ctx), m, dir, last, *file, *perTurn)) // to interrupt it is how it ends
 		}
 		now, err := s.measure(dir, world.Events(dir))
 		if err != nil {
@@ -220,23 +220,18 @@ func (s *setup) write(ctx context.Context, of arena.Manifest, dir string, m *mea
 	if file == "" || m == nil {
 		return nil
 	}
-	out, err := os.Create(file)
-	if err != nil {
-		return misuse("", "--csv: %w", err)
-	}
-	text := m.csv(of)
+	text, err := m.csv(of), error(nil)
 	if perTurn {
 		turns := make([]int, m.Turns)
 		for i := range turns {
 			turns[i] = i + 1
 		}
-		text, err = s.turnsCSV(ctx, of, dir, turns)
+		if text, err = s.turnsCSV(ctx, of, dir, turns); err != nil {
+			return fmt.Errorf("write %s: %w", file, err)
+		}
 	}
-	if err == nil {
-		_, err = out.Write(text)
-	}
-	if err := errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
+	if err = os.WriteFile(file, text, 0o666); err != nil {
+		return misuse("", "--csv: %w", err)
 	}
 	return nil
 }

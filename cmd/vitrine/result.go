@@ -116,6 +116,9 @@ func (r *runner) result(outcome arena.Outcome, hash string) (arena.Result, error
 		if i < len(outcome.Seats) {
 			agent.Metered, agent.PeakMemory = outcome.Seats[i].Metered, outcome.Seats[i].Usage.PeakMemory
 		}
+		if endpoint := r.endpoints[a.Name]; endpoint != nil { // what was cut as the agent ended is counted as the endpoint is closed
+			agent.Metered = meter(endpoint)()
+		}
 		result.Used = result.Used.Add(agent.Metered)
 		agent.Caching, agent.Hosts = caching(r.endpoints[a.Name]), r.hosts.used(a.Name)
 		result.Agents = append(result.Agents, agent)

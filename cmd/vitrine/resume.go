@@ -101,13 +101,13 @@ func (r *runner) reread(m arena.Manifest) error {
 }
 
 // rewound makes the players of recorded actions go on behind what of this turn is in the log.
-func (r *runner) rewound(ctx context.Context, st world.State) error {
+func (r *runner) rewound(st world.State) error {
 	for ev, err := range world.Turn(r.dir, st.Turn) {
 		if err != nil {
 			return err
 		}
 		if player := r.recorded[ev.Agent]; player != nil && arena.IsAct(ev) {
-			if _, err := player.Act(ctx, world.Observation{Agent: ev.Agent, Turn: st.Turn}); err != nil {
+			if _, err := player.ActNow(world.Observation{Agent: ev.Agent, Turn: st.Turn}); err != nil {
 				return err
 			}
 		}

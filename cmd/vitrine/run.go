@@ -255,7 +255,7 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		outcome.End = arena.End{Status: arena.Failed, Reason: err.Error()}
 	}
 	result, resultErr := r.result(outcome, store.Hash())
-	if outcome.Status == arena.Interrupted && errors.Is(resultErr, context.Canceled) {
+	if err == nil && errors.Is(resultErr, context.Canceled) {
 		return nil, interruptedIn(outcome.State.Turn, ", and without a result, because the rules do not answer", r.dir)
 	}
 	result.WallMS = outcome.Time.Milliseconds()
@@ -320,7 +320,7 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	if err != nil {
 		return arena.Outcome{}, errors.Join(err, r.closeEndpoints())
 	}
-	if err := r.rewound(ctx, store.State()); err != nil {
+	if err := r.rewound(store.State()); err != nil {
 		return arena.Outcome{}, errors.Join(err, r.closeEndpoints())
 	}
 	progress := progress{to: r.app}

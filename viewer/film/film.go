@@ -156,9 +156,9 @@ func (f Film) MP4(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	making, cancel := context.WithCancel(ctx)
 	defer cancel() // of a film that breaks off
-	cmd := exec.CommandContext(ctx, program, "-loglevel", "error", "-y",
+	cmd := exec.CommandContext(making, program, "-loglevel", "error", "-y",
 		"-f", "rawvideo", "-pix_fmt", "rgba", "-s", fmt.Sprintf("%dx%d", first.Rect.Dx(), first.Rect.Dy()),
 		"-r", fmt.Sprintf("1000/%d", f.Show.Milliseconds()), "-i", "-",
 		"-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-f", "mp4", path)
@@ -175,7 +175,8 @@ func (f Film) MP4(ctx context.Context, path string) error {
 	if err != nil {
 		cancel()
 	}
-	if ended := errors.Join(in.Close(), cmd.Wait()); ended != nil && err == nil {
+	ended := errors.Join(in.Close(), cmd.Wait())
+	if err = cmp.Or(err, ctx.Err()); ended != nil && err == nil {
 		err = fmt.Errorf("ffmpeg: %w\n%s", ended, strings.TrimSpace(said.String()))
 	}
 	return err

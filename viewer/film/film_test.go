@@ -2,6 +2,7 @@ package film
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -101,6 +102,26 @@ func TestFFmpegGetsAllPixels(t *testing.T) {
 	}
 	var status *exec.ExitError
 	if err := walk(7).MP4(t.Context(), out); !errors.As(err, &status) || !strings.Contains(fmt.Sprint(err), "no such codec") {
+		t.Error(err)
+	}
+}
+
+func TestAFilmThatIsInterruptedSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ffmpeg"), []byte("#!/bin/sh\nexec /bin/cat > /dev/null\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := walk(7)
+	frame := f.Frame
+	f.Frame = func(i int) (*image.RGBA, error) {
+		if i == 3 {
+			cancel()
+		}
+		return frame(i)
+	}
+	if err := f.MP4(ctx, filepath.Join(dir, "x.mp4")); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
