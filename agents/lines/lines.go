@@ -42,6 +42,8 @@ const maxLine = 64 << 10
 // until the agent is closed. It may be nil.
 type Fenced func(action world.Action, reason string)
 
+const tooLate = "too late, or the second answer to one observation"
+
 // A question is a line to an agent.
 type question struct {
 	ID          int64  `json:"id"`
@@ -99,13 +101,14 @@ func (d *desk) lying() []byte {
 	return d.waiting
 }
 
-// clear takes the observation away: what is answered from now on comes too late.
+// clear takes the observation away: what is answered from now on comes too late, and so did what came when nobody waited any more.
 func (d *desk) clear() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.waiting = nil
 	select {
-	case <-d.answered: // it came while nobody waited for it any more
+	case action := <-d.answered:
+		d.fenced(action, tooLate)
 	default:
 	}
 }
@@ -158,7 +161,7 @@ func (d *desk) put(id int64, action world.Action) (reason string) {
 	case id < d.id:
 		return fmt.Sprintf("too late: the newest observation is %d", d.id)
 	case d.waiting == nil:
-		return "too late, or the second answer to one observation"
+		return tooLate
 	}
 	d.waiting = nil
 	d.answered <- action

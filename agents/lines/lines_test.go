@@ -340,3 +340,28 @@ func TestAnObservationSaysItsActionsEvenIfThereAreNone(t *testing.T) {
 		}
 	}
 }
+
+// The answer and the end of the time come at once, so either may be seen first.
+func TestAnAnswerThatComesAsItsTimeEndsCountsOrIsFenced(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	fenced, counted := 0, 0
+	d := newDesk(func(action world.Action, reason string) {
+		if fenced++; action.Name != "fish" || !strings.Contains(reason, "too late") {
+			t.Errorf("%v is fenced: %s", action, reason)
+		}
+	}, nil)
+	const n = 100
+	for id := range n {
+		d.lay(world.Observation{Agent: "a"})
+		if refused := d.take(fmt.Appendf(nil, `{"id":%d,"action":"fish"}`, id+1)); refused != nil {
+			t.Fatalf("it is refused: %s", refused)
+		}
+		if action, err := d.await(over, nil); err == nil && action.Name == "fish" {
+			counted++
+		}
+	}
+	if counted+fenced != n || fenced == 0 {
+		t.Errorf("of %d answers %d count and %d are fenced", n, counted, fenced)
+	}
+}
