@@ -233,6 +233,31 @@ func TestAnAgentThatDoesSomethingElseThanItDidEndsTheRepetition(t *testing.T) {
 	}
 }
 
+func TestARepetitionThatIsLeftHasComeToWhereItsLogEnds(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		leave func(s *stage, interrupt func()) world.Action // in the turn in which an operator had been there
+	}{
+		{"interrupted", func(_ *stage, interrupt func()) world.Action { interrupt(); return ask(5) }},
+		{"departed from", func(*stage, func()) world.Action { return ask(6) }},
+		{"disturbed", func(s *stage, _ func()) world.Action { s.must(Command{Do: DoPause}); return ask(5) }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			first := newStage(t)
+			first.during("c", 1, func() { first.must(Command{Do: DoTell, To: "a", Text: "hello"}) })
+			first.run()
+			s := again(t, first.dir, first.Game, false)
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			s.sit("b", inTurn(1, func(context.Context) (world.Action, error) { return test.leave(s, interrupt), nil }))
+			out, err := s.Run(ctx)
+			if events := s.events(); out.State.Turn != 1 || out.State.Seq != events[len(events)-1].Seq || s.Store.State().Seq != out.State.Seq {
+				t.Errorf("%s: it has come to event %d, and its log to %d: %v, %v", test.name, out.State.Seq, len(events), out.End, err)
+			}
+		})
+	}
+}
+
 func TestARepetitionTakesNoLongerThanItsAgentsAndEndsWhereItsRecordingEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := newStage(t)
