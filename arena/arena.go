@@ -44,6 +44,7 @@ type Episode struct {
 	Starts   int               // how many agents may be starting at once
 	Paused   bool              // it is held when it has begun, or when it goes on live from a past
 	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
+	OnHeld   func()            // told when an operator holds it and nobody acts any more; may be nil
 	Past     *Past             // the episode that it begins with, again; nil: none
 	Branches []Game            // that take the place of Game and of each other, in the order in which they do; none without a past
 }

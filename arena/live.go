@@ -141,12 +141,15 @@ func (p *livePlayers) later(st world.State) (world.State, error) {
 
 // sayHeld makes it an event that the game is held, if nobody has let it go on meanwhile.
 func (p *livePlayers) sayHeld() error {
-	_, err := p.Store.Commit(context.WithoutCancel(p.ctx), func(st world.State) ([]world.Event, error) {
+	st, err := p.Store.Commit(context.WithoutCancel(p.ctx), func(st world.State) ([]world.Event, error) {
 		if !Held(st) {
 			return nil, nil
 		}
 		return []world.Event{{Kind: KindHeld}}, nil
 	})
+	if err == nil && Held(st) && p.OnHeld != nil {
+		p.OnHeld()
+	}
 	return err
 }
 

@@ -177,6 +177,8 @@ func (r *runner) recast(flags []string) error {
 			a.Policy = value
 		case isModelled(*a):
 			a.Model = value
+		case a.Kind != scenarios.Scripted:
+			return misuse("", "--agent %s: %s is of kind %s: it has neither a policy nor a model", flag, name, a.Kind)
 		default:
 			return misuse(scenarios.Suggest(value, r.substrate.policyNames()), "--agent %s: %q is no policy, and %s has no model", flag, value, name)
 		}

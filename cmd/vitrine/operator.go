@@ -25,6 +25,9 @@ type change struct {
 // intervene does in the run in dir what an operator wants.
 func (a *app) intervene(ctx context.Context, dir string, c arena.Command) (*change, error) {
 	m, _, err := openRun(dir)
+	if err == nil {
+		err = refuseCommands(dir, m)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func idle(dir string) string {
 	if world.Holder(dir) != nil || isOver(dir) {
 		return ""
 	}
-	return fmt.Sprintf("nobody plays this run now; %s resume %s does", self(), relative(dir))
+	return "nobody plays this run now; " + onward(dir)
 }
 
 // isOver says whether the episode in dir has ended. Of a run that nobody plays any more it is asked after that is known, for it may end at any moment.
@@ -152,7 +155,7 @@ func (h *halt) wait(ctx context.Context, dir, what string) error {
 	}
 	for played := true; played && h.State == haltAsked && ctx.Err() == nil; {
 		played = world.Holder(dir) != nil // if not, then all that it has come to is in the log
-		if err := h.look(ctx, dir, played); err != nil {
+		if err := h.look(ctx, dir, what, played); err != nil {
 			return err
 		}
 	}
@@ -160,7 +163,7 @@ func (h *halt) wait(ctx context.Context, dir, what string) error {
 }
 
 // look looks for what the command has come to in the log in dir and, if it is played, for a second in what comes: nothing else tells of the end of who plays it.
-func (h *halt) look(ctx context.Context, dir string, played bool) error {
+func (h *halt) look(ctx context.Context, dir, what string, played bool) error {
 	events := eventsAfter(dir, h.Seq)
 	if played {
 		second, end := context.WithTimeout(ctx, time.Second)
@@ -170,6 +173,9 @@ func (h *halt) look(ctx context.Context, dir string, played bool) error {
 	for ev, err := range events {
 		if err != nil {
 			return err
+		}
+		if c, err := arena.CommandOf(ev); err == nil && ev.Kind == arena.KindOperator && c.Do == arena.DoContinue && what != arena.DoStop {
+			return fmt.Errorf("%s: somebody has let it go on before it was paused (event %d, in turn %d)", dir, ev.Seq, ev.Turn)
 		}
 		state := map[string]string{arena.KindHeld: "paused", arena.KindEnd: "over"}[ev.Kind]
 		if state != "" {

@@ -54,3 +54,37 @@ func TestWhoWaitsForARunHearsOfItsEndAlsoWhenNobodyPlaysItAnyMore(t *testing.T) 
 		t.Errorf("it says %q", idle)
 	}
 }
+
+func TestWhoWaitsForAPauseHearsThatSomebodyHasTakenItBack(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "run")
+	if code := vitrine(ctx, []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir, "--set", "limits.turns=1"}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	info, err := os.Stat(filepath.Join(dir, "events.jsonl"))
+	if err == nil {
+		err = os.Truncate(filepath.Join(dir, "events.jsonl"), info.Size()-10) // so that it is not over
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"pause", "--no-wait", dir}, {"continue", dir}} {
+		if code := vitrine(ctx, args, io.Discard, os.Stderr); code != 0 {
+			t.Fatalf("%v: exit code %d", args, code)
+		}
+	}
+	lease, err := world.Acquire(dir) // by somebody who is busy
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lease.Release() }()
+	st, err := world.Now(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &halt{change{Seq: st.Seq - 1, Turn: st.Turn}, haltAsked}
+	if err := h.wait(ctx, dir, arena.DoPause); err == nil || !strings.Contains(err.Error(), "somebody has let it go on before it was paused") {
+		t.Errorf("it hears %+v, %v", h, err)
+	}
+}

@@ -54,11 +54,8 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	if st, err := world.Now(dir); err == nil && st.Seq > 0 && game.IsOver(st) && result != nil && result.Events == st.Seq {
 		return nil, misuse("", "%s is over: %s, %s", dir, result.Status, result.Reason)
 	}
-	if m.Repeats != "" {
-		return nil, misuse("play it again from its beginning: vitrine replay", "%s plays %s again, and goes on nowhere", dir, m.Repeats)
-	}
-	if n := len(m.Branches); n > 0 && !branched(dir, m.Branches[n-1].Turn) {
-		return nil, misuse("branch again", "%s was interrupted before its own turns began", dir)
+	if what := repeats(dir, m); what != "" {
+		return nil, misuse(anew(m), "%s, and goes on nowhere", what)
 	}
 	r.seat(m.Agents) // what the command line made of them
 	r.resumed, r.silent = &m, !m.Cassette
@@ -74,16 +71,6 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 		return nil, err
 	}
 	return r.play(ctx)
-}
-
-// branched says whether a branch from a turn on has begun in the log in dir.
-func branched(dir string, turn int) bool {
-	for ev, err := range world.Turn(dir, turn) {
-		if err == nil && ev.Kind == arena.KindBranch {
-			return true
-		}
-	}
-	return false
 }
 
 // reread reads the recorded actions that the run began with.

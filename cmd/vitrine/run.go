@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -275,7 +276,8 @@ func (r *runner) play(ctx context.Context) (any, error) {
 // roomless adds to what has ended a run, if that is that there was no room for more, how it goes on.
 func (r *runner) roomless(err error) error {
 	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
-	if !full || r.again != nil && r.again.turn < 0 {
+	m, unread := arena.ReadManifest(r.dir)
+	if !full || unread != nil || repeats(r.dir, m) != "" {
 		return err
 	}
 	return &failure{code: exitFailed, err: err, hint: fmt.Sprintf("make room, and then: %s resume %s", self(), relative(r.dir))}
@@ -292,9 +294,6 @@ func (r *runner) announce(ctx context.Context, st world.State) {
 		r.tell("playing on in %s, from turn %d", relative(r.dir), st.Turn)
 	}
 	r.show(ctx)
-	if r.paused || arena.Held(st) {
-		r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir))
-	}
 }
 
 // begin writes what the run is made from.
@@ -327,6 +326,9 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	episode := arena.Episode{
 		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time, Hung: r.Limits.Hung,
 		Starts: runtime.GOMAXPROCS(0), Paused: r.paused, OnTurn: progress.turn,
+	}
+	if r.paused || arena.Held(store.State()) {
+		episode.OnHeld = sync.OnceFunc(func() { r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir)) })
 	}
 	run := episode.Run
 	if r.again != nil {

@@ -198,5 +198,14 @@ func whoPlays(dir string) string {
 	if isOver(dir) {
 		return "it is over now"
 	}
-	return fmt.Sprintf("nobody plays it any more; %s resume %s goes on", self(), dir)
+	return "nobody plays it any more; " + onward(dir)
+}
+
+// onward says how the run in dir goes on that nobody plays.
+func onward(dir string) string {
+	m, err := arena.ReadManifest(dir)
+	if err == nil && repeats(dir, m) != "" {
+		return "it goes on nowhere; " + anew(m)
+	}
+	return fmt.Sprintf("%s resume %s goes on", self(), relative(dir))
 }

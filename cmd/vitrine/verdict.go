@@ -35,7 +35,7 @@ func (r *runner) verdict(result arena.Result) error {
 // interruptedIn is the failure of a run in dir that was interrupted.
 func interruptedIn(turn int, how, dir string) error {
 	return &failure{
-		code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d%s", turn, how), hint: fmt.Sprintf("%s resume %s goes on from there", self(), relative(dir)),
+		code: exitInterrupted, err: fmt.Errorf("interrupted in turn %d%s", turn, how), hint: onward(dir),
 	}
 }
 
