@@ -272,10 +272,14 @@ func TestAnOperatorEndsAnEpisode(t *testing.T) {
 			s := newStage(t)
 			s.Free = test.free
 			thinking := make(chan bool, 1)
-			s.sit("b", inTurn(1, func(ctx context.Context) (world.Action, error) {
-				thinking <- true
-				return sleeps(ctx)
-			}))
+			for _, name := range five { // all, since in a free-running game the others would go on without b, and without having waited for it
+				s.sit(name, inTurn(1, func(ctx context.Context) (world.Action, error) {
+					if name == "b" {
+						thinking <- true
+					}
+					return sleeps(ctx)
+				}))
+			}
 			if test.held {
 				s.during("b", 0, func() { s.must(Command{Do: DoPause}) })
 			}
