@@ -43,7 +43,12 @@ func TestAnAgentSeesTheWorldInTheStateOfItsObservation(t *testing.T) {
 				return ask(5), nil
 			}))
 			s.run()
-			if want, _ := (secretive{}).Hidden(shown, "b"); states < 4 || !free && states > 4 || !slices.Equal(hidden, want) {
+			least, most := 4, 4
+			if free { // the others may be so quick that it is not asked in each turn, and be done as it is asked
+				least = len(s.actors["b"].seen)
+				most = least + 1
+			}
+			if want, _ := (secretive{}).Hidden(shown, "b"); states < least || states > most || !slices.Equal(hidden, want) {
 				t.Errorf("free %t: %d states are shown, the last without %q", free, states, hidden)
 			}
 			s.verify()
