@@ -17,13 +17,17 @@ import (
 
 // A comparison is what "compare --json" prints. A is the first run, b the second.
 type comparison struct {
-	Same    bool                  `json:"same"`    // nothing parts them but times and facts of processes
-	Part    *parting              `json:"parting"` // null: they are the same
-	Turns   []turnOfBoth          `json:"turns"`   // in which they differ
-	Ends    [2]string             `json:"ends"`    // how they ended, or that they have not
-	Rewards map[string][2]float64 `json:"rewards"` // by agent, after the last turn
-	Metrics map[string][2]float64 `json:"metrics"` // by name
+	Same     bool                  `json:"same"`     // nothing parts them but times and facts of processes, and where branches begin
+	Part     *parting              `json:"parting"`  // null: they are the same
+	Branches [2][]json.RawMessage  `json:"branches"` // the events with which branches begin, without their numbers: they part nobody
+	Turns    []turnOfBoth          `json:"turns"`    // in which they differ
+	Ends     [2]string             `json:"ends"`     // how they ended, or that they have not
+	Rewards  map[string][2]float64 `json:"rewards"`  // by agent, at the end of the log
+	Metrics  map[string][2]float64 `json:"metrics"`  // by name
 }
+
+// comparedTurns is how many turns people are told of in which two runs differ.
+const comparedTurns = 10
 
 // A parting is the first event in which two runs differ. What says that a branch begins is no such event.
 type parting struct {
@@ -42,17 +46,18 @@ type turnOfBoth struct {
 type agentOfBoth struct {
 	Name    string     `json:"name"`
 	Acts    [2]string  `json:"acts"`    // in words
-	Rewards [2]float64 `json:"rewards"` // when the turn was over
+	Rewards [2]float64 `json:"rewards"` // when the turn was over, or was left
 }
 
 // A compared is a run as it is compared with another.
 type compared struct {
-	setup   *setup
-	dir     string
-	events  []world.Event // without their numbers, and without those that say that a branch begins
-	turns   []map[string]*agentInTurn
-	rewards map[string]float64 // at last
-	end     string
+	setup    *setup
+	dir      string
+	events   []world.Event     // without their numbers, and without those that say that a branch begins
+	branches []json.RawMessage // those
+	turns    []map[string]*agentInTurn
+	rewards  map[string]float64 // at last
+	end      string
 }
 
 type agentInTurn struct {
@@ -75,7 +80,7 @@ func compare(ctx context.Context, a *app, args []string) (any, error) {
 	c.Same = c.Part == nil
 	var metrics [2]map[string]float64
 	for i, r := range runs {
-		c.Ends[i] = r.end
+		c.Ends[i], c.Branches[i] = r.end, r.branches
 		var err error
 		if metrics[i], err = r.setup.substrate.measure(world.Events(r.dir)); err != nil {
 			return nil, fmt.Errorf("%s: metrics: %w", r.dir, err)
@@ -92,7 +97,7 @@ func (a *app) readCompared(ctx context.Context, dir string) (compared, error) {
 	if err != nil {
 		return compared{}, err
 	}
-	t := compared{setup: s, dir: dir, end: "not over", rewards: make(map[string]float64)}
+	t := compared{setup: s, dir: dir, branches: []json.RawMessage{}, end: "not over", rewards: make(map[string]float64)}
 	game := s.game()
 	var st world.State
 	for ev, err := range world.Events(dir) {
@@ -101,27 +106,39 @@ func (a *app) readCompared(ctx context.Context, dir string) (compared, error) {
 		}
 		st = st.Apply(ev)
 		t.add(ev)
-		if ev.Kind != world.KindTurn && ev.Kind != arena.KindEnd {
-			continue
-		}
-		for _, name := range s.names() {
-			_, reward, err := game.Standing(st, name)
-			if err != nil {
-				return t, fmt.Errorf("%s: %w", dir, err)
-			}
-			t.rewards[name] = reward
-			if ev.Kind == world.KindTurn {
-				t.agent(ev.Turn, name).reward = reward
+		if ev.Kind == world.KindTurn {
+			if err := t.score(&game, st, ev.Turn); err != nil {
+				return t, err
 			}
 		}
 	}
-	return t, nil
+	if st.Seq == 0 {
+		return t, nil
+	}
+	return t, t.score(&game, st, st.Turn) // which nobody may have played, or not to its end
+}
+
+// score takes how agents stand in a state of a turn, or after it.
+func (t *compared) score(game *arena.Game, st world.State, turn int) error {
+	for _, name := range t.setup.names() {
+		_, reward, err := game.Standing(st, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.dir, err)
+		}
+		t.rewards[name] = reward
+		if turn < max(st.Turn, len(t.turns)) {
+			t.agent(turn, name).reward = reward
+		}
+	}
+	return nil
 }
 
 // add takes the next event.
 func (t *compared) add(ev world.Event) {
+	ev.Seq = 0
 	switch {
 	case ev.Kind == arena.KindBranch:
+		t.branches = append(t.branches, ev.World())
 		return
 	case ev.Kind == arena.KindEnd:
 		t.end = ended(ev)
@@ -129,7 +146,6 @@ func (t *compared) add(ev world.Event) {
 		in := t.agent(ev.Turn, ev.Agent)
 		in.acts = append(in.acts, strings.TrimSpace(strings.TrimPrefix(tell(ev), ev.Agent)))
 	}
-	ev.Seq = 0
 	t.events = append(t.events, ev)
 }
 
@@ -213,7 +229,11 @@ func turnsOfBoth(runs [2]compared) []turnOfBoth {
 // print tells people.
 func (c comparison) print(a *app, dirs []string) {
 	if c.Same {
-		fmt.Fprintf(a.out, "%s and %s are the same, event by event\n", dirs[0], dirs[1])
+		but := ""
+		if !slices.EqualFunc(c.Branches[0], c.Branches[1], slices.Equal) {
+			but = ", but for the events with which branches begin"
+		}
+		fmt.Fprintf(a.out, "%s and %s are the same, event by event%s\n", dirs[0], dirs[1], but)
 		return
 	}
 	fmt.Fprintf(a.out, "they part in turn %d, with event %d:\n", c.Part.Turn, c.Part.Event)
@@ -230,11 +250,15 @@ func (c comparison) print(a *app, dirs []string) {
 	}
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nturn\tagent\t%s\treward\t%s\treward\n", dirs[0], dirs[1])
-	for _, turn := range c.Turns {
+	shown := min(len(c.Turns), comparedTurns)
+	for _, turn := range c.Turns[:shown] {
 		for _, of := range turn.Agents {
 			fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", turn.Turn, of.Name, printable(cmp.Or(of.Acts[0], "-")), number(of.Rewards[0]),
 				printable(cmp.Or(of.Acts[1], "-")), number(of.Rewards[1]))
 		}
+	}
+	if rest := c.Turns[shown:]; len(rest) > 0 {
+		fmt.Fprintf(table, "and %s more, up to turn %d: --json has them all\n", plural(len(rest), "turn"), rest[len(rest)-1].Turn)
 	}
 	fmt.Fprintf(table, "\nend\t\t%s\t\t%s\t\n", printable(c.Ends[0]), printable(c.Ends[1]))
 	for _, values := range []map[string][2]float64{c.Rewards, c.Metrics} {
