@@ -85,11 +85,12 @@ func show(a *app, dir string, only int) (any, error) {
 		return nil, err
 	}
 	tampers := make(map[string]bool) // the kinds of them that are told
-	turn, standing := -1, notOver(dir)
+	turn, last, standing := -1, int64(0), notOver(dir)
 	for ev, err := range events {
 		if err != nil {
 			return nil, err
 		}
+		last = ev.Seq
 		if a.json {
 			doc.Events = append(doc.Events, ev)
 			continue
@@ -121,13 +122,17 @@ func show(a *app, dir string, only int) (any, error) {
 	if only != allTurns {
 		return doc, nil
 	}
-	if result != nil { // an answer may have been counted after its turn
+	short := result != nil && last < result.Events
+	if result != nil && !short { // an answer may have been counted after its turn
 		if late := usedSince(before, result.Used); late != "" {
 			fmt.Fprintf(a.out, "\nafter the last turn\n  %s\n", late)
 		}
 	}
 	fmt.Fprintf(a.out, "\n%s\n", standing)
-	if result != nil {
+	switch {
+	case short:
+		fmt.Fprintf(a.out, "the result speaks of %s, and the log has %d: %s verify %s\n", plural(int(result.Events), "event"), last, self(), relative(dir))
+	case result != nil:
 		a.printAgents(result.Agents)
 	}
 	return doc, nil
