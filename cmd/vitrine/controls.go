@@ -26,8 +26,8 @@ type controls struct {
 	*app
 	dir string
 
-	mu   sync.Mutex // is held while it is changed how the run goes on
-	slow func()     // ends the slowing down; nil: the run goes as fast as it can
+	mu   sync.Mutex  // is held while it is changed how the run goes on
+	slow func() bool // ends the slowing down, and says whether the run stands still by nothing else; nil: it goes as fast as it can
 }
 
 // do does what an operator wants, all of it, even if whoever has asked for it goes meanwhile. Of what does not work it says why, and what to do about it.
@@ -180,29 +180,30 @@ func (c *controls) speed(ctx context.Context, value json.RawMessage) error {
 		return err
 	}
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
-	var pacing sync.WaitGroup
-	pacing.Go(func() { c.pace(ctx, paused.Seq, time.Duration(float64(time.Second)/perSecond)) }) // until another command, or the run is over
-	c.slow = func() {
+	own := make(chan bool, 1)
+	go func() { own <- c.pace(ctx, paused.Seq, time.Duration(float64(time.Second)/perSecond)) }() // until another command, or the run is over
+	c.slow = func() bool {
 		end()
-		pacing.Wait()
+		return <-own
 	}
 	return nil
 }
 
-// pace lets a turn be played each time that so much has passed and the one before is over, until somebody else says how the run goes on after an event.
-func (c *controls) pace(ctx context.Context, after int64, every time.Duration) {
+// pace lets a turn be played each time that so much has passed and the one before is over, until somebody else says how the run goes on after an event. It
+// returns whether nobody has when ctx ends.
+func (c *controls) pace(ctx context.Context, after int64, every time.Duration) bool {
 	own := after // its last event
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return !c.overruled(after, own)
 		case <-tick.C:
 		}
 		st, err := world.Now(c.dir)
 		if err != nil || c.overruled(after, own) {
-			return
+			return false
 		}
 		after = st.Seq
 		if !arena.Held(st) {
@@ -210,7 +211,7 @@ func (c *controls) pace(ctx context.Context, after int64, every time.Duration) {
 		}
 		turn, err := c.intervene(ctx, c.dir, arena.Command{Do: arena.DoTurn})
 		if err != nil {
-			return // it is over
+			return ctx.Err() != nil // else it is over
 		}
 		own = turn.Seq
 	}
@@ -232,17 +233,20 @@ func (c *controls) overruled(after, own int64) bool {
 	return false
 }
 
-// hurry ends the slowing down, if there is any.
+// hurry ends the slowing down, if there is any, and lets the run go on if somebody plays it.
 func (c *controls) hurry() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.hasten()
+	if c.hasten() && world.Holder(c.dir) != nil {
+		_ = c.operate(context.Background(), arena.Command{Do: arena.DoContinue}) // it may be over by now
+	}
 }
 
-// hasten is hurry for those who hold the lock.
-func (c *controls) hasten() {
+// hasten ends the slowing down, for those who hold the lock. It says whether the run stands still by that, and by nothing else.
+func (c *controls) hasten() (stands bool) {
 	if c.slow != nil {
-		c.slow()
+		stands = c.slow()
 		c.slow = nil
 	}
+	return stands
 }

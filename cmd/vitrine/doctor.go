@@ -40,6 +40,9 @@ func doctor(ctx context.Context, a *app, _ []string) (any, error) {
 		{"cores", true, fmt.Sprint(runtime.GOMAXPROCS(0)), "as many agents start at once, and as many requests to the offline model run at once"},
 	}}
 	isolation, outcomes := findBoundary(ctx)
+	if ctx.Err() != nil { // which may be why something was not found
+		return nil, ctx.Err()
+	}
 	doc.Findings, doc.Attacks = append(doc.Findings, isolation...), outcomes
 	doc.OK = doc.OK && isolation[len(isolation)-1].OK
 	for _, f := range doc.Findings {

@@ -142,6 +142,14 @@ func TestAnInterruptionWhileTheBoundaryIsLookedForIsNoLackOfOne(t *testing.T) {
 	}
 }
 
+func TestADoctorThatIsInterruptedSaysNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if code := vitrine(ctx, []string{"doctor"}, io.Discard, os.Stderr); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestWhoWaitsForAPauseAndIsInterruptedIsToldThatItIsAskedFor(t *testing.T) {
 	dir := unfinished(t)
 	lease, err := world.Acquire(dir)

@@ -220,6 +220,24 @@ func TestAPausedRunStandsStillWhoeverSlowedItDown(t *testing.T) {
 	}
 }
 
+// Whoever looks and has slowed it down may go.
+func TestARunThatIsSlowedDownGoesOnWhenTheViewerEnds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	p, wait := pageOf(t, "run", fisheryFile(), "--agents", "scripted", "--policy", "steady", "--out", dir, "--paused", "--view")
+	p.until(func(now standing) bool { return now.State == "paused" })
+	w := &window{controls: &controls{app: new(app), dir: dir}}
+	if err := w.controls.try(t.Context(), web.Command{Do: web.DoSpeed, Value: json.RawMessage("0.001")}); err != nil {
+		t.Fatal(err)
+	}
+	w.close()
+	if st, err := world.Now(dir); err != nil || arena.Held(st) {
+		t.Fatalf("it stands still: %v", err)
+	}
+	if code := wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // Who slows a run down in the page has no say any more when somebody pauses it from a terminal.
 func TestARunThatIsSlowedDownStandsStillWhenAnotherOperatorPausesIt(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
