@@ -166,6 +166,22 @@ func TestWhoWaitsForAPauseAndIsInterruptedIsToldThatItIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestWhoIsInterruptedAsItIsSoHasWaited(t *testing.T) {
+	dir := unfinished(t)
+	stop, err := new(app).intervene(t.Context(), dir, arena.Command{Do: arena.DoStop})
+	if err == nil && vitrine(t.Context(), []string{"resume", dir}, io.Discard, os.Stderr) != 0 {
+		err = errors.New("it does not go on")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &halt{*stop, haltAsked}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := h.wait(ending{ctx, cancel, func() bool { return h.State != haltAsked }}, dir, arena.DoStop); err != nil || h.State != "over" {
+		t.Errorf("it is %s: %v", h.State, err)
+	}
+}
+
 func TestWhatAPageAsksForIsDoneWholeThoughThePageIsGone(t *testing.T) {
 	dir := unfinished(t)
 	lease, err := world.Acquire(dir)

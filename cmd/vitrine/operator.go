@@ -159,6 +159,9 @@ func (h *halt) wait(ctx context.Context, dir, what string) error {
 			return err
 		}
 	}
+	if h.State != haltAsked {
+		return nil
+	}
 	return ctx.Err()
 }
 
