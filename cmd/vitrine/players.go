@@ -12,6 +12,7 @@ import (
 
 	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/agents/scripted"
+	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
 )
 
@@ -118,24 +119,37 @@ func modelled(all []scenarios.Agent) int {
 }
 
 // locateCommands makes the paths whole in the commands of programs, and of what agents may read. What of it is not there is a mistake.
-func (s *setup) locateCommands() (err error) {
-	told := make(map[string]bool) // the members of a group have the same
-	for i := range s.Agents {
-		a, at := &s.Agents[i], fmt.Sprintf("agents.%d.", i)
+func (s *setup) locateCommands() error {
+	agents := slices.Clone(s.Agents)
+	for i := range agents {
+		a := &agents[i]
 		command, wrong := located(s.File, a.Command)
 		read, wrongRead := located(s.File, a.Read)
 		if wrong = errors.Join(wrong, wrongRead); wrong != nil {
 			return wrong
 		}
+		a.Command, a.Read = command, read
+	}
+	err := s.absent(agents, nearBeside)
+	s.Agents = agents
+	return err
+}
+
+// absent returns a mistake for each program that is not there, and for all that an agent may read. The agents are those of the scenario with whole paths.
+// What to do about a path is in the hint.
+func (s *setup) absent(agents []scenarios.Agent, hint func(path string) string) (err error) {
+	told := make(map[string]bool) // the members of a group have the same
+	for i, a := range agents {
+		at, words := fmt.Sprintf("agents.%d.", i), s.Agents[i]
 		var mistakes []*scenarios.Error
-		if a.IsProgram() && len(command) > 0 {
-			if _, missing := exec.LookPath(command[0]); missing != nil {
+		if a.IsProgram() && len(a.Command) > 0 {
+			if _, missing := exec.LookPath(a.Command[0]); missing != nil {
 				mistakes = append(mistakes, s.Error(at+"command", missing.Error(), commandHint))
 			}
-			mistakes = append(mistakes, s.missing(at+"command", a.Command[1:], command[1:])...)
+			mistakes = append(mistakes, s.missing(at+"command", words.Command[min(1, len(words.Command)):], a.Command[1:], hint)...)
 		}
 		if a.IsProcess() {
-			mistakes = append(mistakes, s.missing(at+"read", a.Read, read)...)
+			mistakes = append(mistakes, s.missing(at+"read", words.Read, a.Read, hint)...)
 		}
 		for _, m := range mistakes {
 			if !told[m.Error()] {
@@ -143,29 +157,40 @@ func (s *setup) locateCommands() (err error) {
 			}
 			told[m.Error()] = true
 		}
-		a.Command, a.Read = command, read
 	}
 	return err
 }
 
 // missing returns a mistake for each word of a list that is the path of something beside the scenario which is not there.
-func (s *setup) missing(at string, words, located []string) (mistakes []*scenarios.Error) {
+func (s *setup) missing(at string, words, located []string, hint func(path string) string) (mistakes []*scenarios.Error) {
 	for i, path := range located {
-		if _, err := os.Stat(path); path == words[i] || err == nil {
-			continue
+		if _, err := os.Stat(path); err != nil && i < len(words) && path != words[i] { // a manifest may have more of them
+			mistakes = append(mistakes, s.Error(at, fmt.Sprintf("there is no %s beside the scenario", words[i]), hint(path)))
 		}
-		hint := "what begins with ./ begins in the scenario's folder"
-		var there []string
-		entries, _ := os.ReadDir(filepath.Dir(path)) // without it there is no hint
-		for _, entry := range entries {
-			there = append(there, entry.Name())
-		}
-		if near := scenarios.Nearest(filepath.Base(path), there); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
-		}
-		mistakes = append(mistakes, s.Error(at, fmt.Sprintf("there is no %s beside the scenario", words[i]), hint))
 	}
 	return mistakes
+}
+
+// nearBeside is the hint for a path of a scenario that is not there.
+func nearBeside(path string) string {
+	var there []string
+	entries, _ := os.ReadDir(filepath.Dir(path)) // without it there is no hint
+	for _, entry := range entries {
+		there = append(there, entry.Name())
+	}
+	if near := scenarios.Nearest(filepath.Base(path), there); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "what begins with ./ begins in the scenario's folder"
+}
+
+// gone returns a mistake for all that the agents of a run need which is played on, or again, and that is not there any more.
+func (r *runner) gone(m arena.Manifest) error {
+	s, err := reparse(m)
+	if err != nil {
+		return err
+	}
+	return (&setup{Scenario: s}).absent(r.Agents, func(path string) string { return "the run was begun with " + path + ": put it back there" })
 }
 
 // aboutScripts says which program of an agent is a script that may only stand for another one, outside of what agents may read; empty: none.

@@ -123,6 +123,9 @@ func (r *runner) seat(agents []arena.AgentManifest) {
 
 // prepareAgain finds what the agents need, and makes the new run's folder.
 func (r *runner) prepareAgain(ctx context.Context) error {
+	if err := r.gone(r.again.manifest); err != nil {
+		return err
+	}
 	if r.modelled() > 0 {
 		if err := r.again.playable(); err != nil {
 			return err

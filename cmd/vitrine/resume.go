@@ -51,13 +51,20 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 		return nil, err
 	}
 	game := r.game()
-	if st, err := world.Now(dir); err == nil && st.Seq > 0 && game.IsOver(st) && result != nil && result.Events == st.Seq {
+	st, stErr := world.Now(dir)
+	over := stErr == nil && st.Seq > 0 && game.IsOver(st)
+	if over && result != nil && result.Events == st.Seq {
 		return nil, misuse("", "%s is over: %s, %s", dir, result.Status, result.Reason)
 	}
 	if what := repeats(dir, m); what != "" {
 		return nil, misuse(anew(m), "%s, and goes on nowhere", what)
 	}
 	r.seat(m.Agents) // what the command line made of them
+	if !over {
+		if err := r.gone(m); err != nil {
+			return nil, err
+		}
+	}
 	r.resumed, r.silent = &m, !m.Cassette
 	r.offline = m.Model == offlineModel
 	r.fault = m.Fault
