@@ -36,17 +36,18 @@ type Episode struct {
 	Game
 	Dir      string // the run's folder, where Store is
 	Store    *world.Store
-	Seats    []Seat            // in the order of Game.Agents
-	Act      time.Duration     // clock of one act, where its phase has none of its own
-	Overtime time.Duration     // bank of each agent that has none of its own, for the whole episode, from which an act draws that takes longer
-	Time     time.Duration     // clock of the whole episode; it stands still while an operator holds the game
-	Hung     int               // acts in a row for which an agent is late without a sign of life, after which it has crashed; 0: any number
-	Starts   int               // how many agents may be starting at once
-	Paused   bool              // it is held when it has begun, or when it goes on live from a past
-	OnTurn   func(world.State) // told of the state as each turn begins; may be nil
-	OnHeld   func()            // told when an operator holds it and nobody acts any more; may be nil
-	Past     *Past             // the episode that it begins with, again; nil: none
-	Branches []Game            // that take the place of Game and of each other, in the order in which they do; none without a past
+	Seats    []Seat                            // in the order of Game.Agents
+	Act      time.Duration                     // clock of one act, where its phase has none of its own
+	Overtime time.Duration                     // bank of each agent that has none of its own, for the whole episode, from which an act draws that takes longer
+	Time     time.Duration                     // clock of the whole episode; it stands still while an operator holds the game
+	Hung     int                               // acts in a row for which an agent is late without a sign of life, after which it has crashed; 0: any number
+	Starts   int                               // how many agents may be starting at once
+	Paused   bool                              // it is held when it has begun, or when it goes on live from a past
+	OnTurn   func(world.State)                 // told of the state as each turn begins; may be nil
+	OnHeld   func()                            // told when an operator holds it and nobody acts any more; may be nil
+	OnCrash  func(turn int, crash world.Event) // told of each event that an agent has crashed, when it is in the log; none of a past; may be nil
+	Past     *Past                             // the episode that it begins with, again; nil: none
+	Branches []Game                            // that take the place of Game and of each other, in the order in which they do; none without a past
 }
 
 // A Seat is a place at the table, and how to bring the agent who sits there to life.

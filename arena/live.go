@@ -255,7 +255,9 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 	ctx := context.WithoutCancel(p.ctx)
 	begins := p.Store.State().Seq == 0
 	var decided []world.Event // it may have to decide twice
+	var turn int
 	st, err := p.commitAfter(ctx, func(st world.State) (_ []world.Event, err error) {
+		turn = st.Turn
 		decided, err = decide(st)
 		for i := range decided {
 			if decided[i].Kind == world.KindTurn {
@@ -266,6 +268,9 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 	})
 	for _, ev := range decided {
 		p.explain(ev)
+		if ev.Kind == KindCrash && err == nil && p.OnCrash != nil {
+			p.OnCrash(turn, ev)
+		}
 	}
 	if err == nil && begins && p.Paused {
 		p.touched = true

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -136,10 +137,12 @@ func isTerminal(f *os.File) bool {
 	return errno == 0
 }
 
-// A progress is one line on a terminal that says how far the run is. Elsewhere it is nothing.
+// A progress is one line on a terminal that says how far the run in dir is. Elsewhere it is nothing. Crashes of agents it tells anywhere.
 type progress struct {
-	to    *app
-	shown bool
+	to      *app
+	dir     string
+	shown   bool
+	crashes int
 }
 
 func (p *progress) turn(st world.State) {
@@ -148,6 +151,22 @@ func (p *progress) turn(st world.State) {
 	}
 	p.shown = true
 	fmt.Fprintf(p.to.err, "\r\x1b[Kturn %d", st.Turn)
+}
+
+// toldCrashes is how many crashes are told as they happen, at most.
+const toldCrashes = 10
+
+func (p *progress) crash(turn int, ev world.Event) {
+	if p.crashes++; p.crashes > toldCrashes {
+		return
+	}
+	p.done()
+	var data map[string]json.RawMessage
+	_ = json.Unmarshal(ev.Data, &data) // it is what it was written from
+	p.to.tell("turn %d: %s has crashed, so it %s: %s", turn, ev.Agent, followsCrash(ev, data), reasonOf(ev))
+	if p.crashes == toldCrashes {
+		p.to.tell("what crashes from now on is told by %s show %s", self(), relative(p.dir))
+	}
 }
 
 func (p *progress) done() {

@@ -322,10 +322,10 @@ func (r *runner) episode(ctx context.Context, store *world.Store) (arena.Outcome
 	if err := r.rewound(store.State()); err != nil {
 		return arena.Outcome{}, errors.Join(err, r.closeEndpoints())
 	}
-	progress := progress{to: r.app}
+	progress := progress{to: r.app, dir: r.dir}
 	episode := arena.Episode{
 		Game: r.game(), Dir: r.dir, Store: store, Seats: seats, Act: r.Limits.Act, Overtime: r.Limits.Overtime, Time: r.Limits.Time, Hung: r.Limits.Hung,
-		Starts: runtime.GOMAXPROCS(0), Paused: r.paused, OnTurn: progress.turn,
+		Starts: runtime.GOMAXPROCS(0), Paused: r.paused, OnTurn: progress.turn, OnCrash: progress.crash,
 	}
 	if r.paused || arena.Held(store.State()) {
 		episode.OnHeld = sync.OnceFunc(func() { r.tell("it is paused: %s continue %s, or step", self(), relative(r.dir)) })

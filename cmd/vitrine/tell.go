@@ -86,14 +86,7 @@ func crashed(ev world.Event, data map[string]json.RawMessage) string {
 		Crash          *arena.Crash
 	}
 	_ = json.Unmarshal(ev.Proc, &proc) // it may not say why
-	line := ev.Kind + ", so it " + follows(data)
-	if turn, ok := arena.AgainAfter(ev); ok {
-		line += fmt.Sprintf(" and is started again in turn %d", turn)
-	}
-	if arena.IsQuarantine(ev) {
-		line += ", in quarantine"
-	}
-	line += ": " + proc.Reason
+	line := ev.Kind + ", so it " + followsCrash(ev, data) + ": " + proc.Reason
 	if c := proc.Crash; c != nil {
 		if c.Exit != "" && !strings.Contains(proc.Reason, c.Exit) {
 			line += "; " + c.Exit
@@ -113,6 +106,18 @@ func crashed(ev world.Event, data map[string]json.RawMessage) string {
 	}
 	if proc.Detail != "" {
 		line += ": " + proc.Detail
+	}
+	return line
+}
+
+// followsCrash says what an agent does that has crashed, and when it is started again.
+func followsCrash(ev world.Event, data map[string]json.RawMessage) string {
+	line := follows(data)
+	if turn, ok := arena.AgainAfter(ev); ok {
+		line += fmt.Sprintf(" and is started again in turn %d", turn)
+	}
+	if arena.IsQuarantine(ev) {
+		line += ", in quarantine"
 	}
 	return line
 }
