@@ -260,10 +260,14 @@ func (r *runner) play(ctx context.Context) (any, error) {
 		return nil, interruptedIn(outcome.State.Turn, ", and without a result, because the rules do not answer", r.dir)
 	}
 	result.WallMS = outcome.Time.Milliseconds()
-	if err = errors.Join(err, resultErr, arena.WriteResult(r.dir, result)); err != nil {
-		return nil, r.roomless(err)
+	unwritten := arena.WriteResult(r.dir, result)
+	if err = errors.Join(err, resultErr); err != nil {
+		return nil, r.roomless(errors.Join(err, unwritten))
 	}
 	r.summarize(result)
+	if unwritten != nil {
+		return result, r.roomless(&failure{code: exitFailed, err: unwritten, hint: unscored(r.dir)})
+	}
 	if r.again != nil && r.again.turn < 0 {
 		return result, r.repeated(result)
 	}

@@ -26,6 +26,9 @@ func seal(_ context.Context, a *app, args []string) (any, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
+	if result == nil && isOver(dir) {
+		return nil, misuse(unscored(dir), "%s is over, and has no result", dir)
+	}
 	if result == nil || result.Status != arena.Terminated && result.Status != arena.Truncated {
 		return nil, misuse("only a run whose episode has ended can be sealed", "%s is not over", dir)
 	}

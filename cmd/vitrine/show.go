@@ -53,6 +53,14 @@ func (a *app) openSetup(ctx context.Context, dir string) (m arena.Manifest, s *s
 	return m, s, err
 }
 
+// unscored says how the run in dir, whose episode is over, gets a result that it has not.
+func unscored(dir string) string {
+	if m, err := arena.ReadManifest(dir); err == nil && m.Repeats != "" {
+		return fmt.Sprintf("it is written when %s is played again in another folder: vitrine replay", m.Repeats)
+	}
+	return fmt.Sprintf("%s resume %s writes it, and plays nothing", self(), relative(dir))
+}
+
 const allTurns = -1
 
 func showFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {

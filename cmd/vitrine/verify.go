@@ -51,6 +51,9 @@ func verify(ctx context.Context, a *app, args []string) (any, error) {
 		over += fmt.Sprintf("; line %d and what follows is half a commit, which does not count", v.TornLine)
 	}
 	fmt.Fprintf(a.out, "%s: ok: %s, %s, %s\nhash %s\n", dir, plural(int(v.Events), "event"), plural(v.Turns, "turn"), over, v.Hash)
+	if v.Over && result == nil {
+		a.tell("it has no result: %s", unscored(dir))
+	}
 	return struct {
 		OK bool `json:"ok"`
 		arena.Verified
