@@ -77,18 +77,7 @@ func idle(dir string) string {
 }
 
 // isOver says whether the episode in dir has ended. Of a run that nobody plays any more it is asked after that is known, for it may end at any moment.
-func isOver(dir string) bool {
-	st, err := world.Now(dir)
-	if err != nil {
-		return false
-	}
-	for ev, err := range world.Turn(dir, st.Turn) {
-		if err == nil && ev.Kind == arena.KindEnd {
-			return true
-		}
-	}
-	return false
-}
+func isOver(dir string) bool { return howEnded(dir) != "" }
 
 // tellIdle says it if nobody plays a run.
 func (a *app) tellIdle(dir string) {

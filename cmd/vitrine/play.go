@@ -33,8 +33,13 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 		return err
 	}
 	conn, err := lines.Dial(ctx, arena.AgentDir(dir, seat))
-	if err != nil {
-		return fmt.Errorf("%w; %s", err, cmp.Or(whoPlays(dir), "it is being played"))
+	switch over := howEnded(dir); {
+	case err != nil && over != "":
+		return fmt.Errorf("%s is over: %s%s", dir, over, a.reward(ctx, dir, seat))
+	case err != nil && world.Holder(dir) == nil:
+		return &failure{code: exitFailed, err: fmt.Errorf("nobody plays %s now", dir), hint: onward(dir)}
+	case err != nil:
+		return err
 	}
 	defer conn.Close()
 	context.AfterFunc(ctx, func() { conn.Close() }) // which ends what reads from it
@@ -42,12 +47,39 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 		go func() { _, _ = io.Copy(conn, in) }() // ends with the process
 		return relay(a.stdout, conn)
 	}
-	t := &terminal{app: a, conn: conn, asked: make(chan int64, 1)}
+	t := &terminal{app: a, conn: conn, asked: make(chan asked, 1)}
 	go func() { // ends with the process
 		t.answer(in)
 		_ = conn.CloseWrite() // who types no more leaves the seat, and can come back when it closes its end
 	}()
-	return t.listen(ctx)
+	if err := t.listen(ctx); err != nil {
+		return err
+	}
+	if over := howEnded(dir); over != "" {
+		t.tell("it is over: %s%s", over, a.reward(ctx, dir, seat))
+	} else {
+		t.tell("the seat is closed: %s", whoPlays(dir))
+	}
+	return nil
+}
+
+// reward says what a seat of a run that is over has earned; empty if the rules cannot be asked.
+func (a *app) reward(ctx context.Context, dir, seat string) string {
+	_, s, err := a.openSetup(ctx, dir)
+	if err != nil {
+		return ""
+	}
+	defer s.close()
+	st, err := world.Now(dir)
+	if err != nil {
+		return ""
+	}
+	game := s.game()
+	status, reward, err := game.Standing(st, seat)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("; %s is %s, reward %s", seat, status, number(reward))
 }
 
 // relay hands on what a seat says. It is an error if that is only that somebody else has it.
@@ -101,19 +133,18 @@ func (q asked) isRefused() bool { return q.Observation == nil && q.ID == 0 && q.
 type terminal struct {
 	*app
 	conn  io.ReadWriter
-	asked chan int64 // the observation that waits for an answer; has room for it
+	asked chan asked // the observation that waits for an answer; has room for it
 }
 
 // listen shows what there is to see until the seat is closed.
 func (t *terminal) listen(ctx context.Context) error {
 	in := bufio.NewReader(t.conn)
-	for newest := int64(0); ; {
+	for newest := (asked{}); ; {
 		raw, err := in.ReadBytes('\n')
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			t.tell("the seat is closed")
 			return nil
 		}
 		var q asked
@@ -127,7 +158,7 @@ func (t *terminal) listen(ctx context.Context) error {
 			t.tell("refused: %s", q.Refused)
 		} else {
 			t.show(*q.Observation)
-			newest = q.ID
+			newest = q
 		}
 		select {
 		case <-t.asked: // nobody has answered the one before, and it is too late now
@@ -152,7 +183,12 @@ func (t *terminal) show(obs world.Observation) {
 	if obs.Refused != "" {
 		fmt.Fprintf(t.out, "%s\n", printable("your last action had no effect: "+obs.Refused))
 	}
-	for _, spec := range obs.Actions {
+	t.offer(obs.Actions)
+}
+
+// offer prints what can be done.
+func (t *terminal) offer(actions []world.ActionSpec) {
+	for _, spec := range actions {
 		fmt.Fprintf(t.out, "you may %s\n      %s\n", printable(spec.Name+arguments(spec.Schema)), printable(spec.Description))
 	}
 	fmt.Fprint(t.out, "you may pass\n> ")
@@ -185,22 +221,19 @@ func arguments(schema json.RawMessage) string {
 // answer sends what is typed, each line as the answer to one observation.
 func (t *terminal) answer(in io.Reader) {
 	typed := bufio.NewScanner(in)
-	for id := range t.asked {
+	for q := range t.asked {
 		var action world.Action
-		for err := errors.New(""); err != nil; {
+		for understood := false; !understood; {
 			if !typed.Scan() {
 				return
 			}
-			if action, err = parseAction(typed.Text()); err != nil {
-				t.tell("%v", err)
-				fmt.Fprint(t.out, "> ")
+			select {
+			case q = <-t.asked: // what was typed is for what was on the screen last
+			default:
 			}
+			action, understood = t.understand(typed.Text(), q.Observation)
 		}
-		select {
-		case id = <-t.asked: // what was typed is for what was on the screen last
-		default:
-		}
-		answer := map[string]any{"id": id, "action": action.Name}
+		answer := map[string]any{"id": q.ID, "action": action.Name}
 		if len(action.Args) > 0 {
 			answer["args"] = action.Args
 		}
@@ -210,26 +243,122 @@ func (t *terminal) answer(in io.Reader) {
 	}
 }
 
-// parseAction reads an action as people type it: its name, and then its arguments as a JSON object or as key=value, where a value is JSON or
-// one plain word.
-func parseAction(typed string) (world.Action, error) {
-	const want = `type it like: fish tons=5, or fish {"tons":5}, or pass`
-	name, rest, _ := strings.Cut(strings.TrimSpace(typed), " ")
-	if name == "" {
-		return world.Action{}, errors.New(want)
+// understand reads what is typed as one of the actions of an observation. What is none it tells, and whoever asks for help what they are.
+func (t *terminal) understand(typed string, obs *world.Observation) (world.Action, bool) {
+	var actions []world.ActionSpec
+	if obs != nil {
+		actions = obs.Actions
 	}
-	rest = strings.TrimSpace(rest)
+	named := func(name string) bool {
+		return slices.ContainsFunc(actions, func(spec world.ActionSpec) bool { return spec.Name == name })
+	}
+	if word := strings.TrimSpace(typed); (word == "help" || word == "?") && !named(word) {
+		t.offer(actions)
+		return world.Action{}, false
+	}
+	action, err := parseAction(typed, actions)
+	if err != nil {
+		t.tell("%v", err)
+		fmt.Fprint(t.out, "> ")
+	}
+	return action, err == nil
+}
+
+// parseAction reads one of some actions, or a pass, as people type it: its name, and then its arguments as a JSON object or as key=value, where a value
+// is JSON or one plain word.
+func parseAction(typed string, actions []world.ActionSpec) (world.Action, error) {
+	name, rest, _ := strings.Cut(strings.TrimSpace(typed), " ")
+	i := slices.IndexFunc(actions, func(spec world.ActionSpec) bool { return spec.Name == name })
+	switch {
+	case name == "":
+		return world.Action{}, errors.New("type what you do, or help")
+	case i < 0 && name != world.Pass:
+		return world.Action{}, fmt.Errorf("there is no action %q now; help prints what there is", name)
+	}
+	args, err := parseArguments(strings.TrimSpace(rest))
+	if err == nil && i >= 0 {
+		err = disallowed(actions[i], args)
+	}
+	if err != nil && i >= 0 {
+		err = fmt.Errorf("%w; type it like: %s", err, example(actions[i]))
+	}
+	return world.Action{Name: name, Args: args}, err
+}
+
+// disallowed says why arguments are none that an action has.
+func disallowed(spec world.ActionSpec, args json.RawMessage) error {
+	if len(spec.Schema) == 0 {
+		return nil
+	}
+	raw, err := world.Canonical(spec.Schema)
+	if err != nil {
+		return nil // the rules will say what they take
+	}
+	if s, err := world.ReadSchema(raw); err == nil {
+		if reason := s.Disallows(args); reason != "" {
+			return errors.New(reason)
+		}
+	}
+	return nil
+}
+
+// example returns how one types an action.
+func example(spec world.ActionSpec) string {
+	var text strings.Builder
+	text.WriteString(spec.Name)
+	if s, err := world.ReadSchema(spec.Schema); err == nil {
+		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+			fmt.Fprintf(&text, " %s=%s", name, world.JSON(instance(s.Properties[name])))
+		}
+	}
+	return text.String()
+}
+
+// instance returns a value that a schema allows, or nearly so.
+func instance(s world.Schema) any {
+	if len(s.Enum) > 0 {
+		return s.Enum[0]
+	}
+	switch s.Type {
+	case "integer", "number":
+		some := 5.0
+		if s.Maximum != nil {
+			some = min(some, *s.Maximum)
+		}
+		if s.Minimum != nil {
+			some = max(some, *s.Minimum)
+		}
+		return some
+	case "boolean":
+		return true
+	case "array":
+		if s.Items != nil {
+			return []any{instance(*s.Items)}
+		}
+		return []any{}
+	case "object":
+		object := make(map[string]any)
+		for name, property := range s.Properties {
+			object[name] = instance(property)
+		}
+		return object
+	}
+	return "words"
+}
+
+// parseArguments reads the arguments of an action.
+func parseArguments(rest string) (json.RawMessage, error) {
 	if strings.HasPrefix(rest, "{") {
 		if !json.Valid([]byte(rest)) {
-			return world.Action{}, fmt.Errorf("%s is not JSON; %s", rest, want)
+			return nil, fmt.Errorf("%s is not JSON", rest)
 		}
-		return world.Action{Name: name, Args: json.RawMessage(rest)}, nil
+		return json.RawMessage(rest), nil
 	}
 	args := make(map[string]json.RawMessage)
 	for rest != "" {
 		key, value, ok := strings.Cut(rest, "=")
 		if !ok || key == "" || strings.ContainsAny(key, " \t") {
-			return world.Action{}, fmt.Errorf("%q is no key=value; %s", rest, want)
+			return nil, fmt.Errorf("%q is no key=value", rest)
 		}
 		dec := json.NewDecoder(strings.NewReader(value))
 		var raw json.RawMessage
@@ -243,7 +372,7 @@ func parseAction(typed string) (world.Action, error) {
 		args[key] = raw
 	}
 	if len(args) == 0 {
-		return world.Action{Name: name}, nil
+		return nil, nil
 	}
-	return world.Action{Name: name, Args: world.JSON(args)}, nil
+	return world.JSON(args), nil
 }

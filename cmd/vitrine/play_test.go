@@ -23,7 +23,7 @@ func TestWhoWasTooLateAnswersWhatIsOnTheScreen(t *testing.T) {
 {"id":2,"observation":{"turn":1,"actions":[]}}
 {"id":1,"refused":"too late: the newest observation is 2"}
 `)}
-	at := &terminal{app: &app{out: io.Discard, err: os.Stderr}, conn: seat, asked: make(chan int64, 1)}
+	at := &terminal{app: &app{out: io.Discard, err: os.Stderr}, conn: seat, asked: make(chan asked, 1)}
 	if err := at.listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (a *app) openSetup(ctx context.Context, dir string) (m arena.Manifest, s *s
 // unscored says how the run in dir, whose episode is over, gets a result that it has not.
 func unscored(dir string) string {
 	if m, err := arena.ReadManifest(dir); err == nil && m.Repeats != "" {
-		return fmt.Sprintf("it is written when %s is played again in another folder: vitrine replay", m.Repeats)
+		return anew(m)
 	}
 	return fmt.Sprintf("%s resume %s writes it, and plays nothing", self(), relative(dir))
 }
@@ -192,6 +192,20 @@ func ended(ev world.Event) string {
 	var end arena.End
 	_ = json.Unmarshal(ev.Data, &end) // one that does not say how is an end all the same
 	return end.Status + ": " + end.Reason
+}
+
+// howEnded says how the episode in dir has ended; empty: it has not.
+func howEnded(dir string) string {
+	st, err := world.Now(dir)
+	if err != nil {
+		return ""
+	}
+	for ev, err := range world.Turn(dir, st.Turn) {
+		if err == nil && ev.Kind == arena.KindEnd {
+			return ended(ev)
+		}
+	}
+	return ""
 }
 
 // notOver says how a run stands that has not ended.
