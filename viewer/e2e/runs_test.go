@@ -172,7 +172,7 @@ func TestWhoControlsARunThatNobodyPlaysIsToldSo(t *testing.T) {
 			while (["", "…"].includes(said.textContent)) await new Promise((done) => requestAnimationFrame(done));
 			return said.textContent;
 		})()`)
-		if !strings.Contains(refused, "nobody plays this run now; ") || !strings.Contains(refused, resume+" does") {
+		if !strings.Contains(refused, "nobody plays this run now; ") || !strings.Contains(refused, resume+" goes on") {
 			t.Errorf("%s: it says %q", what, refused)
 		}
 	}
