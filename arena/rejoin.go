@@ -63,6 +63,7 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 		for _, ev := range events {
 			live.explain(ev)
 		}
+		live.held = Held(log.state) && (live.held || events[0].Kind == KindHeld)
 		return nil
 	}
 	return &rejoinedPlayers{log: log, live: live}, st, nil
@@ -133,6 +134,9 @@ func (p *rejoinedPlayers) later(st world.State) (world.State, error) {
 		after, err := p.log.later(st)
 		if p.logGoesOn(err) {
 			return after, err
+		}
+		if p.live.held && p.live.OnHeld != nil {
+			p.live.OnHeld()
 		}
 	}
 	return p.live.later(st)

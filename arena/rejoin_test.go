@@ -180,6 +180,15 @@ func TestAnEpisodeThatWasCutWhileItWasHeldIsHeldStill(t *testing.T) {
 	if out := <-ended; out.Status != Interrupted {
 		t.Fatalf("it is %+v", out.End)
 	}
+	before := s.events()
+	for _, name := range five {
+		s.sit(name, asks(5))
+	}
+	told := 0
+	s.OnHeld = func() { told++ }
+	if out := s.runIn(ctx); out.Status != Interrupted || told != 1 || len(s.events()) != len(before) { // at once
+		t.Errorf("it is %+v, and the log has %v behind %v", out.End, s.events()[len(before):], before[len(before)-1])
+	}
 	for _, name := range five {
 		s.sit(name, asks(5))
 	}
