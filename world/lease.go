@@ -58,15 +58,15 @@ func Acquire(dir string) (*Lease, error) {
 
 // Holder returns who supervises the run in dir, or nil if nobody does. It changes nothing.
 func Holder(dir string) *HeldError {
+	path := filepath.Join(dir, leaseName)
+	if _, err := os.Stat(path); err != nil { // first: where there is one, the lock of the log is there too
+		return nil
+	}
 	entry, err := lockLogShared(context.Background(), dir) // so that nobody acquires the run while it is asked for
 	if err != nil {
 		return new(HeldError)
 	}
 	defer entry.Unlock()
-	path := filepath.Join(dir, leaseName)
-	if _, err := os.Stat(path); err != nil {
-		return nil
-	}
 	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	free, err := l.TryRLock()
 	if err != nil {

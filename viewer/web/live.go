@@ -153,10 +153,11 @@ func (l *live) watch(ctx context.Context) {
 }
 
 // look finds out whether somebody plays the run.
-func (l *live) look() (state string) {
-	state = stateIdle
+func (l *live) look() string {
 	held := world.Holder(l.run.Dir) != nil
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	state := stateIdle
 	switch {
 	case l.end != nil:
 		state = stateOver
@@ -165,10 +166,9 @@ func (l *live) look() (state string) {
 	case held:
 		state = stateRunning
 	}
-	is := l.state == state
-	l.mu.Unlock()
-	if !is {
-		l.change(func() { l.state = state })
+	if l.state != state {
+		l.state = state
+		l.tell()
 	}
 	return state
 }
@@ -178,6 +178,11 @@ func (l *live) change(what func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	what()
+	l.tell()
+}
+
+// tell lets all who wait know of a change that was made. The caller holds the mutex.
+func (l *live) tell() {
 	close(l.moved)
 	l.moved = make(chan struct{})
 }
