@@ -340,7 +340,7 @@ func (r *runner) repeated(result arena.Result) error {
 		}
 		return nil
 	case result.Status == arena.Interrupted:
-		return &failure{code: exitInterrupted, err: errors.New("interrupted in " + result.Reason), hint: "play it again from its beginning"}
+		return &failure{code: exitInterrupted, err: errors.New("interrupted: " + result.Reason), hint: "play it again from its beginning"}
 	}
 	return fmt.Errorf("the log is another one than that of %s: %d events with the hash %s", relative(r.again.dir), result.Events, result.Hash)
 }
