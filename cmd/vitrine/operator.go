@@ -123,7 +123,16 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 			}
 			h := &halt{*done, haltAsked}
 			if !*hurry {
+				told := a.tellAwaited(ctx, args[0])
 				err = h.wait(ctx, args[0], what)
+				told()
+			}
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				stays := &failure{code: exitInterrupted, err: fmt.Errorf("interrupted; the %s that was asked for stays", what)}
+				if what == arena.DoPause {
+					stays.hint = fmt.Sprintf("%s continue %s takes it back", self(), relative(args[0]))
+				}
+				err = stays
 			}
 			if h.State == haltAsked {
 				a.tellIdle(args[0])
