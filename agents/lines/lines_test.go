@@ -279,6 +279,25 @@ func TestASeatCanBeLeftAndTakenAgainButNotByTwo(t *testing.T) {
 	}
 }
 
+func TestASeatLeavesNothingElsewhereAndNoSocketBehind(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", elsewhere)
+	s, err := Listen(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial(t, dir)
+	if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {
+		t.Errorf("while it is open there is %v, %v", left, err)
+	}
+	if _, err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("there is still %v, %v", left, err)
+	}
+}
+
 func FuzzTake(f *testing.F) {
 	for _, seed := range []string{`{"id":1,"action":"fish"}`, `{"id":0}`, `[]`, `{"id":1e400,"action":1}`, "", "\xff"} {
 		f.Add([]byte(seed))

@@ -23,7 +23,7 @@ const socketName = "seat.sock"
 type Seat struct {
 	desk     *desk
 	listener net.Listener
-	link     string // short path of the socket's folder
+	dir      string // its folder
 	serving  sync.WaitGroup
 
 	mu     sync.Mutex
@@ -43,14 +43,15 @@ func Listen(dir string, fenced Fenced) (*Seat, error) {
 		return nil, fmt.Errorf("open seat: %w", err)
 	}
 	_ = os.Remove(path) // what a killed supervisor has left
-	listener, err := net.Listen("unix", path)
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err == nil {
+		listener.SetUnlinkOnClose(false) // by then there is no such path any more
 		err = os.Chmod(path, 0o600)
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open seat: %w", err), os.RemoveAll(link))
+	if err = errors.Join(err, os.RemoveAll(link)); err != nil { // now, for a supervisor that is killed removes nothing
+		return nil, fmt.Errorf("open seat: %w", err)
 	}
-	s := &Seat{desk: newDesk(fenced, nil), listener: listener, link: link}
+	s := &Seat{desk: newDesk(fenced, nil), listener: listener, dir: dir}
 	s.serving.Go(s.serve)
 	return s, nil
 }
@@ -148,7 +149,8 @@ func (s *Seat) Close() (agents.Usage, error) {
 		s.taken.Close()
 	}
 	s.mu.Unlock()
-	err := errors.Join(s.listener.Close(), os.RemoveAll(s.link))
+	_ = os.Remove(filepath.Join(s.dir, socketName)) // somebody may have removed it already
+	err := s.listener.Close()
 	s.serving.Wait()
 	return agents.Usage{}, err
 }
