@@ -183,12 +183,15 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 			return c.run(ctx, args[len(words):], stdout, stderr)
 		}
 	}
-	name, names := args[0], make([]string, len(known))
+	name, names, below := args[0], make([]string, len(known)), []string(nil)
 	for i, c := range known {
 		names[i] = c.name
 		if strings.HasPrefix(c.name, args[0]+" ") {
-			name = strings.Join(args[:min(2, len(args))], " ")
+			name, below = strings.Join(args[:min(2, len(args))], " "), append(below, c.name)
 		}
+	}
+	if name == args[0] && len(below) > 0 {
+		names = below
 	}
 	a := &app{err: stderr, json: slices.Contains(args, "--json") || slices.Contains(args, "-json")}
 	return a.fail(stdout, misuse(scenarios.Suggest(name, names), "unknown command %q", name))
@@ -204,7 +207,7 @@ func (c command) run(ctx context.Context, args []string, stdout io.Writer, stder
 	do := c.flags(flags)
 	arguments, err := interspersed(flags, args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(stdout, "usage: vitrine %s [FLAGS] %s\n", c.name, c.arguments)
+		fmt.Fprintf(stdout, "usage: vitrine %s [FLAGS] %s\n%s\n", c.name, c.arguments, c.does())
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
 		return 0
@@ -235,6 +238,17 @@ func (c command) run(ctx context.Context, args []string, stdout io.Writer, stder
 		return exitCode(err)
 	}
 	return 0
+}
+
+// does says what the command does, as the usage does.
+func (c command) does() string {
+	for line := range strings.Lines(usage) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), c.name+" "); ok {
+			_, does, _ := strings.Cut(rest, "  ")
+			return strings.TrimSpace(does)
+		}
+	}
+	return ""
 }
 
 // interspersed parses flags before, between and after the arguments, which it returns.

@@ -19,7 +19,11 @@ func newScenario(_ context.Context, a *app, args []string) (any, error) {
 	}
 	file := args[0] + ".toml"
 	if err := create(file, text); err != nil {
-		return nil, misuse("choose another name", "%w", err)
+		hint := "choose another name"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "make the folder first: mkdir -p " + relative(filepath.Dir(file))
+		}
+		return nil, misuse(hint, "%w", err)
 	}
 	schema := filepath.Join(filepath.Dir(file), "schema.json")
 	if err := create(schema, schemaText()); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -50,7 +50,7 @@ func (a *app) intervene(ctx context.Context, dir string, c arena.Command) (*chan
 	game := s.game()
 	st, err := game.Intervene(ctx, store, c)
 	if err != nil {
-		return nil, nearestFact(dir, err)
+		return nil, nearestFact(dir, c, err)
 	}
 	return &change{Seq: st.Seq, Turn: st.Turn}, nil
 }
@@ -231,7 +231,7 @@ func setFact(path string, value json.RawMessage, add bool) arena.Command {
 }
 
 // nearestFact adds to the refusal of a path that is none of a fact which one may have been meant.
-func nearestFact(dir string, err error) error {
+func nearestFact(dir string, c arena.Command, err error) error {
 	var refused *arena.RefusedError
 	if !errors.As(err, &refused) || refused.Unknown == "" {
 		return err
@@ -240,11 +240,14 @@ func nearestFact(dir string, err error) error {
 	if readErr != nil {
 		return err
 	}
-	hint := "--new makes one"
+	var hints []string
 	if nearest := scenarios.Suggest(refused.Unknown, st.Paths("")); strings.HasPrefix(nearest, "did you mean") {
-		hint = nearest + " " + hint
+		hints = append(hints, nearest)
 	}
-	return &failure{code: exitFailed, err: err, hint: hint}
+	if c.Do == arena.DoSet {
+		hints = append(hints, "--new makes one")
+	}
+	return &failure{code: exitFailed, err: err, hint: strings.Join(hints, " ")}
 }
 
 // worldDelete makes a fact go.
