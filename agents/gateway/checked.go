@@ -21,7 +21,6 @@ type checked struct {
 	stream bool
 	some   bool   // there were bytes
 	ended  bool   // of a stream: there was an event that says that it ends
-	wrong  bool   // of a stream: there was an event that is no JSON
 	kept   []byte // the line of a stream so far; or the document
 	long   bool   // more than is kept
 	over   bool
@@ -37,13 +36,18 @@ func (e *Endpoint) check(r *http.Request, resp *http.Response) {
 func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.look(p[:n])
-	if err != nil && !c.over {
-		c.over = true
-		if what := c.verdict(err); what != "" {
-			c.trouble(what)
-		}
+	if err != nil {
+		c.tell(c.verdict(err))
 	}
 	return n, err
+}
+
+// tell tells what is wrong with the answer, once; empty: nothing is.
+func (c *checked) tell(what string) {
+	if !c.over && what != "" {
+		c.trouble(what)
+	}
+	c.over = true
 }
 
 // look takes the next bytes of the answer.
@@ -69,13 +73,17 @@ func (c *checked) keep(p []byte) {
 // line looks at a line of a stream.
 func (c *checked) line() {
 	if data, ok := bytes.CutPrefix(c.kept, []byte("data:")); ok && !c.long {
-		c.wrong = c.wrong || !json.Valid(data) && string(bytes.TrimSpace(data)) != "[DONE]"
+		if !json.Valid(data) && string(bytes.TrimSpace(data)) != "[DONE]" {
+			c.tell(noJSON) // before the agent sees it, and goes away
+		}
 		c.ended = c.ended || slices.ContainsFunc([]string{`"message_stop"`, `"stop_reason":"`, `"error"`}, func(word string) bool {
 			return bytes.Contains(data, []byte(word))
 		})
 	}
 	c.kept, c.long = c.kept[:0], false
 }
+
+const noJSON = "the answer of the model endpoint holds what is no JSON"
 
 // verdict says what is wrong with an answer that is over; empty: nothing that is the upstream's.
 func (c *checked) verdict(end error) string {
@@ -90,8 +98,8 @@ func (c *checked) verdict(end error) string {
 		return answer + fmt.Sprintf("broke off: %v", end)
 	case !c.some:
 		return answer + "is empty"
-	case c.wrong || !c.stream && !c.long && !json.Valid(c.kept):
-		return answer + "holds what is no JSON"
+	case !c.stream && !c.long && !json.Valid(c.kept):
+		return noJSON
 	case c.stream && !c.ended:
 		return answer + "ended early"
 	}
