@@ -28,6 +28,7 @@ type explained struct {
 	Agents      []explainedAgent `json:"agents"`           // in seat order
 	Likely      cost             `json:"likely"`           // one request for each act, up to the limit of turns
 	Worst       cost             `json:"worst"`            // each act reminded once, every message said, every answer as long as it may be
+	Budget      *arena.Budget    `json:"budget,omitempty"` // of all agents together; missing: there is none
 	Memory      *admission       `json:"memory,omitempty"` // of agents with a model; missing: there are none
 	Files       []string         `json:"files"`            // beside the scenario
 }
@@ -67,6 +68,7 @@ type explainedAgent struct {
 	Thinking int            `json:"thinking"`
 	Clocks   string         `json:"clocks,omitempty"` // in words; missing: those of all
 	Limits   *agents.Limits `json:"limits,omitempty"` // of its processes; missing: it has none
+	Budget   *arena.Budget  `json:"budget,omitempty"` // of its model; missing: there is none of its own
 	Shown    claude.Shown   `json:"shown"`            // the very text that it gets at first; a program or a person gets the observation alone
 }
 
@@ -110,7 +112,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 	doc := &explained{
 		Scenario: s.Name, Description: s.Description, Rules: s.Rules.Name, Params: s.Params, Seed: s.Seed, Schedule: s.Schedule, Turns: preview.Turns,
 		Limits: explainedLimits{l.Turns, l.Time.String(), l.Act.String(), l.Overtime.String(), l.OnTimeout, l.OnInvalid, l.OnError, l.Hung, restartText(s.Restart), s.phaseClocks(), limitsOf(scenarios.OwnResources(l.Agent))},
-		Files:  []string{},
+		Files:  []string{}, Budget: told(allOf(s.Budget)),
 	}
 	for _, file := range keepFiles(s.Files) {
 		doc.Files = append(doc.Files, file.Path)
@@ -138,7 +140,7 @@ func (s *setup) explain(turns int) (*explained, error) {
 			agent.Servers = append(agent.Servers, server.Name)
 		}
 		if isModelled(a) {
-			agent.Model = modelOf(a)
+			agent.Model, agent.Budget = modelOf(a), told(eachOf(a.Budget))
 			acts := s.actsIn(a.Name)
 			doc.Likely = doc.Likely.add(s.likely(shown, acts))
 			doc.Worst = doc.Worst.add(s.worst(shown, acts, a))
@@ -163,6 +165,34 @@ func (s *setup) phaseClocks() (clocks []phaseClock) {
 		}
 	}
 	return clocks
+}
+
+// budgets says what there are of budgets.
+func (e *explained) budgets() []string {
+	var all []string
+	tell := func(who string, b *arena.Budget) {
+		if b == nil {
+			return
+		}
+		var parts []string
+		if b.Requests > 0 {
+			parts = append(parts, plural(int(b.Requests), "request"))
+		}
+		if b.Tokens > 0 {
+			parts = append(parts, thousands(b.Tokens)+" tokens")
+		}
+		if b.Dollars > 0 {
+			parts = append(parts, fmt.Sprintf("%v dollars", b.Dollars))
+		}
+		all = append(all, who+" "+strings.Join(parts, ", "))
+	}
+	if e.Memory != nil { // else there is no model
+		tell("all agents together", e.Budget)
+	}
+	for _, agent := range e.Agents {
+		tell(agent.Name, agent.Budget)
+	}
+	return all
 }
 
 // print tells people.
@@ -208,6 +238,9 @@ func (e *explained) print(a *app, shown int) {
 		fmt.Fprintln(a.out, "What they try beside the game (files, hosts and tools that are not theirs, names of others, floods) is refused and counts as tampers: show says who tried what, and what to do.")
 	}
 	fmt.Fprintf(a.out, "\nUp to the limit of turns, one request for each act: %s\nAt worst:  %s\n", e.Likely, e.Worst)
+	if budgets := e.budgets(); len(budgets) > 0 {
+		fmt.Fprintf(a.out, "But no request goes out for which a budget has no room: %s.\n", strings.Join(budgets, "; "))
+	}
 	programs := 0 // of which nobody knows what they need
 	for _, agent := range e.Agents {
 		if agent.Limits != nil && agent.Model == "" {
