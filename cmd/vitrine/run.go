@@ -213,7 +213,15 @@ func (r *runner) createDir() error {
 
 // unusable is the failure of a run whose folder will not do.
 func unusable(err error) error {
+	if isFull(err) {
+		return &failure{code: exitFailed, err: fmt.Errorf("run folder: %w", err), hint: "make room, or choose another folder with --out"}
+	}
 	return misuse("choose another folder with --out", "run folder: %w", err)
+}
+
+// isFull says whether there was no room for something.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // play plays the episode in the run's folder, which is there: empty, or with a run that goes on.
@@ -229,7 +237,9 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
 	if r.resumed == nil {
-		err = r.begin(began)
+		if err = r.begin(began); isFull(err) {
+			err = unusable(err)
+		}
 	} else {
 		err = arena.RemoveResult(r.dir)
 	}
