@@ -221,12 +221,15 @@ func WriteResult(dir string, r Result) error { return writeJSON(dir, resultName,
 
 // RemoveResult removes a run's result, which is none any more when the run goes on.
 func RemoveResult(dir string) error {
-	err := os.Remove(filepath.Join(dir, resultName))
+	err := os.Remove(ResultFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
+
+// ResultFile returns the path of the result of the run in dir.
+func ResultFile(dir string) string { return filepath.Join(dir, resultName) }
 
 // ReadResult reads a run's result. The error of a run that is not over is [fs.ErrNotExist].
 func ReadResult(dir string) (Result, error) {

@@ -143,7 +143,8 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 	}
 }
 
-// wait waits until the run in dir stands still because of the command, or finds that it has stood still since before a pause, or that nobody plays it.
+// wait waits until the run in dir stands still because of the command, and has its result if that is its end. Or it finds that the run has stood still
+// since before a pause, or that nobody plays it.
 func (h *halt) wait(ctx context.Context, dir, what string) error {
 	if what == arena.DoPause && world.Holder(dir) != nil {
 		if stands, err := h.stood(dir); err != nil || stands {
@@ -157,10 +158,26 @@ func (h *halt) wait(ctx context.Context, dir, what string) error {
 			return err
 		}
 	}
-	if h.State != haltAsked {
-		return nil
+	if h.State == haltAsked {
+		return ctx.Err()
 	}
-	return ctx.Err()
+	if h.State == "over" {
+		return awaitResult(ctx, dir)
+	}
+	return nil
+}
+
+// awaitResult waits until the run in dir, whose episode is over, has its result, or until nobody is there any more to write it, or ctx ends.
+func awaitResult(ctx context.Context, dir string) error {
+	for world.Holder(dir) != nil && ctx.Err() == nil {
+		second, end := context.WithTimeout(ctx, time.Second) // nothing else tells of the end of who plays it
+		for _, err := range world.Saves(second, arena.ResultFile(dir)) {
+			end()
+			return err
+		}
+		end()
+	}
+	return nil
 }
 
 // look looks for what the command has come to in the log in dir and, if it is played, for a second in what comes: nothing else tells of the end of who plays it.

@@ -55,6 +55,42 @@ func TestWhoWaitsForARunHearsOfItsEndAlsoWhenNobodyPlaysItAnyMore(t *testing.T) 
 	}
 }
 
+func TestWhoStopsARunHasItsResult(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	result, err := os.ReadFile(arena.ResultFile(dir))
+	if err == nil {
+		err = os.Remove(arena.ResultFile(dir))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease, err := world.Acquire(dir) // of who is about to write it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lease.Release() }()
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	h := &halt{change{Seq: 9, Turn: 1}, haltAsked}
+	if err := h.wait(short, dir, arena.DoStop); err != nil || h.State != "over" || short.Err() == nil {
+		t.Errorf("before there is one: %+v, %v", h, err)
+	}
+	long, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan error)
+	h.State, h.Seq = haltAsked, 9
+	go func() { ended <- h.wait(long, dir, arena.DoStop) }() // ends with its context at the latest
+	if err := os.WriteFile(arena.ResultFile(dir), result, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil || h.State != "over" || long.Err() != nil {
+		t.Errorf("when there is one: %+v, %v", h, err)
+	}
+}
+
 func TestWhoWaitsForAPauseHearsThatSomebodyHasTakenItBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

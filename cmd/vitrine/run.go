@@ -289,9 +289,8 @@ func (r *runner) play(ctx context.Context) (any, error) {
 
 // roomless adds to what has ended a run, if that is that there was no room for more, how it goes on.
 func (r *runner) roomless(err error) error {
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 	m, unread := arena.ReadManifest(r.dir)
-	if !full || unread != nil || repeats(r.dir, m) != "" {
+	if !isFull(err) || unread != nil || repeats(r.dir, m) != "" {
 		return err
 	}
 	return &failure{code: exitFailed, err: err, hint: fmt.Sprintf("make room, and then: %s resume %s", self(), relative(r.dir))}

@@ -17,8 +17,7 @@ type sealed struct {
 // seal makes the log of a run small that is over.
 func seal(_ context.Context, a *app, args []string) (any, error) {
 	dir := args[0]
-	_, result, err := openRun(dir)
-	if err != nil {
+	if _, _, err := openRun(dir); err != nil {
 		return nil, err
 	}
 	lease, err := world.Acquire(dir)
@@ -26,6 +25,10 @@ func seal(_ context.Context, a *app, args []string) (any, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	defer func() { _ = lease.Release() }() // the end of the process releases it as well
+	_, result, err := openRun(dir)         // again: its end may have come in between
+	if err != nil {
+		return nil, err
+	}
 	if result == nil && isOver(dir) {
 		return nil, misuse(unscored(dir), "%s is over, and has no result", dir)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/vitrine-sim/vitrine/arena"
@@ -51,8 +52,10 @@ func verify(ctx context.Context, a *app, args []string) (any, error) {
 		over += fmt.Sprintf("; line %d and what follows is half a commit, which does not count", v.TornLine)
 	}
 	fmt.Fprintf(a.out, "%s: ok: %s, %s, %s\nhash %s\n", dir, plural(int(v.Events), "event"), plural(v.Turns, "turn"), over, v.Hash)
-	if v.Over && result == nil {
-		a.tell("it has no result: %s", unscored(dir))
+	if v.Over && world.Holder(dir) == nil { // who plays it is about to write one
+		if _, err := arena.ReadResult(dir); errors.Is(err, fs.ErrNotExist) {
+			a.tell("it has no result: %s", unscored(dir))
+		}
 	}
 	return struct {
 		OK bool `json:"ok"`
