@@ -150,7 +150,9 @@ func export(ctx context.Context, dir, folder string, set func(context.Context, s
 	if ctx.Err() != nil { // perhaps it ended between a commit and its folding
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
-		ctx, err = last, x.fold(last)
+		if ctx, err = last, x.fold(last); errors.Is(err, last.Err()) {
+			err = nil
+		}
 	}
 	return errors.Join(err, x.refuseAll(ctx, errEnded))
 }

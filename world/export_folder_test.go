@@ -284,6 +284,36 @@ func TestSetThatIsCalledOffIsRefused(t *testing.T) {
 	}
 }
 
+func TestExportEndsThoughSomebodyKeepsTheLockOfTheLog(t *testing.T) {
+	dir, folder := t.TempDir(), t.TempDir()
+	store := openStore(t, dir)
+	commitAll(t, store, Event{Kind: "begin", Set: facts("a", 1, "b", 1)})
+	e := &exhibit{t: t, dir: dir, folder: folder, store: store}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { // ends with ctx
+		ended <- Export(ctx, dir, folder, func(ctx context.Context, path string, _ json.RawMessage) error {
+			if path == "b" {
+				return errors.New("no")
+			}
+			lock, err := lockLog(ctx, dir)
+			t.Cleanup(func() { lock.Unlock() })
+			cancel()
+			return errors.Join(err, ctx.Err())
+		}, e.refused)
+	}()
+	e.awaitText("b.json", "1\n")
+	e.save("b.json", "9")
+	e.awaitRefused("b.json", "no", "9")
+	e.save("a.json", "2")
+	e.save("b.json", "1") // not over when the export ends
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	e.awaitRefused("a.json", "the export has ended", "2")
+	e.awaitGone("b.json.refused")
+}
+
 func TestWhatIsCommittedAsTheExportEndsIsNotUndone(t *testing.T) {
 	dir, folder := t.TempDir(), t.TempDir()
 	store := openStore(t, dir)

@@ -25,7 +25,7 @@ func (x *exporter) refuseAll(ctx context.Context, reason error) error {
 		if _, err := x.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := x.settle(ctx, name); err != nil {
+		if err := x.settle(ctx, name); err != nil && !errors.Is(err, ctx.Err()) {
 			return err
 		}
 	}
