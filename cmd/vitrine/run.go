@@ -314,16 +314,20 @@ func (r *runner) begin(start time.Time) error {
 	if _, err := arena.ReadManifest(r.dir); err == nil {
 		return misuse("choose another folder with --out", "run folder: %s: another run was faster", r.dir)
 	}
-	if r.actionsRaw != nil {
-		if err := arena.WriteActions(r.dir, r.actionsRaw); err != nil {
-			return err
-		}
-	}
 	m, err := r.manifest(start)
 	if err != nil {
 		return err
 	}
-	return arena.WriteManifest(r.dir, m)
+	if r.actionsRaw == nil {
+		return arena.WriteManifest(r.dir, m)
+	}
+	if err := arena.WriteActions(r.dir, r.actionsRaw); err != nil {
+		return err
+	}
+	if err := arena.WriteManifest(r.dir, m); err != nil {
+		return errors.Join(err, os.Remove(filepath.Join(r.dir, arena.ActionsName))) // so that the folder will do later
+	}
+	return nil
 }
 
 // episode plays the episode with the gateway open and its agents' seats filled.
