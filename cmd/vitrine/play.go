@@ -39,7 +39,7 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 	case err != nil && world.Holder(dir) == nil:
 		return &failure{code: exitFailed, err: fmt.Errorf("nobody plays %s now", dir), hint: onward(dir)}
 	case err != nil:
-		return err
+		return fmt.Errorf("%w; %s", err, whoPlays(dir))
 	}
 	defer conn.Close()
 	context.AfterFunc(ctx, func() { conn.Close() }) // which ends what reads from it

@@ -5,6 +5,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/vitrine-sim/vitrine/arena"
+	"github.com/vitrine-sim/vitrine/scenarios"
+	"github.com/vitrine-sim/vitrine/world"
 )
 
 // A closing seat has said all that it has to say, and closes when it is answered.
@@ -30,5 +34,20 @@ func TestWhoWasTooLateAnswersWhatIsOnTheScreen(t *testing.T) {
 	at.answer(strings.NewReader("pass\n"))
 	if want := `{"action":"pass","id":2}` + "\n"; seat.answered != want {
 		t.Errorf("it answers %s, want %s", seat.answered, want)
+	}
+}
+
+func TestWhoFindsASeatClosedIsToldWhoPlaysTheRun(t *testing.T) {
+	dir := t.TempDir()
+	if err := arena.WriteManifest(dir, arena.Manifest{Agents: []arena.AgentManifest{{Name: "a", Kind: scenarios.Human}}}); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := world.Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release()
+	if err := play(t.Context(), new(app), dir, "a", strings.NewReader("")); err == nil || !strings.Contains(err.Error(), "run is held by process") {
+		t.Errorf("error %v", err)
 	}
 }
