@@ -11,13 +11,13 @@ import (
 )
 
 // tellAwaited says what a command waits for that halts the run in dir, if that takes more than a moment. What it returns ends that.
-func (a *app) tellAwaited(ctx context.Context, dir string) (end func()) {
+func (a *app) tellAwaited(ctx context.Context, dir, command string) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var telling sync.WaitGroup
 	telling.Go(func() {
 		select {
 		case <-time.After(time.Second):
-			a.tell("waiting until the step is over%s", longest(dir))
+			a.tell("waiting until %s", awaited(dir, command))
 		case <-ctx.Done():
 		}
 	})
@@ -25,6 +25,17 @@ func (a *app) tellAwaited(ctx context.Context, dir string) (end func()) {
 		cancel()
 		telling.Wait()
 	}
+}
+
+// awaited says until when a command waits that halts the run in dir.
+func awaited(dir, command string) string {
+	switch command {
+	case arena.DoStop: // what agents are thinking about is lost
+		return "the episode is over"
+	case arena.DoTurn:
+		return "the turn is over" + longest(dir)
+	}
+	return "the step is over" + longest(dir)
 }
 
 // longest says how long an act of the run in dir may take at most; empty: nobody knows.

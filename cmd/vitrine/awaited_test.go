@@ -12,7 +12,7 @@ import (
 	"github.com/vitrine-sim/vitrine/world"
 )
 
-func TestWhoWaitsForAPauseIsToldHowLongAndThatItStays(t *testing.T) {
+func TestWhoWaitsForAHaltIsToldWhatForAndHowLongAndThatItStays(t *testing.T) {
 	path, err := exec.LookPath("vitrine")
 	if err != nil {
 		t.Fatal(err)
@@ -27,31 +27,42 @@ agents = [{ name = "p", kind = "human", act = "10m" }, { name = "q", kind = "hum
 	}
 	r := program(path).start(t, nil, file)
 	sits(t, r.dir, "p")
-	cmd := exec.CommandContext(t.Context(), path, "pause", r.dir)
-	said, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := make([]byte, 1000)
-	n, err := said.Read(line) // when it is told
-	if got := string(line[:n]); err != nil || got != "vitrine: waiting until the step is over: an act may take up to 11m0s\n" {
-		t.Errorf("%q, %v", got, err)
-	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	n, _ = said.Read(line)
-	if got := string(line[:n]); !strings.HasPrefix(got, "vitrine: interrupted; the pause that was asked for stays\n") {
-		t.Errorf("%q", got)
-	}
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted {
-		t.Error(err)
+	for _, c := range []struct {
+		command        []string
+		awaited, stays string
+	}{
+		{[]string{"step", "--turn"}, "turn", "turn"},
+		{[]string{"pause"}, "step", "pause"},
+	} {
+		cmd := exec.CommandContext(t.Context(), path, append(c.command, r.dir)...)
+		said, err := cmd.StderrPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := make([]byte, 1000)
+		n, err := said.Read(line) // when it is told
+		if got := string(line[:n]); err != nil || got != "vitrine: waiting until the "+c.awaited+" is over: an act may take up to 11m0s\n" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		n, _ = said.Read(line)
+		if got := string(line[:n]); !strings.HasPrefix(got, "vitrine: interrupted; the "+c.stays+" that was asked for stays\n") {
+			t.Errorf("%q", got)
+		}
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted {
+			t.Error(err)
+		}
 	}
 	if st, err := world.Now(r.dir); err != nil || !arena.Held(st) {
 		t.Errorf("it is not paused: %v", err)
+	}
+	if got := awaited(r.dir, arena.DoStop); got != "the episode is over" { // what agents are thinking about is lost
+		t.Errorf("a stop waits until %s", got)
 	}
 }
 

@@ -123,7 +123,7 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 			}
 			h := &halt{*done, haltAsked}
 			if !*hurry {
-				told := a.tellAwaited(ctx, args[0])
+				told := a.tellAwaited(ctx, args[0], what)
 				err = h.wait(ctx, args[0], what)
 				told()
 			}
