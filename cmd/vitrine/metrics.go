@@ -230,7 +230,11 @@ func (s *setup) write(ctx context.Context, of arena.Manifest, dir string, m *mea
 			return fmt.Errorf("write %s: %w", file, err)
 		}
 	}
-	if err = os.WriteFile(file, text, 0o666); err != nil {
+	err = os.WriteFile(file, text, 0o666)
+	switch {
+	case isFull(err):
+		return fmt.Errorf("--csv: %w", err)
+	case err != nil:
 		return misuse("", "--csv: %w", err)
 	}
 	return nil
