@@ -168,7 +168,7 @@ type OwnClocks struct {
 // ErrExists says that a folder holds a run already, or something else.
 var ErrExists = errors.New("there is something already")
 
-// CreateRun makes the folder of a new run, and those above it. An empty folder that is there already will do, also with locks in it; anything else is
+// CreateRun makes the folder of a new run, and those above it. An empty folder that is there already will do, also with the locks of a run in it; anything else is
 // [ErrExists]. After an error nothing is left that was not there before.
 func CreateRun(dir string) error {
 	var missing []string // folders above it, the deepest first
@@ -184,7 +184,7 @@ func CreateRun(dir string) error {
 	}
 	if errors.Is(err, fs.ErrExist) {
 		found, readErr := os.ReadDir(dir)
-		holds := func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) != ".lock" } // which a run leaves that found no room to begin
+		holds := func(e fs.DirEntry) bool { return e.Name() != "supervisor.lock" && e.Name() != "events.lock" } // left by a run that found no room to begin
 		if readErr == nil && !slices.ContainsFunc(found, holds) {
 			return nil
 		}

@@ -200,6 +200,8 @@ func vitrine(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 func isHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg) }
 
 func (c command) run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
+	said := &output{Writer: stdout}
+	stdout = said
 	a := &app{out: screen{stdout}, stdout: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -232,6 +234,9 @@ func (c command) run(ctx context.Context, args []string, stdout io.Writer, stder
 	}
 	if a.json && document != nil {
 		a.print(stdout, document)
+	}
+	if err == nil {
+		err = said.failure()
 	}
 	if err != nil {
 		a.complain(err)
@@ -305,9 +310,7 @@ func (a *app) print(stdout io.Writer, document any) {
 	enc := json.NewEncoder(stdout)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(document); err != nil {
-		a.log.Error("print", "error", err)
-	}
+	_ = enc.Encode(document) // the output knows why it failed
 }
 
 func printVersion(_ context.Context, a *app, _ []string) (any, error) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -31,4 +33,27 @@ func (s screen) Write(text []byte) (int, error) {
 		return printed(r)
 	}, string(text)))
 	return len(text), err
+}
+
+// An output is a standard output that knows whether all was written.
+type output struct {
+	io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+// Write implements [io.Writer].
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.err = cmp.Or(o.err, err)
+	return n, err
+}
+
+// failure returns why something was not written; nil: all was.
+func (o *output) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }
