@@ -29,10 +29,7 @@ type step struct {
 
 // steps divides a turn of a game into steps. A phase in which nobody takes part is an empty step, so that it ends all the same.
 func (g *Game) steps(turn int, live []string) []step {
-	phases := g.Phases
-	if len(phases) == 0 {
-		phases = []Phase{{Schedule: g.Schedule}}
-	}
+	phases := g.phases()
 	var all []step
 	for i := range phases {
 		phase := &phases[i]
@@ -50,6 +47,14 @@ func (g *Game) steps(turn int, live []string) []step {
 		}
 	}
 	return all
+}
+
+// phases returns the phases of a turn. A turn without phases is one that is all of it.
+func (g *Game) phases() []Phase {
+	if len(g.Phases) == 0 {
+		return []Phase{{Schedule: g.Schedule}}
+	}
+	return g.Phases
 }
 
 // begins returns the event with which a phase begins; none in a game without phases.

@@ -67,7 +67,7 @@ func (g *Game) first() (world.State, error) {
 // actions returns the names of what anybody could do in a state, in any phase; sorted.
 func (g *Game) actions(st world.State) ([]string, error) {
 	names := make(map[string]bool)
-	for i := range max(1, len(g.Phases)) {
+	for i := range g.phases() {
 		seen, err := g.look(st.Apply(g.begins(i)...), g.Agents)
 		if err != nil {
 			return nil, err
@@ -88,10 +88,7 @@ func (g *Game) DefaultRefused() (reason string, err error) {
 	if err != nil {
 		return "", err
 	}
-	phases := g.Phases
-	if len(phases) == 0 {
-		phases = []Phase{{}}
-	}
+	phases := g.phases()
 	for i := range phases {
 		p := &phases[i]
 		if !p.allows(g.Default.Name) {

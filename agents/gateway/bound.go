@@ -53,9 +53,11 @@ func (e *Endpoint) weigh(body []byte) asked {
 		a.unbounded = cmp.Or(serverSide(keys, tools), a.unbounded)
 	}
 	a.terms, a.thoughts = terms(keys), thoughts(keys["messages"])
-	in := e.inputBound(a)
+	var in int64
 	if bounded && e.gateway.Offline {
 		in = promptTokens(body)
+	} else {
+		in = e.inputBound(a)
 	}
 	switch { // what is to be cached is in the request; the API's own words for it
 	case !bytes.Contains(plain, []byte(`"cache_control"`)):
