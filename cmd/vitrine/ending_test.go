@@ -150,14 +150,20 @@ func TestADoctorThatIsInterruptedSaysNothing(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsForAPauseAndIsInterruptedIsToldThatItIsAskedFor(t *testing.T) {
-	dir := unfinished(t)
+// heldByUs returns an unfinished run that seems to be played, and a context that ends when an operator has done something in it.
+func heldByUs(t *testing.T) (dir string, ctx context.Context) {
+	t.Helper()
+	dir = unfinished(t)
 	lease, err := world.Acquire(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lease.Release()
-	ctx := endingWhen(t, func() bool { return len(operators(t, dir)) > 0 })
+	t.Cleanup(func() { _ = lease.Release() })
+	return dir, endingWhen(t, func() bool { return len(operators(t, dir)) > 0 })
+}
+
+func TestWhoWaitsForAPauseAndIsInterruptedIsToldThatItIsAskedFor(t *testing.T) {
+	dir, ctx := heldByUs(t)
 	var stdout bytes.Buffer
 	code := vitrine(ctx, []string{"pause", dir, "--json"}, &stdout, os.Stderr)
 	var h halt
@@ -183,13 +189,7 @@ func TestWhoIsInterruptedAsItIsSoHasWaited(t *testing.T) {
 }
 
 func TestWhatAPageAsksForIsDoneWholeThoughThePageIsGone(t *testing.T) {
-	dir := unfinished(t)
-	lease, err := world.Acquire(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lease.Release()
-	ctx := endingWhen(t, func() bool { return len(operators(t, dir)) > 0 })
+	dir, ctx := heldByUs(t)
 	c := &controls{app: new(app), dir: dir}
 	if _, err := c.do(ctx, web.Command{Do: web.DoTell, Text: "hello"}); err != nil || len(operators(t, dir)) != 5 {
 		t.Errorf("it has told %v: %v", operators(t, dir), err)

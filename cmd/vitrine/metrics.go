@@ -220,18 +220,18 @@ func (s *setup) write(ctx context.Context, of arena.Manifest, dir string, m *mea
 	if file == "" || m == nil {
 		return nil
 	}
-	text, err := m.csv(of), error(nil)
+	text := m.csv(of)
 	if perTurn {
 		turns := make([]int, m.Turns)
 		for i := range turns {
 			turns[i] = i + 1
 		}
+		var err error
 		if text, err = s.turnsCSV(ctx, of, dir, turns); err != nil {
 			return fmt.Errorf("write %s: %w", file, err)
 		}
 	}
-	err = os.WriteFile(file, text, 0o666)
-	switch {
+	switch err := os.WriteFile(file, text, 0o666); {
 	case isFull(err):
 		return fmt.Errorf("--csv: %w", err)
 	case err != nil:

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/scenarios"
@@ -68,24 +67,6 @@ func operate(command func(args []string) arena.Command, say string) func(*flag.F
 	})
 }
 
-// idle says that nobody plays a run, and what to do about it; empty: somebody plays it, or it is over.
-func idle(dir string) string {
-	if world.Holder(dir) != nil || isOver(dir) {
-		return ""
-	}
-	return "nobody plays this run now; " + onward(dir)
-}
-
-// isOver says whether the episode in dir has ended. Of a run that nobody plays any more it is asked after that is known, for it may end at any moment.
-func isOver(dir string) bool { return howEnded(dir) != "" }
-
-// tellIdle says it if nobody plays a run.
-func (a *app) tellIdle(dir string) {
-	if idle := idle(dir); idle != "" {
-		a.tell("%s", idle)
-	}
-}
-
 func do(what string) func([]string) arena.Command {
 	return func([]string) arena.Command { return arena.Command{Do: what} }
 }
@@ -94,134 +75,6 @@ func tellFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, 
 	return operate(func(args []string) arena.Command {
 		return arena.Command{Do: arena.DoTell, To: args[1], Text: strings.Join(args[2:], " ")}
 	}, "it reads this when it acts next")(flags)
-}
-
-// A halt is what "pause", "step" and "stop" print with --json.
-type halt struct {
-	change
-	State string `json:"state"` // "paused" or "over", or haltAsked
-}
-
-// haltAsked is the state of a halt for which nobody has waited, or that nobody plays.
-const haltAsked = "asked"
-
-// haltFlags returns a command after which a run stands still, and which waits until it does.
-func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []string) (any, error) {
-	return func(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
-		hurry := flags.Bool("no-wait", false, "do not wait until it is so")
-		turn := new(bool)
-		if what == arena.DoStep {
-			turn = flags.Bool("turn", false, "play on to the end of the turn, and not just one step")
-		}
-		return func(ctx context.Context, a *app, args []string) (any, error) {
-			if *turn {
-				what = arena.DoTurn
-			}
-			done, err := a.intervene(ctx, args[0], arena.Command{Do: what})
-			if err != nil {
-				return nil, err
-			}
-			h := &halt{*done, haltAsked}
-			if !*hurry {
-				told := a.tellAwaited(ctx, args[0], what)
-				err = h.wait(ctx, args[0], what)
-				told()
-			}
-			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				stays := &failure{code: exitInterrupted, err: fmt.Errorf("interrupted; the %s that was asked for stays", what)}
-				if what == arena.DoPause {
-					stays.hint = fmt.Sprintf("%s continue %s takes it back", self(), relative(args[0]))
-				}
-				err = stays
-			}
-			if h.State == haltAsked {
-				a.tellIdle(args[0])
-			}
-			fmt.Fprintf(a.out, "%s: %s (event %d, in turn %d)\n", args[0], h.State, h.Seq, h.Turn)
-			return h, err // what is asked for is in the log, whatever came of the waiting
-		}
-	}
-}
-
-// wait waits until the run in dir stands still because of the command, and has its result if that is its end. Or it finds that the run has stood still
-// since before a pause, or that nobody plays it.
-func (h *halt) wait(ctx context.Context, dir, what string) error {
-	if what == arena.DoPause && world.Holder(dir) != nil {
-		if stands, err := h.stood(dir); err != nil || stands {
-			h.State = "paused"
-			return err
-		}
-	}
-	for played := true; played && h.State == haltAsked && ctx.Err() == nil; {
-		played = world.Holder(dir) != nil // if not, then all that it has come to is in the log
-		if err := h.look(ctx, dir, what, played); err != nil {
-			return err
-		}
-	}
-	if h.State == haltAsked {
-		return ctx.Err()
-	}
-	if h.State == "over" {
-		return awaitResult(ctx, dir)
-	}
-	return nil
-}
-
-// awaitResult waits until the run in dir, whose episode is over, has its result, or until nobody is there any more to write it, or ctx ends.
-func awaitResult(ctx context.Context, dir string) error {
-	for world.Holder(dir) != nil && ctx.Err() == nil {
-		second, end := context.WithTimeout(ctx, time.Second) // nothing else tells of the end of who plays it
-		for _, err := range world.Saves(second, arena.ResultFile(dir)) {
-			end()
-			return err
-		}
-		end()
-	}
-	return nil
-}
-
-// look looks for what the command has come to in the log in dir and, if it is played, for a second in what comes: nothing else tells of the end of who plays it.
-func (h *halt) look(ctx context.Context, dir, what string, played bool) error {
-	events := eventsAfter(dir, h.Seq)
-	if played {
-		second, end := context.WithTimeout(ctx, time.Second)
-		defer end()
-		events = world.Follow(second, dir, h.Seq)
-	}
-	for ev, err := range events {
-		if err != nil {
-			return err
-		}
-		if c, err := arena.CommandOf(ev); err == nil && ev.Kind == arena.KindOperator && c.Do == arena.DoContinue && what != arena.DoStop {
-			return fmt.Errorf("%s: somebody has let it go on before it was paused (event %d, in turn %d)", dir, ev.Seq, ev.Turn)
-		}
-		state := map[string]string{arena.KindHeld: "paused", arena.KindEnd: "over"}[ev.Kind]
-		if state != "" {
-			h.State, h.Seq, h.Turn = state, ev.Seq, ev.Turn
-			return nil
-		}
-	}
-	return nil
-}
-
-// stood says whether the run in dir stood still already when the command came.
-func (h *halt) stood(dir string) (stands bool, err error) {
-	for ev, err := range world.Turn(dir, h.Turn) {
-		switch {
-		case err != nil:
-			return false, err
-		case ev.Seq >= h.Seq:
-			return stands, nil
-		case ev.Kind == arena.KindHeld:
-			stands = true
-		case ev.Kind != arena.KindOperator:
-			stands = false
-		default:
-			c, _ := arena.CommandOf(ev) // it is what it was written from
-			stands = stands && (!c.Steers() || c.Do == arena.DoPause)
-		}
-	}
-	return stands, nil
 }
 
 func worldSetFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {

@@ -208,37 +208,6 @@ func (g *again) declare(m *arena.Manifest) {
 	}
 }
 
-// repeats says what a run repeats, of which nothing is its own or nothing as yet, so that it takes no commands and cannot be resumed; empty: something is.
-// Once that is so it stays so, whoever has looked before.
-func repeats(dir string, m arena.Manifest) string {
-	n := len(m.Branches)
-	switch {
-	case m.Repeats != "":
-		return fmt.Sprintf("%s repeats %s", relative(dir), m.Repeats)
-	case n > 0 && !branched(dir, m.Branches[n-1].Turn):
-		return fmt.Sprintf("%s still repeats %s, up to turn %d", relative(dir), m.Branches[n-1].Run, m.Branches[n-1].Turn)
-	}
-	return ""
-}
-
-// branched says whether a branch from a turn on has begun in the log in dir.
-func branched(dir string, turn int) bool {
-	for ev, err := range world.Turn(dir, turn) {
-		if err == nil && ev.Kind == arena.KindBranch {
-			return true
-		}
-	}
-	return false
-}
-
-// anew says what to do about a run that has only repeated another one.
-func anew(m arena.Manifest) string {
-	if m.Repeats != "" {
-		return "vitrine replay begins anew"
-	}
-	return "vitrine branch begins anew"
-}
-
 // refuseCommands refuses the commands of an operator to a run that only repeats another one.
 func refuseCommands(dir string, m arena.Manifest) error {
 	what := repeats(dir, m)

@@ -53,14 +53,6 @@ func (a *app) openSetup(ctx context.Context, dir string) (m arena.Manifest, s *s
 	return m, s, err
 }
 
-// unscored says how the run in dir, whose episode is over, gets a result that it has not.
-func unscored(dir string) string {
-	if m, err := arena.ReadManifest(dir); err == nil && m.Repeats != "" {
-		return anew(m)
-	}
-	return fmt.Sprintf("%s resume %s writes it, and plays nothing", self(), relative(dir))
-}
-
 const allTurns = -1
 
 func showFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any, error) {
@@ -192,47 +184,4 @@ func ended(ev world.Event) string {
 	var end arena.End
 	_ = json.Unmarshal(ev.Data, &end) // one that does not say how is an end all the same
 	return end.Status + ": " + end.Reason
-}
-
-// howEnded says how the episode in dir has ended; empty: it has not.
-func howEnded(dir string) string {
-	st, err := world.Now(dir)
-	if err != nil {
-		return ""
-	}
-	for ev, err := range world.Turn(dir, st.Turn) {
-		if err == nil && ev.Kind == arena.KindEnd {
-			return ended(ev)
-		}
-	}
-	return ""
-}
-
-// notOver says how a run stands that has not ended.
-func notOver(dir string) string {
-	paused := ""
-	if st, err := world.Now(dir); err == nil && arena.Held(st) {
-		paused = "paused by the operator; "
-	}
-	return "not over: " + paused + whoPlays(dir)
-}
-
-// whoPlays says who supervises the run in dir.
-func whoPlays(dir string) string {
-	if held := world.Holder(dir); held != nil {
-		return held.Error()
-	}
-	if isOver(dir) {
-		return "it is over now"
-	}
-	return "nobody plays it any more; " + onward(dir)
-}
-
-// onward says how the run in dir goes on that nobody plays.
-func onward(dir string) string {
-	m, err := arena.ReadManifest(dir)
-	if err == nil && repeats(dir, m) != "" {
-		return "it goes on nowhere; " + anew(m)
-	}
-	return fmt.Sprintf("%s resume %s goes on", self(), relative(dir))
 }
