@@ -150,23 +150,28 @@ func (x *exporter) read(name string) ([]byte, error) {
 	}
 }
 
-// enter is an error unless all on the way to a file are folders and no links. It can make those that are missing.
+// enter is an error unless all on the way to a file are folders and no links. It can make those that are missing; then it also sees to it that
+// all are watched before there is anything new in them, so that nothing that happens to it is missed.
 func (x *exporter) enter(name string, create bool) error {
 	for i, c := range name {
 		if c != '/' {
 			continue
 		}
+		dir := name[:i]
 		if create {
-			if err := x.root.Mkdir(name[:i], 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			if err := x.root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 				return err
 			}
 		}
-		info, err := x.root.Lstat(name[:i])
+		info, err := x.root.Lstat(dir)
 		if err == nil && !info.IsDir() {
 			err = fs.ErrNotExist
 			if create {
-				err = fmt.Errorf("%s is not a folder", name[:i])
+				err = fmt.Errorf("%s is not a folder", dir)
 			}
+		}
+		if err == nil && create && !x.folders[dir] {
+			err = x.scan(dir)
 		}
 		if err != nil {
 			return err
