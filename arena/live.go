@@ -119,9 +119,7 @@ func (p *livePlayers) later(st world.State) (world.State, error) {
 	p.clock.stop()
 	defer p.clock.start()
 	if !p.held {
-		p.held = true
-		err := p.sayHeld()
-		if err != nil {
+		if err := p.sayHeld(st); err != nil {
 			return st, err
 		}
 	}
@@ -132,22 +130,23 @@ func (p *livePlayers) later(st world.State) (world.State, error) {
 		}
 		if events = append(events, ev); !ev.More {
 			st = st.Apply(events...)
-			p.held = Held(st)
+			p.held = Held(st) && (p.held || ev.Kind == KindHeld)
 			return st, nil
 		}
 	}
 	return st, p.whyLeft()
 }
 
-// sayHeld makes it an event that the game is held, if nobody has let it go on meanwhile.
-func (p *livePlayers) sayHeld() error {
-	st, err := p.Store.Commit(context.WithoutCancel(p.ctx), func(st world.State) ([]world.Event, error) {
-		if !Held(st) {
+// sayHeld makes it an event that the game is held in a state. If somebody has done something since, that comes first: it may let a step be played.
+func (p *livePlayers) sayHeld(st world.State) error {
+	said := false
+	_, err := p.Store.Commit(context.WithoutCancel(p.ctx), func(now world.State) ([]world.Event, error) {
+		if said = now.Seq == st.Seq; !said {
 			return nil, nil
 		}
 		return []world.Event{{Kind: KindHeld}}, nil
 	})
-	if err == nil && Held(st) && p.OnHeld != nil {
+	if err == nil && said && p.OnHeld != nil {
 		p.OnHeld()
 	}
 	return err

@@ -243,6 +243,27 @@ func TestStepsThatAreAskedForAtOnceAreAllPlayed(t *testing.T) {
 	s.verify()
 }
 
+// Whoever lets it go on and pauses it again, before it is said that it is held, waits for the step that is played in between.
+func TestAGameIsNotSaidToBeHeldWhileAStepIsToBePlayed(t *testing.T) {
+	s := newStage(t)
+	p := newLivePlayers(s.Episode, t.Context(), func(error) {})
+	if _, err := p.commit(s.opening); err != nil {
+		t.Fatal(err)
+	}
+	s.must(Command{Do: DoPause})
+	held, err := world.Now(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.must(Command{Do: DoContinue})
+	s.must(Command{Do: DoPause})
+	st, err := p.later(held)
+	p.clock.stop()
+	if said := of(s.events(), KindHeld, ""); err != nil || Held(st) || len(said) > 0 {
+		t.Errorf("it goes on after event %d, and is said to be held by %v: %v", st.Seq, said, err)
+	}
+}
+
 func TestWhatIsSetWhileTheGameIsHeldIsSeenWhenItGoesOn(t *testing.T) {
 	s := newStage(t)
 	s.during("a", 0, func() { s.must(Command{Do: DoPause}) })
