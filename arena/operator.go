@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,7 +37,12 @@ type Command struct {
 	Text  string          `json:"text,omitempty"`  // what it is told; at most maxTold characters
 
 	Source string `json:"source,omitempty"` // of the rules, the whole file
+
+	After int64 `json:"-"` // the number of the event that must be the last one; 0: any may be
 }
+
+// ErrMoved is the error of a command after another event than the one that it names.
+var ErrMoved = errors.New("something has happened meanwhile")
 
 // AsksRules says whether the rules of the game have a say in the command. [Game.Intervene] asks them for nothing else.
 func (c Command) AsksRules() bool {
@@ -96,9 +102,12 @@ func refuse(format string, args ...any) error {
 
 // Intervene does what an operator wants, in the game that store holds, from any process and at any time: agents see it in the step after the
 // one that is being played. It returns the state after it. What the game or its rules do not allow is a [*RefusedError]; rules that do not
-// compile are the error of [Revisions].
+// compile are the error of [Revisions], and [ErrMoved] is that of a command that is for another state.
 func (g *Game) Intervene(ctx context.Context, store *world.Store, c Command) (world.State, error) {
 	return store.Commit(ctx, func(st world.State) ([]world.Event, error) {
+		if c.After != 0 && c.After != st.Seq {
+			return nil, ErrMoved
+		}
 		ev, err := g.operate(st, c)
 		if err != nil {
 			return nil, err

@@ -209,12 +209,20 @@ func (c *controls) pace(ctx context.Context, after int64, every time.Duration) b
 		if !arena.Held(st) {
 			continue
 		}
-		turn, err := c.intervene(ctx, c.dir, arena.Command{Do: arena.DoTurn})
-		if err != nil {
+		turn, err := c.another(ctx, st)
+		switch {
+		case errors.Is(err, arena.ErrMoved):
+			continue
+		case err != nil:
 			return ctx.Err() != nil // else it is over
 		}
 		own = turn.Seq
 	}
+}
+
+// another lets a turn more be played of the run that stands still in a state, if nobody has done anything since: it may have been a pause.
+func (c *controls) another(ctx context.Context, st world.State) (*change, error) {
+	return c.intervene(ctx, c.dir, arena.Command{Do: arena.DoTurn, After: st.Seq})
 }
 
 // overruled says whether somebody has said how the run goes on in an event after one of them, other than by the own one.

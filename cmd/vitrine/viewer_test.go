@@ -8,6 +8,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -271,6 +272,33 @@ func TestARunThatIsSlowedDownStandsStillWhenAnotherOperatorPausesIt(t *testing.T
 		t.Errorf("stop: exit code %d", code)
 	}
 	wait()
+}
+
+// The pause may come between two looks of who slows it down: one whether the run stands still, and one whether somebody else has said how it goes on.
+func TestNoTurnIsPlayedThatSomebodyHasPausedBefore(t *testing.T) {
+	dir := unfinished(t)
+	c := &controls{app: new(app), dir: dir}
+	pause := func() world.State {
+		t.Helper()
+		if _, err := c.intervene(t.Context(), dir, arena.Command{Do: arena.DoPause}); err != nil {
+			t.Fatal(err)
+		}
+		st, err := world.Now(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	before, now := pause(), pause()
+	if _, err := c.another(t.Context(), before); !errors.Is(err, arena.ErrMoved) {
+		t.Errorf("error %v", err)
+	}
+	if st, err := world.Now(dir); err != nil || st.Seq != now.Seq {
+		t.Errorf("after event %d comes %d: %v", now.Seq, st.Seq, err)
+	}
+	if turn, err := c.another(t.Context(), now); err != nil || turn.Seq != now.Seq+1 {
+		t.Errorf("then a turn more: %+v, %v", turn, err)
+	}
 }
 
 // A run's manifest names the program that has its rules, and whoever sends somebody a run can have written there what they like.
