@@ -32,13 +32,8 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 		return err
 	}
 	conn, err := lines.Dial(ctx, arena.AgentDir(dir, seat))
-	switch over := howEnded(dir); {
-	case err != nil && over != "":
-		return fmt.Errorf("%s is over: %s%s", dir, over, a.reward(ctx, dir, seat))
-	case err != nil && world.Holder(dir) == nil:
-		return &failure{code: exitFailed, err: fmt.Errorf("nobody plays %s now", dir), hint: onward(dir)}
-	case err != nil:
-		return fmt.Errorf("%w; %s", err, whoPlays(dir))
+	if err != nil {
+		return a.notTaken(ctx, dir, seat, world.Holder(dir), err)
 	}
 	defer conn.Close()
 	context.AfterFunc(ctx, func() { conn.Close() }) // which ends what reads from it
@@ -60,6 +55,18 @@ func play(ctx context.Context, a *app, dir, seat string, in io.Reader) error {
 		t.tell("the seat is closed: %s", whoPlays(dir))
 	}
 	return nil
+}
+
+// notTaken returns why nobody can take a seat, which is asked after it is known who plays the run: it may end at any moment.
+func (a *app) notTaken(ctx context.Context, dir, seat string, held *world.HeldError, err error) error {
+	over := howEnded(dir)
+	switch {
+	case over != "":
+		return fmt.Errorf("%s is over: %s%s", dir, over, a.reward(ctx, dir, seat))
+	case held == nil:
+		return &failure{code: exitFailed, err: fmt.Errorf("nobody plays %s now", dir), hint: onward(dir)}
+	}
+	return fmt.Errorf("%w; %w", err, held)
 }
 
 // reward says what a seat of a run that is over has earned; empty if the rules cannot be asked.

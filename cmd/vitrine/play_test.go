@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,5 +51,32 @@ func TestWhoFindsASeatClosedIsToldWhoPlaysTheRun(t *testing.T) {
 	defer lease.Release()
 	if err := play(t.Context(), new(app), dir, "a", strings.NewReader("")); err == nil || !strings.Contains(err.Error(), "run is held by process") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The run may end after it was seen that nobody plays it.
+func TestWhoFindsASeatClosedOfARunThatHasJustEndedIsToldSo(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	if err := new(app).notTaken(t.Context(), dir, "a", nil, errors.New("nobody listens")); !strings.Contains(err.Error(), "is over: terminated: by the rules; a is done") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestASeatIsSaidToBePlayedByHandWhenItCanBeTaken(t *testing.T) {
+	said, err := os.CreateTemp(t.TempDir(), "stderr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	r := newRunner()
+	r.app, r.dir = &app{err: said}, said.Name() // where there can be no folder of an agent
+	if _, err := r.human(scenarios.Agent{Name: "a"})(t.Context(), nil); err == nil {
+		t.Error("the seat is open")
+	}
+	if raw, err := os.ReadFile(said.Name()); err != nil || len(raw) > 0 {
+		t.Errorf("of a seat that cannot be taken it says %q: %v", raw, err)
 	}
 }

@@ -91,8 +91,12 @@ func (s *setup) clocks(a scenarios.Agent) *arena.Clocks {
 // human returns how to open a seat for whoever takes it.
 func (r *runner) human(a scenarios.Agent) func(context.Context, arena.Fenced) (agents.Agent, error) {
 	return func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
-		r.tell("%s is played by hand: %s play %s %s", a.Name, self(), relative(r.dir), a.Name)
-		return lines.Listen(arena.AgentDir(r.dir, a.Name), func(action world.Action, reason string) { fenced(action.Name, reason) })
+		seat, err := lines.Listen(arena.AgentDir(r.dir, a.Name), func(action world.Action, reason string) { fenced(action.Name, reason) })
+		if err != nil {
+			return nil, err
+		}
+		r.tell("%s is played by hand: %s play %s %s", a.Name, self(), relative(r.dir), a.Name) // from now on
+		return seat, nil
 	}
 }
 
