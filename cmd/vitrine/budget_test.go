@@ -53,7 +53,7 @@ func (p program) keepTheirBudgets(t *testing.T) {
 		if err := r.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		allGone(t, children, 5*time.Second)
+		allGone(t, children, patience)
 		<-r.done
 		r = p.resume(t, nil, r)
 	}

@@ -41,7 +41,7 @@ func (p program) goOnWhenTheyAreKilled(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if !victim.gone(time.Now().Add(5 * time.Second)) {
+		if !victim.gone(time.Now().Add(patience)) {
 			t.Errorf("%s does not die", k.agent)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,10 +75,12 @@ func TestWhoStopsARunHasItsResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = lease.Release() }()
-	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	short, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	h := &halt{change{Seq: 9, Turn: 1}, haltAsked}
-	if err := h.wait(short, dir, arena.DoStop); err != nil || h.State != "over" || short.Err() == nil {
+	var asked atomic.Int64 // how often it is asked whether to go on waiting for a result
+	once := ending{short, cancel, func() bool { return h.State == haltOver && asked.Add(1) > 1 }}
+	if err := h.wait(once, dir, arena.DoStop); err != nil || h.State != "over" || short.Err() == nil {
 		t.Errorf("before there is one: %+v, %v", h, err)
 	}
 	long, cancel := context.WithTimeout(t.Context(), time.Minute)

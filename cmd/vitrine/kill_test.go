@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -85,22 +87,40 @@ type victim struct {
 	seen    map[string]int // what was found after a kill
 }
 
-// play runs the command, and kills it after a while if it has not ended by then.
+// play runs the command, and kills it if it has not ended by then: after a while or, since on a slow machine it plays nothing in a while, as soon as its
+// log goes on.
 func (v *victim) play(args ...string) (ended bool) {
 	v.t.Helper()
+	follow := v.left > 0 && v.random.IntN(2) == 0
+	if follow {
+		if err := os.MkdirAll(v.dir, 0o755); err != nil {
+			v.t.Fatal(err)
+		}
+	}
 	cmd := exec.Command(string(v.vitrine), args...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		v.t.Fatal(err)
 	}
+	kill := func() { _ = cmd.Process.Signal(syscall.SIGKILL) }
 	after := time.Duration(v.random.Int64N(int64(40 * time.Millisecond)))
-	if v.left <= 0 {
+	if v.left <= 0 || follow {
 		after = patience
 	}
-	timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(syscall.SIGKILL) })
+	timer := time.AfterFunc(after, kill)
+	playing, over := context.WithCancel(v.t.Context())
+	var following sync.WaitGroup
+	if more := 1 + v.random.Int64N(200); follow {
+		following.Go(func() { // ends with the command
+			v.await(playing, more)
+			kill()
+		})
+	}
 	err := cmd.Wait()
 	timer.Stop()
+	over()
+	following.Wait()
 	if err == nil {
 		return true
 	}
@@ -109,6 +129,16 @@ func (v *victim) play(args ...string) (ended bool) {
 	}
 	v.left--
 	return false
+}
+
+// await returns when so many events more are in the log, or ctx ends.
+func (v *victim) await(ctx context.Context, more int64) {
+	st, _ := world.Now(v.dir) // of no log at all it is the beginning
+	for ev, err := range world.Follow(ctx, v.dir, st.Seq) {
+		if err != nil || ev.Seq >= st.Seq+more {
+			return
+		}
+	}
 }
 
 // damage does to the files what a kill or a power cut can do in the middle of a write or before a rename. The last commit may be one that

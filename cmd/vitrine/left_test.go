@@ -99,9 +99,6 @@ func TestNothingIsLeftOfManyAgents(t *testing.T) {
 				t.Fatalf("%s: %d processes are there for ever: %v", way.name, len(left), left)
 			}
 		}
-		if time.Since(began) > 5*time.Second {
-			t.Errorf("%s: it took %v until nothing was left", way.name, time.Since(began))
-		}
 		took[i%len(ways)] = append(took[i%len(ways)], time.Since(began))
 		select {
 		case <-r.done:

@@ -45,7 +45,7 @@ var update = flag.Bool("update", false, "write what the scripts print into their
 //	cut FILE BYTES             cut off the end of a file
 //	hold RUN                   hold the lease of a run until the script ends
 //	await FILE                 wait until there is a file
-//	logged RUN WHAT            wait until an operator has done that
+//	logged RUN WHAT            wait until an operator has done that, or there is an event of that kind
 //	build PACKAGE FILE         build a program of this module, whose folder of examples is $EXAMPLES
 //	crowd N FILE               write a scenario with N agents
 //	[!] within DIR TEXT        a file below the folder holds the text
@@ -176,17 +176,17 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 
 func await(ts *testscript.TestScript, _ bool, args []string) { ts.Check(appears(ts.MkAbs(args[0]))) }
 
-// logged waits until an operator has done something of that kind in a run.
+// logged waits until an operator has done something of that kind in a run, or there is an event of that kind.
 func logged(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for ev, err := range world.Follow(ctx, ts.MkAbs(args[0]), 0) {
 		ts.Check(err)
-		if ev.Kind == arena.KindOperator && strings.Contains(string(ev.Data), `"do":"`+args[1]+`"`) {
+		if ev.Kind == args[1] || ev.Kind == arena.KindOperator && strings.Contains(string(ev.Data), `"do":"`+args[1]+`"`) {
 			return
 		}
 	}
-	ts.Fatalf("nobody did %s in %s within a minute", args[1], args[0])
+	ts.Fatalf("there is no %s in %s within a minute", args[1], args[0])
 }
 
 func buildProgram(ts *testscript.TestScript, _ bool, args []string) {

@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 func TestPluginsDieWithTheSupervisor(t *testing.T) {
@@ -26,7 +25,7 @@ func TestPluginsDieWithTheSupervisor(t *testing.T) {
 	if err := r.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	allGone(t, children, 5*time.Second)
+	allGone(t, children, patience)
 	sockets, err := filepath.Glob(filepath.Join(temp, "vitrine[0-9]*"))
 	if err != nil || len(sockets) > 0 {
 		t.Errorf("sockets are left: %q, %v", sockets, err)

@@ -233,7 +233,7 @@ func (p program) playAgainLateAndKilled(t *testing.T) {
 		return obs.Agent == "b" && obs.Turn == 1 || obs.Agent == "c" && obs.Turn == 2
 	})
 	first := p.start(t, []string{"ANTHROPIC_API_KEY=" + canary}, fisheryFile(), "--base-url", m.URL,
-		"--set", "limits.turns=4", "--set", "limits.act=8s")
+		"--set", "limits.turns=4", "--set", "agents.b.act=15s")
 	m.waitHeld(t) // b is late in turn 1
 	m.waitHeld(t)
 	if err := syscall.Kill(first.agent(t, "c"), syscall.SIGKILL); err != nil {

@@ -93,7 +93,7 @@ func (p program) startAs(t *testing.T, attributes *syscall.SysProcAttr, dir stri
 	}
 	r.cmd = exec.Command(string(p), args...)
 	r.cmd.Stdout, r.cmd.Stderr, r.cmd.SysProcAttr = &r.stdout, &r.stderr, attributes
-	r.cmd.WaitDelay = time.Second // a child that outlives it must not keep the test waiting
+	r.cmd.WaitDelay = time.Minute // a child that outlives it must not keep the test waiting
 	r.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ANTHROPIC_") }), env...)
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -175,17 +175,23 @@ func (r *run) events(t *testing.T, kind string) []world.Event {
 // reaches waits until the log says that a turn begins.
 func (r *run) reaches(t *testing.T, turn int) {
 	t.Helper()
+	r.logs(t, func(ev world.Event) bool { return ev.Kind == world.KindTurn && ev.Turn+1 == turn })
+}
+
+// logs waits until there is such an event in the log.
+func (r *run) logs(t *testing.T, such func(world.Event) bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for ev, err := range world.Follow(ctx, r.dir, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ev.Kind == world.KindTurn && ev.Turn+1 == turn {
+		if such(ev) {
 			return
 		}
 	}
-	t.Fatalf("turn %d does not begin", turn)
+	t.Fatal("what shall be in the log does not come")
 }
 
 // A model is a Messages API on loopback, with a model that plays steady. Some requests it holds until the test lets go.
@@ -278,6 +284,9 @@ func watch(t *testing.T, pid int) process {
 	t.Helper()
 	const pidfdOpen = 434
 	fd, _, errno := syscall.Syscall(pidfdOpen, uintptr(pid), 0, 0)
+	if errors.Is(errno, syscall.ESRCH) {
+		return process{pid, -1} // it is gone already
+	}
 	if errno != 0 {
 		t.Fatalf("watch process %d: %v", pid, errno)
 	}
@@ -287,6 +296,9 @@ func watch(t *testing.T, pid int) process {
 
 // gone waits for the end of the process until a point in time, and reports whether it came.
 func (p process) gone(until time.Time) bool {
+	if p.fd < 0 {
+		return true
+	}
 	const readable = 1
 	poll := struct {
 		fd              int32
@@ -338,6 +350,16 @@ func (r *run) agent(t *testing.T, name string) int {
 	}
 	t.Fatalf("agent %s has no process", name)
 	return 0
+}
+
+// read returns what a file of a process holds; nothing if the process is gone.
+func (p process) read(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(procFile(p.pid, name))
+	if err != nil && !p.gone(time.Now()) {
+		t.Fatal(err)
+	}
+	return string(raw)
 }
 
 func procFile(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
