@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -118,6 +120,28 @@ func TestProgramIsAnAgent(t *testing.T) {
 		p, _ := start(t, "good")
 		return p
 	})
+}
+
+// Whoever waits for its socket may come before anybody else does anything.
+func TestASeatThatIsSeenCanBeTaken(t *testing.T) {
+	for range 200 {
+		dir := t.TempDir()
+		var seat *Seat
+		var opening sync.WaitGroup
+		var err error
+		opening.Go(func() { seat, err = Listen(dir, nil) })
+		conn, dialErr := net.Conn(nil), fs.ErrNotExist
+		for errors.Is(dialErr, fs.ErrNotExist) {
+			conn, dialErr = net.Dial("unix", filepath.Join(dir, socketName))
+		}
+		if opening.Wait(); errors.Join(err, dialErr) != nil {
+			t.Fatal(err, dialErr)
+		}
+		conn.Close()
+		if _, err := seat.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestSeatIsAnAgent(t *testing.T) {

@@ -42,11 +42,12 @@ func Listen(dir string, fenced Fenced) (*Seat, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open seat: %w", err)
 	}
-	_ = os.Remove(path) // what a killed supervisor has left
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	early := filepath.Join(filepath.Dir(path), "seat.new") // until somebody who comes is heard
+	_ = os.Remove(early)                                   // what a killed supervisor has left
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: early, Net: "unix"})
 	if err == nil {
 		listener.SetUnlinkOnClose(false) // by then there is no such path any more
-		err = os.Chmod(path, 0o600)
+		err = errors.Join(os.Chmod(early, 0o600), os.Rename(early, path))
 	}
 	if err = errors.Join(err, os.RemoveAll(link)); err != nil { // now, for a supervisor that is killed removes nothing
 		return nil, fmt.Errorf("open seat: %w", err)
