@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// killLimit is how long a process that is killed may take to be gone; the kernel may be busy with it.
-const killLimit = 10 * time.Second
+// killLimit is how long a process that is killed may take to be gone; the kernel may be busy with it, and so may the machine.
+const killLimit = time.Minute
 
 // A Process is a child with pipes to its standard input and output, in a process group of its own. It cannot outlive this
 // process: the kernel kills it when its parent dies, however that happens, or its keeper does.
@@ -173,7 +173,7 @@ func (p *Process) Kill() {
 }
 
 // Stop ends the process and its group: it closes standard input, then sends SIGTERM, then SIGKILL, and gives it grace before
-// each signal. The error says that the process would not go.
+// each signal. The error says that the process is there even a minute after the last.
 func (p *Process) Stop(grace time.Duration) error {
 	_ = p.Stdin.Close() // a pipe that is already broken is as good as closed
 	defer func() { _ = p.Stdout.Close() }()
@@ -186,7 +186,7 @@ func (p *Process) Stop(grace time.Duration) error {
 		}
 		end()
 	}
-	if p.wait(grace) {
+	if p.wait(killLimit) {
 		return nil
 	}
 	return fmt.Errorf("stop process %d: still there after SIGKILL", p.PID())

@@ -63,9 +63,10 @@ func (s *Stderr) KeepIn(path string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err = file.Write(s.kept)
-	s.file, s.kept = file, nil
-	s.size += size
+	room := s.kept[:max(0, min(s.size, maxStderr-size))]
+	_, err = file.Write(room)
+	s.lost += s.size - int64(len(room))
+	s.file, s.kept, s.size = file, nil, size+int64(len(room))
 	return err
 }
 

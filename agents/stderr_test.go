@@ -32,18 +32,25 @@ func TestTheLastWordsOfAProcessAreNotThoseOfTheOneBefore(t *testing.T) {
 
 func TestNoProcessFillsTheDiskByItsStandardError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stderr.log")
-	for n := range 3 {
+	for n := range 4 {
 		s := new(Stderr)
-		cmd := exec.Command("sh", "-c", `echo begins; yes | head -c 3000000; echo ends`)
+		cmd := exec.Command("sh", "-c", `read go; echo begins; yes | head -c 3000000; echo ends`)
 		cmd.Stdout, cmd.Stderr = s, s
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.KeepIn(path); err != nil {
-			t.Fatal(err)
+		steps := []func() error{func() error { return s.KeepIn(path) }, in.Close, cmd.Wait}
+		if n%2 == 1 { // it has said all before there is a file for it
+			steps = append(steps[1:], steps[0])
 		}
-		if err := cmd.Wait(); err != nil {
-			t.Fatal(err)
+		for _, step := range steps {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if !strings.HasSuffix(s.LastWords(), "\nends") || s.Heard() != 3000012 {
 			t.Errorf("it said %d bytes, the last are %q", s.Heard(), s.LastWords())
