@@ -203,15 +203,16 @@ func connect(ctx context.Context, addresses []netip.Addr, port uint16) (net.Conn
 // A link is a connection to a host.
 type link struct {
 	net.Conn
-	door           *Door
-	says           line
-	began          time.Time
-	ctx            context.Context // until it is cut
-	cut            context.CancelCauseFunc
-	release        context.CancelFunc
-	idle           *time.Timer
-	sent, received atomic.Int64
-	end            sync.Once
+	door    *Door
+	began   time.Time
+	ctx     context.Context // until it is cut
+	cut     context.CancelCauseFunc
+	release context.CancelFunc
+	idle    *time.Timer
+
+	mu    sync.Mutex
+	says  line // with the bytes that have passed
+	ended bool // nothing passes any more
 }
 
 // link makes a connection one that is bounded, and logged when it ends.
@@ -227,25 +228,29 @@ func (d *Door) link(conn net.Conn, says line, began time.Time) *link {
 
 // Close implements [net.Conn].
 func (l *link) Close() error {
-	l.end.Do(func() {
-		defer l.door.running.Done()
-		if err := context.Cause(l.ctx); err != nil {
-			l.says.Reason = err.Error()
-		}
-		l.idle.Stop()
-		l.cut(nil)
-		l.release()
-		_ = l.Conn.Close()
-		l.says.Sent, l.says.Received, l.says.MS = l.sent.Load(), l.received.Load(), time.Since(l.began).Milliseconds()
-		_ = l.door.proxy.note(l.says, ended, l.says.Reason) // that it was allowed is logged
-	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return nil
+	}
+	l.ended = true
+	defer l.door.running.Done()
+	if err := context.Cause(l.ctx); err != nil {
+		l.says.Reason = err.Error()
+	}
+	l.idle.Stop()
+	l.cut(nil)
+	l.release()
+	_ = l.Conn.Close()
+	l.says.MS = time.Since(l.began).Milliseconds()
+	_ = l.door.proxy.note(l.says, ended, l.says.Reason) // that it was allowed is logged
 	return nil
 }
 
 // Read implements [net.Conn].
 func (l *link) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
-	if spent := l.count(n, &l.received, &l.door.received); spent != nil {
+	if spent := l.count(n, &l.says.Received, &l.door.received); spent != nil {
 		err = spent
 	}
 	return n, err
@@ -253,20 +258,24 @@ func (l *link) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (l *link) Write(p []byte) (int, error) {
-	if err := l.count(len(p), &l.sent, &l.door.sent); err != nil { // before the answer can be there
+	if err := l.count(len(p), &l.says.Sent, &l.door.sent); err != nil { // before the answer can be there
 		return 0, err
 	}
 	return l.Conn.Write(p)
 }
 
 // count counts bytes that pass, and cuts the connection when there were too many.
-func (l *link) count(n int, counters ...*atomic.Int64) error {
-	if n == 0 {
+func (l *link) count(n int, here *int64, all *atomic.Int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case n == 0:
 		return nil
+	case l.ended: // and the log says how many there were
+		return net.ErrClosed
 	}
-	for _, c := range counters {
-		c.Add(int64(n))
-	}
+	*here += int64(n)
+	all.Add(int64(n))
 	l.idle.Reset(l.door.bounds.Idle)
 	if l.door.sent.Load()+l.door.received.Load() >= l.door.bounds.Bytes {
 		l.cut(errBytes)

@@ -119,7 +119,7 @@ type Door struct {
 	connections, refused, sent, received atomic.Int64
 
 	mu      sync.Mutex
-	server  *http.Server // nil: nobody has opened it yet
+	shut    func() error // ends the server; nil: nobody has opened it yet
 	closed  bool
 	running sync.WaitGroup // the server, and all connections
 }
@@ -165,10 +165,14 @@ func (d *Door) Serve(l net.Listener) {
 		_ = l.Close()
 		return
 	}
-	if d.server != nil {
-		_ = d.server.Close() // of a process that is gone
+	if d.shut != nil {
+		_ = d.shut() // for a process that is gone
 	}
-	d.server = server
+	d.shut = func() error {
+		err := server.Close()
+		_ = l.Close() // which a server does not know that has not begun
+		return err
+	}
 	d.running.Go(func() { // ends when the server is closed
 		_ = server.Serve(limited{l, make(chan struct{}, d.bounds.AtOnce)})
 	})
@@ -177,13 +181,13 @@ func (d *Door) Serve(l net.Listener) {
 // Close shuts the door and ends all connections.
 func (d *Door) Close() error {
 	d.mu.Lock()
-	server := d.server
+	shut := d.shut
 	d.closed = true
 	d.mu.Unlock()
 	d.cancel(errShut)
 	var err error
-	if server != nil {
-		err = server.Close()
+	if shut != nil {
+		err = shut()
 	}
 	d.running.Wait()
 	return err
@@ -221,6 +225,11 @@ func (d *Door) tunnel(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	carry(client, buffered.Reader, host)
+}
+
+// carry takes to each side what the other says, a client from said, until both have said all or the host is cut.
+func carry(client net.Conn, said io.Reader, host *link) {
 	defer client.Close()
 	stop := context.AfterFunc(host.ctx, func() { client.Close() })
 	defer stop()
@@ -232,7 +241,7 @@ func (d *Door) tunnel(w http.ResponseWriter, r *http.Request) {
 	}
 	var sending sync.WaitGroup
 	sending.Go(func() { // ends with the connections at the latest
-		_, _ = io.Copy(host, buffered.Reader)
+		_, _ = io.Copy(host, said)
 		_ = host.closeWrite() // the client has said all
 	})
 	_, _ = io.Copy(client, host)

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -277,7 +278,7 @@ func (d *desk) wait(t *testing.T, lines int) []line {
 	for range lines {
 		select {
 		case <-d.logged:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("the log is %+v", d.lines(t))
 		}
 	}
@@ -304,48 +305,101 @@ func TestATunnelCarriesWhatBothSidesSayToTheirEnds(t *testing.T) {
 	}
 }
 
-func TestATunnelIsCut(t *testing.T) {
-	flood := func(host net.Conn) {
-		_, _ = io.Copy(host, endless{})
-		host.Close()
-	}
-	silent := func(host net.Conn) { _, _ = io.Copy(io.Discard, host) }
-	for _, c := range []struct {
+func TestATunnelIsCutWhenItsTimeIsOver(t *testing.T) {
+	for name, c := range map[string]struct {
 		bounds Bounds
-		host   func(net.Conn)
+		pause  time.Duration // between what the host says; less than 0: it says nothing
+		reads  bool          // so does the client
 		why    error
+		after  time.Duration
 	}{
-		{Bounds{Idle: time.Second}, silent, errIdle}, // in which the client must have its answer too, on any machine
-		{Bounds{Time: time.Second}, flood, errTime},
-		{Bounds{Bytes: 1 << 20}, flood, errBytes},
+		"silence":                     {Bounds{Idle: time.Minute}, -1, true, errIdle, time.Minute},
+		"a drip":                      {Bounds{Idle: time.Minute, Time: time.Hour}, 59 * time.Second, true, errTime, time.Hour},
+		"a client that does not read": {Bounds{Idle: time.Minute}, 0, false, errIdle, time.Minute},
 	} {
-		d, conn := talk(t, c.bounds, c.host)
-		if n, err := io.Copy(io.Discard, conn.in); err != nil && !strings.Contains(err.Error(), "reset") {
-			t.Errorf("%v after %d bytes: %v", c.why, n, err)
-		}
-		all := d.wait(t, 2)
-		if all[1].Reason != c.why.Error() {
-			t.Errorf("%v: the log is %+v", c.why, all)
-		}
-		if c.why == errBytes {
-			if all[1].Received > 1<<20+64<<10 {
-				t.Errorf("%d bytes have come", all[1].Received)
-			}
-			if status, _, err := d.get(t, "http://"+net.JoinHostPort(all[0].Host, fmt.Sprint(all[0].Port)), nil); err != nil || status != http.StatusBadGateway {
-				t.Errorf("and then %d, %v", status, err)
-			}
-		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &desk{logged: make(chan struct{}, 10)}
+				d.proxy = &Proxy{Log: d, Bounds: c.bounds}
+				d.Door = d.proxy.Open("a", nil)
+				host, ours := net.Pipe()
+				agent, theirs := net.Pipe()
+				defer agent.Close()
+				d.running.Add(1)
+				began := time.Now()
+				l := d.link(ours, line{}, began)
+				var both sync.WaitGroup
+				both.Go(func() { carry(theirs, theirs, l) })
+				both.Go(func() { // ends when it is cut
+					for said := 1; c.pause >= 0 && said == 1; time.Sleep(c.pause) {
+						said, _ = host.Write([]byte("x"))
+					}
+				})
+				if c.reads {
+					_, _ = io.Copy(io.Discard, agent)
+				}
+				<-d.logged
+				if all := d.lines(t); time.Since(began) != c.after || len(all) != 1 || all[0].What != ended || all[0].Reason != c.why.Error() {
+					t.Errorf("after %v the log is %+v", time.Since(began), all)
+				}
+				host.Close()
+				both.Wait()
+			})
+		})
 	}
 }
 
-// A client that takes nothing is cut like a host that says nothing.
-func TestATunnelWhoseClientDoesNotReadIsCut(t *testing.T) {
-	d, _ := talk(t, Bounds{Idle: time.Second}, func(host net.Conn) {
+func TestATunnelIsCutWhenAnAgentHasNoBytesLeft(t *testing.T) {
+	d, conn := talk(t, Bounds{Bytes: 1 << 20}, func(host net.Conn) {
 		_, _ = io.Copy(host, endless{})
 		host.Close()
 	})
-	if all := d.wait(t, 2); all[1].Reason != errIdle.Error() {
+	if n, err := io.Copy(io.Discard, conn.in); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("after %d bytes: %v", n, err)
+	}
+	all := d.wait(t, 2)
+	if all[1].Reason != errBytes.Error() || all[1].Received > 1<<20+64<<10 {
 		t.Errorf("the log is %+v", all)
+	}
+	if status, _, err := d.get(t, "http://"+net.JoinHostPort(all[0].Host, fmt.Sprint(all[0].Port)), nil); err != nil || status != http.StatusBadGateway {
+		t.Errorf("and then %d, %v", status, err)
+	}
+}
+
+// A dawdler is a connection from which something has come, but is only read when the test says so.
+type dawdler struct {
+	net.Conn
+	reading, read chan struct{}
+}
+
+func (d dawdler) Read(p []byte) (int, error) {
+	close(d.reading)
+	<-d.read
+	return len(p), nil
+}
+
+func (d dawdler) Close() error { return nil }
+
+func TestTheLogHasAllBytesThatCount(t *testing.T) {
+	d := open(t, Bounds{}, nil)
+	conn := dawdler{reading: make(chan struct{}), read: make(chan struct{})}
+	d.running.Add(1)
+	l := d.link(conn, line{}, time.Now())
+	done := make(chan error)
+	go func() { // ends when the test lets it
+		_, err := l.Read(make([]byte, 5))
+		done <- err
+	}()
+	<-conn.reading
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(conn.read)
+	if err := <-done; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the error is %v", err)
+	}
+	if all := d.lines(t); len(all) != 1 || all[0].Received != d.Usage().Received {
+		t.Errorf("the log is %+v, and the usage %+v", all, d.Usage())
 	}
 }
 
@@ -440,6 +494,16 @@ func TestADoorOpensAnewForAnAgentThatLivesAgain(t *testing.T) {
 	if conn, err := net.Dial("tcp", was); err == nil {
 		conn.Close()
 		t.Error("it is open where it was before")
+	}
+	for range 100 { // of which a server may not have begun yet
+		was := l
+		if l, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		d.Serve(l)
+		if err := was.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("it is open where it was before: %v", err)
+		}
 	}
 }
 
