@@ -23,7 +23,7 @@ import (
 const roleVar = "AGENTS_TEST_ROLE"
 
 const (
-	forever  = time.Hour        // longer than any test
+	forever  = time.Hour   // longer than any test
 	patience = time.Minute // for what takes milliseconds on an idle machine
 )
 

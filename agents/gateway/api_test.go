@@ -80,6 +80,7 @@ func TestTheAPIHasHeadersAndCertificatesOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	api.transport.TLSHandshakeTimeout = 0 // the machine may be busy
 	if err := ask(api); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an endpoint that nobody certifies: %v", err)
 	}

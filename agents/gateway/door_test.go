@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,10 +36,17 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p); return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
 
-// serving returns an endpoint that answers "{}" to each request with the token, and how to connect to it. Its end is the caller's.
-func serving(t testing.TB) (e *Endpoint, dial func() net.Conn, end func()) {
-	e = newEndpoint(t, &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) { return answer(r, "{}") })}, "a",
-		filepath.Join(t.TempDir(), recordName))
+// simple is a gateway that answers "{}" to each request.
+func simple() *Gateway {
+	return &Gateway{Upstream: roundTrip(func(r *http.Request) (*http.Response, error) { return answer(r, "{}") })}
+}
+
+// serving returns an endpoint in memory, and how to connect to it. Its end is the caller's.
+func serving(t testing.TB, g *Gateway) (e *Endpoint, dial func() net.Conn, end func()) {
+	e = newEndpoint(t, g, "a", filepath.Join(t.TempDir(), recordName))
+	if g.Log != nil {
+		e.log = g.Log
+	}
 	e.token, e.evidence, e.served, e.cancel = token, new(tamper.Evidence), make(chan struct{}), func() {}
 	e.pace = tamper.Pace{Burst: 1 << 20, Second: 64 << 10}
 	door := make(pipes)
@@ -51,6 +59,19 @@ func serving(t testing.TB) (e *Endpoint, dial func() net.Conn, end func()) {
 	return e, dial, func() {
 		_ = e.server.Close()
 		<-e.served
+	}
+}
+
+// asking returns an endpoint in memory, and a client that dials it. Their end is the caller's.
+func asking(t testing.TB, g *Gateway) (e *Endpoint, client *http.Client, end func()) {
+	e, dial, endpointEnds := serving(t, g)
+	transport := &http.Transport{
+		DisableCompression: true,
+		DialContext:        func(context.Context, string, string) (net.Conn, error) { return dial(), nil },
+	}
+	return e, &http.Client{Transport: transport}, func() {
+		transport.CloseIdleConnections()
+		endpointEnds()
 	}
 }
 
@@ -106,7 +127,7 @@ func TestGarbageIsRefusedAndTheNextRequestAnswered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e, dial, end := serving(t)
+				e, dial, end := serving(t, simple())
 				defer end()
 				if got := fmt.Sprint(exchange(dial(), test.said)); got != test.want {
 					t.Errorf("the statuses are %s, want %s", got, test.want)
@@ -140,7 +161,7 @@ func TestWhoeverIsSlowIsNotWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, dial, end := serving(t)
+				_, dial, end := serving(t, simple())
 				defer end()
 				conn, began := dial(), time.Now()
 				var talking sync.WaitGroup
@@ -167,7 +188,7 @@ func TestWhoeverIsSlowIsNotWaitedFor(t *testing.T) {
 
 func TestAnAgentThatFloodsItsGatewayWaitsForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, dial, end := serving(t)
+		e, dial, end := serving(t, simple())
 		defer end()
 		var silent []net.Conn
 		for range maxConnections {
@@ -300,7 +321,7 @@ func FuzzDoor(f *testing.F) {
 	} {
 		f.Add([]byte(said))
 	}
-	e, dial, end := serving(f)
+	e, dial, end := serving(f, simple())
 	f.Cleanup(end)
 	e.pace = tamper.Pace{} // else it would take as long as it should
 	f.Fuzz(func(t *testing.T, said []byte) {

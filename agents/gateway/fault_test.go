@@ -65,43 +65,44 @@ func TestEveryFaultEndsInBoundedTime(t *testing.T) {
 		{kind: "drip", status: 200, body: whole[:20], cut: true, asked: 1, trouble: "took too long"},
 	} {
 		t.Run(test.kind, func(t *testing.T) {
-			t.Parallel()
-			upstream, asked := counting()
-			g := &Gateway{Upstream: faulty(t, upstream, test.kind+"@1", 1), Idle: idle, Total: total}
-			e, client := open(t, g, "a")
-			began := time.Now()
-			resp, err := ask(t.Context(), client, messagesPath, request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if took := time.Since(began); took > 20*time.Second {
-				t.Errorf("it took %v", took)
-			}
-			if resp.StatusCode != test.status || !strings.Contains(string(body), test.body) || (err != nil) != test.cut {
-				t.Errorf("status %d, %v, body %.300q", resp.StatusCode, err, body)
-			}
-			if n := asked.Load(); n != test.asked {
-				t.Errorf("the upstream was asked %d times, want %d", n, test.asked)
-			}
-			troubles := e.Troubles()
-			switch {
-			case test.trouble == "" && len(troubles) > 0:
-				t.Errorf("troubles %v", troubles)
-			case test.trouble != "" && (len(troubles) != 1 || troubles[0].Times != 1 || !strings.Contains(troubles[0].What, test.trouble)):
-				t.Errorf("troubles %v, want one about %q", troubles, test.trouble)
-			}
-			resp, err = ask(t.Context(), client, messagesPath, request)
-			if got := read(t, resp, err); got != whole {
-				t.Errorf("the next answer is %q", got)
-			}
-			if again := e.Troubles(); len(again) > 0 {
-				t.Errorf("then there are troubles %v", again)
-			}
-			if used := e.Usage(); used.Requests != 2 {
-				t.Errorf("%d requests are counted", used.Requests)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				upstream, asked := counting()
+				e, client, end := asking(t, &Gateway{Upstream: faulty(t, upstream, test.kind+"@1", 1), Idle: idle, Total: total})
+				defer end()
+				began := time.Now()
+				resp, err := ask(t.Context(), client, messagesPath, request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if took := time.Since(began); took > total {
+					t.Errorf("it took %v", took)
+				}
+				if resp.StatusCode != test.status || !strings.Contains(string(body), test.body) || (err != nil) != test.cut {
+					t.Errorf("status %d, %v, body %.300q", resp.StatusCode, err, body)
+				}
+				if n := asked.Load(); n != test.asked {
+					t.Errorf("the upstream was asked %d times, want %d", n, test.asked)
+				}
+				troubles := e.Troubles()
+				switch {
+				case test.trouble == "" && len(troubles) > 0:
+					t.Errorf("troubles %v", troubles)
+				case test.trouble != "" && (len(troubles) != 1 || troubles[0].Times != 1 || !strings.Contains(troubles[0].What, test.trouble)):
+					t.Errorf("troubles %v, want one about %q", troubles, test.trouble)
+				}
+				resp, err = ask(t.Context(), client, messagesPath, request)
+				if got := read(t, resp, err); got != whole {
+					t.Errorf("the next answer is %q", got)
+				}
+				if again := e.Troubles(); len(again) > 0 {
+					t.Errorf("then there are troubles %v", again)
+				}
+				if used := e.Usage(); used.Requests != 2 {
+					t.Errorf("%d requests are counted", used.Requests)
+				}
+			})
 		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/tamper"
@@ -474,82 +475,87 @@ func TestAClientThatGoesAwayCancelsTheUpstream(t *testing.T) {
 	read(t, resp, err)
 }
 
-func TestAnAnswerThatStallsOrNeverEndsIsCut(t *testing.T) {
-	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	hello := func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, "hello")
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-	}
-	endless := func(w http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
-			_, _ = io.WriteString(w, ": ping\n\n")
-			_ = http.NewResponseController(w).Flush()
+func TestAnUpstreamThatDoesNotAnswerIsCut(t *testing.T) {
+	for _, gateway := range []*Gateway{{Idle: 50 * time.Millisecond}, {Total: 50 * time.Millisecond}} {
+		gateway.InFlight = 1
+		gateway.Upstream = server(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		e, client := open(t, gateway, "a")
+		for range 2 { // a cut answer gives its place back
+			resp, err := ask(t.Context(), client, messagesPath, "{}")
+			if got := errorType(t, read(t, resp, err)); got != "timeout_error" || resp.StatusCode != http.StatusGatewayTimeout {
+				t.Errorf("idle %v, in all %v: status %d, %s", gateway.Idle, gateway.Total, resp.StatusCode, got)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
 		}
 	}
-	tests := []struct {
-		name     string
-		gateway  Gateway
-		upstream http.HandlerFunc
-		status   int // 504: an error body says so; 200: the stream breaks off
-	}{
-		{"silent from the start", Gateway{Idle: 50 * time.Millisecond}, silent, 504},
-		{"silent after a chunk", Gateway{Idle: 500 * time.Millisecond}, hello, 200},
-		{"never answering", Gateway{Total: 50 * time.Millisecond}, silent, 504},
-		{"never ending", Gateway{Total: time.Second}, endless, 200},
+}
+
+func TestAnAnswerThatStallsOrNeverEndsIsCut(t *testing.T) {
+	hello := func(ctx context.Context) io.ReadCloser { return thenEnds(ctx, []byte("hello"), never, io.EOF) }
+	endless := func(ctx context.Context) io.ReadCloser {
+		return &paced{ctx: ctx, next: func() ([]byte, time.Duration, error) { return []byte(": ping\n\n"), time.Second, nil }}
 	}
-	for i := range tests {
-		test := &tests[i]
-		t.Run(test.name, func(t *testing.T) {
-			var log logBuffer
-			test.gateway.Log = log.logger()
-			test.gateway.InFlight = 1
-			test.gateway.Upstream = server(t, test.upstream)
-			e, client := open(t, &test.gateway, "a")
-			for range 2 { // a cut answer gives its place back
-				resp, err := ask(t.Context(), client, "/v1/messages", "{}")
-				if err != nil {
-					t.Fatal(err)
+	for name, test := range map[string]struct {
+		gateway *Gateway
+		body    func(context.Context) io.ReadCloser
+		after   time.Duration
+		why     error
+	}{
+		"silent after a chunk": {&Gateway{Idle: time.Minute}, hello, time.Minute, errStalled},
+		"never ending":         {&Gateway{Idle: time.Minute, Total: time.Hour}, endless, time.Hour, errTooLong},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log logBuffer
+				g := test.gateway
+				g.Log, g.InFlight = log.logger(), 1
+				g.Upstream = roundTrip(func(r *http.Request) (*http.Response, error) {
+					resp := respond(r, http.StatusOK, eventStream)
+					resp.Body = test.body(r.Context())
+					return resp, nil
+				})
+				_, client, end := asking(t, g)
+				defer end()
+				for range 2 { // a cut answer gives its place back
+					began := time.Now()
+					resp, err := ask(t.Context(), client, messagesPath, "{}")
+					if err != nil {
+						t.Fatal(err)
+					}
+					raw, err := io.ReadAll(resp.Body)
+					resp.Body.Close()
+					if took := time.Since(began); took != test.after || resp.StatusCode != http.StatusOK || !errors.Is(err, io.ErrUnexpectedEOF) {
+						t.Errorf("status %d; the stream ended with %v after %d bytes and %v", resp.StatusCode, err, len(raw), took)
+					}
 				}
-				raw, err := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if resp.StatusCode != test.status {
-					t.Fatalf("status %d, want %d", resp.StatusCode, test.status)
+				if !strings.Contains(log.String(), test.why.Error()) {
+					t.Errorf("the log does not say why:\n%s", log.String())
 				}
-				if test.status == 504 && errorType(t, string(raw)) != "timeout_error" {
-					t.Errorf("body %q", raw)
-				}
-				if test.status == 200 && !errors.Is(err, io.ErrUnexpectedEOF) {
-					t.Errorf("the stream ended with %v after %d bytes", err, len(raw))
-				}
-			}
-			if err := e.Close(); err != nil {
-				t.Error(err)
-			}
-			if !strings.Contains(log.String(), errStalled.Error()) && !strings.Contains(log.String(), errTooLong.Error()) {
-				t.Errorf("the log does not say why:\n%s", log.String())
-			}
+			})
 		})
 	}
 }
 
 func TestAClientThatDoesNotReadDoesNotHoldItsPlace(t *testing.T) {
+	t.Parallel()
 	full := make([]byte, 1<<20)
 	gateway := &Gateway{InFlight: 1, Upstream: roundTrip(func(r *http.Request) (*http.Response, error) {
 		raw, _ := io.ReadAll(r.Body)
 		if string(raw) == "second" {
 			return answer(r, "{}")
 		}
-		return respond(r, http.StatusOK, "text/event-stream", full, full, full, full, full, full, full, full), nil
+		return respond(r, http.StatusOK, eventStream, full, full, full, full, full, full, full, full), nil
 	})}
-	gateway.Idle = time.Second // in which the second must be answered, on any machine
+	gateway.Idle = 10 * time.Second // in which the second must be answered, on any machine
 	_, client := open(t, gateway, "a")
-	resp, err := ask(t.Context(), client, "/v1/messages", "first")
+	resp, err := ask(t.Context(), client, messagesPath, "first")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close() // and nobody reads it
-	resp, err = ask(t.Context(), client, "/v1/messages", "second")
+	resp, err = ask(t.Context(), client, messagesPath, "second")
 	read(t, resp, err)
 }
 
