@@ -166,12 +166,11 @@ func TestAHeaderThatNeverEndsIsCutOff(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET /%s/ HTTP/1.1\r\nHost: %s\r\n", s.token, s.host)
-	begun := time.Now()
-	if err := conn.SetReadDeadline(begun.Add(30 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadAll(conn); err != nil || time.Since(begun) > 20*time.Second {
-		t.Errorf("after %v: %v", time.Since(begun), err)
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Error(err)
 	}
 	long := "X: " + strings.Repeat("x", 64<<10) + "\r\n"
 	if answer, _ := plainly(t, s, "GET", "/"+s.token+"/", "", "", long); answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
@@ -306,8 +305,13 @@ func TestThereAreOnlySoManyConnectionsAtATime(t *testing.T) {
 		return conn
 	}
 	var idle []net.Conn
-	for range mostConnections {
-		idle = append(idle, dial())
+	for range mostConnections { // those that say nothing at all are soon closed
+		conn := dial()
+		fmt.Fprintf(conn, "HEAD /%s/header.js HTTP/1.1\r\nHost: %s\r\n\r\n", s.token, s.host)
+		if answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodHead}); err != nil || answer.Close {
+			t.Fatalf("the answer is %+v, %v", answer, err)
+		}
+		idle = append(idle, conn)
 	}
 	conn := dial()
 	fmt.Fprintf(conn, "GET /%s/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", s.token, s.host)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -189,15 +190,15 @@ func (l *live) tell() {
 
 // moment returns how the run stands.
 func (l *live) moment() moment {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return moment{l.now, l.begun, slices.Clip(l.acts), l.past, l.end, l.state, l.err, l.moved}
+	now, _, _ := l.since(math.MaxInt64)
+	return now
 }
 
-// since returns the events behind one that are still kept, and how many there were that are not.
-func (l *live) since(seq int64) (events []told, lost int64) {
+// since returns how the run stands, the events behind one that are still kept, and how many there were that are not.
+func (l *live) since(seq int64) (now moment, events []told, lost int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now = moment{l.now, l.begun, slices.Clip(l.acts), l.past, l.end, l.state, l.err, l.moved}
 	i := len(l.kept)
 	for i > 0 && l.kept[i-1].seq > seq {
 		i--
@@ -206,7 +207,7 @@ func (l *live) since(seq int64) (events []told, lost int64) {
 	if i < len(l.kept) {
 		first = l.kept[i].seq
 	}
-	return append(events, l.kept[i:]...), max(0, first-seq-1)
+	return now, append(events, l.kept[i:]...), max(0, first-seq-1)
 }
 
 // An eventJSON is an event as clients get it.

