@@ -80,8 +80,9 @@ type Clocks struct {
 	Overtime time.Duration // its bank
 }
 
-// Fenced is told the name of an action that was refused because nobody waited for it, and why.
-type Fenced func(action, reason string)
+// Fenced is told the name of an action that was refused because nobody waited for it, why, and whether it was meant for the newest observation of
+// its agent.
+type Fenced func(action, reason string, newest bool)
 
 // An Outcome is how an episode went.
 type Outcome struct {
@@ -123,9 +124,10 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 	live.clock.stop()
 	leave(nil)
 	live.acting.Wait()
+	attempts := live.attempts() // what agents do as they are told to go is none
 	err = errors.Join(err, live.cast.close())
 	if !live.repeats && end.Status == Interrupted && st.Seq > 0 {
-		err = errors.Join(err, live.testify(context.WithoutCancel(ctx), append(live.fence.events(st), live.attempts()...)))
+		err = errors.Join(err, live.testify(context.WithoutCancel(ctx), append(live.fence.decided(st), attempts...)))
 	}
 	st = e.Store.State() // it may be later than that in which agents were asked last
 	out := Outcome{End: end, State: st, Time: live.clock.elapsed()}

@@ -88,11 +88,11 @@ func newCast(seats []Seat, overtime time.Duration, hung int) *cast {
 }
 
 // start brings the agents to life who still act in st, some at a time, in the background: each may act as soon as it is ready.
-func (c *cast) start(ctx context.Context, atOnce int, st world.State, fenced func(agent, action, reason string)) {
+func (c *cast) start(ctx context.Context, atOnce int, st world.State, fenced func(agent, action, reason string, newest bool)) {
 	slots := make(chan struct{}, max(atOnce, 1))
 	for _, p := range c.players {
 		p.begin = func(before *lifetime) *lifetime {
-			l := p.live(ctx, slots, func(action, reason string) { fenced(p.seat.Name, action, reason) }, before)
+			l := p.live(ctx, slots, func(action, reason string, newest bool) { fenced(p.seat.Name, action, reason, newest) }, before)
 			p.life.Store(l)
 			return l
 		}

@@ -61,7 +61,7 @@ func (c *chaos) play(seed uint64, name string, fenced Fenced) *actor {
 			}
 		}
 		if random.IntN(15) == 0 {
-			fenced("fish", "late")
+			fenced("fish", "late", false)
 		}
 		if evidence := c.Seats[slices.Index(five, name)].Evidence; evidence != nil && random.IntN(5) == 0 {
 			evidence.Saw(tamper.Acts, "once more")

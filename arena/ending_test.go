@@ -149,7 +149,7 @@ func TestAnAgentThatDoesNotCloseKeepsNothingOutOfTheLog(t *testing.T) {
 	s.starts("b", func(_ context.Context, fenced Fenced) (agents.Agent, error) {
 		s.actors["b"].do = func(ctx context.Context, _ world.Observation) (world.Action, error) {
 			cancel()
-			fenced("fish", "too late")
+			fenced("fish", "too late", false)
 			return sleeps(ctx)
 		}
 		return unclosed{s.actors["b"]}, nil

@@ -41,7 +41,7 @@ func newLivePlayers(e *Episode, ctx context.Context, leave context.CancelCauseFu
 	return &livePlayers{
 		Episode: e, ctx: ctx, leave: leave, cast: newCast(e.Seats, e.Overtime, e.Hung), refused: make(map[string]string), turn: -1,
 		repeats: e.Past != nil, clock: clock{limit: e.Time, up: func() { leave(errOver) }},
-		busy: make(map[string]bool), arrivals: make(chan act, len(e.Seats)), tried: make(map[tried]bool),
+		busy: make(map[string]bool), arrivals: make(chan act, len(e.Seats)), tried: make(map[tried]bool), fence: fence{asked: make(map[string]bool)},
 		watched: slices.DeleteFunc(slices.Clone(e.Seats), func(s Seat) bool { return s.Evidence == nil }),
 	}
 }
@@ -228,6 +228,7 @@ func (p *livePlayers) ask(st world.State, player *player, ofAll time.Duration, o
 	if p.sitsOut(st, obs.Agent) {
 		return act{agent: obs.Agent, kind: KindBackoff}
 	}
+	p.fence.ask(obs.Agent)
 	return player.act(p.ctx, player.clock(ofAll), 0, obs)
 }
 
@@ -266,7 +267,9 @@ func (p *livePlayers) commit(decide func(world.State) ([]world.Event, error)) (w
 		return decided, err
 	})
 	for _, ev := range decided {
-		p.explain(ev)
+		if p.explain(ev); err == nil && IsAct(ev) {
+			p.fence.settle(ev.Agent)
+		}
 		if ev.Kind == KindCrash && err == nil && p.OnCrash != nil {
 			p.OnCrash(turn, ev)
 		}

@@ -372,7 +372,7 @@ func TestWhatWasRefusedBeforeABranchWasInterruptedIsToldInItsLog(t *testing.T) {
 		defer interrupt()
 		var late Fenced
 		a := inTurn(3, func(ctx context.Context) (world.Action, error) {
-			late("fish", "too late")
+			late("fish", "too late", false)
 			s.Seats[0].Evidence.Saw(tamper.Acts, "in its last turn")
 			interrupt()
 			return sleeps(ctx)

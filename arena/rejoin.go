@@ -59,14 +59,18 @@ func (e *Episode) rejoin(live *livePlayers) (players, world.State, error) {
 		}
 		return ev, nil, ok
 	}
+	p := &rejoinedPlayers{log: log, live: live}
 	log.happens = func(events []world.Event) error {
+		if !aside(events[0].Kind) {
+			p.seq = log.state.Seq
+		}
 		for _, ev := range events {
 			live.explain(ev)
 		}
 		live.held = Held(log.state) && (live.held || events[0].Kind == KindHeld)
 		return nil
 	}
-	return &rejoinedPlayers{log: log, live: live}, st, nil
+	return p, st, nil
 }
 
 // untold returns the first turn from which there may be something that an agent has not been told before the turn of a state: the one before
@@ -96,7 +100,7 @@ func turnEvents(dir string, turn int) ([]world.Event, error) {
 // rejoinedPlayers are the agents of an episode that goes on: first what the log has of them, then they themselves. They implement players.
 type rejoinedPlayers struct {
 	log  *recordedPlayers // nil once it has come to its end
-	read world.State      // to which it came: an operator may have been the last in it
+	seq  int64            // of the last event in it that agents are shown: an operator may have been the last in it
 	live *livePlayers
 }
 
@@ -109,7 +113,7 @@ func (p *rejoinedPlayers) act(st world.State, phase *Phase, observations []world
 			}
 			return acts, err
 		}
-		p.live.touched = p.read.Seq > st.Seq
+		p.live.touched = p.seq > st.Seq
 	}
 	return p.live.act(st, phase, observations)
 }
@@ -123,7 +127,7 @@ func (p *rejoinedPlayers) next(st world.State, observations []world.Observation)
 			}
 			return a, err
 		}
-		p.live.touched = p.read.Seq > st.Seq
+		p.live.touched = p.seq > st.Seq
 		return act{}, &movedError{st} // from here on everybody is shown what there is now
 	}
 	return p.live.next(st, observations)
@@ -155,7 +159,7 @@ func (p *rejoinedPlayers) commit(decide func(world.State) ([]world.Event, error)
 // logGoesOn says whether what the log gave is what happened there; else it has come to its end.
 func (p *rejoinedPlayers) logGoesOn(err error) bool {
 	if errors.Is(err, errLogEnds) {
-		p.read, p.log = p.log.state, nil
+		p.log = nil
 	}
 	return p.log != nil
 }

@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
+	"github.com/vitrine-sim/vitrine/agents/tamper"
 	"github.com/vitrine-sim/vitrine/world"
 )
 
@@ -207,9 +209,9 @@ func TestWhatNobodyAskedForIsAnEventWithoutEffect(t *testing.T) {
 	var fenced Fenced
 	s.starts("b", func(_ context.Context, f Fenced) (agents.Agent, error) { fenced = f; return s.actors["b"], nil })
 	s.during("c", 1, func() {
-		fenced("fish", "too late")
-		fenced("fish", "too late")
-		fenced("say", "twice")
+		fenced("fish", "too late", false)
+		fenced("fish", "too late", false)
+		fenced("say", "twice", false)
 	})
 	s.run()
 	s.verify()
@@ -228,4 +230,116 @@ func TestWhatNobodyAskedForIsAnEventWithoutEffect(t *testing.T) {
 	if err != nil || tallies["b"].Fenced != 3 || tallies["b"].Actions != 4 {
 		t.Errorf("counted %+v, %v", tallies["b"], err)
 	}
+}
+
+// What comes of an interruption alone is in no log: the agents are asked again, and do again what was refused of what they were asked.
+func TestAnInterruptionLeavesNothingInTheLogThatWouldNotBeThereWithoutIt(t *testing.T) {
+	type refuse func(agent, reason string, newest bool)
+	for _, test := range []struct {
+		name    string
+		moment  func(refuse refuse, interrupt func()) // of turn 1, in which d acts
+		closing bool                                  // d answers as it is closed
+		again   bool                                  // d does the same when it is asked again
+		want    map[string]int                        // acts that are refused, by how the turn is played
+	}{
+		{"it answers twice before it", func(refuse refuse, interrupt func()) {
+			refuse("d", "the second answer", true)
+			interrupt()
+		}, false, true, map[string]int{"parallel": 1, "sequential": 1}},
+		{"it answers as it is called off", func(refuse refuse, interrupt func()) {
+			interrupt()
+			refuse("d", "too late", true)
+		}, false, false, nil},
+		{"it answers as it is closed", func(_ refuse, interrupt func()) { interrupt() }, true, false, nil},
+		{"it answers before it what it was asked in an earlier turn", func(refuse refuse, interrupt func()) {
+			refuse("d", "too late", false)
+			interrupt()
+		}, false, false, map[string]int{"parallel": 1, "sequential": 1}},
+		{"it answers behind it what it was asked in an earlier turn", func(refuse refuse, interrupt func()) {
+			interrupt()
+			refuse("d", "too late", false)
+		}, false, false, map[string]int{"parallel": 1, "sequential": 1}},
+		{"one that has acted before answers again", func(refuse refuse, interrupt func()) {
+			refuse("b", "the second answer", true)
+			interrupt()
+		}, false, false, map[string]int{"sequential": 1}},
+		{"one that has acted before answers again behind it", func(refuse refuse, interrupt func()) {
+			interrupt()
+			refuse("b", "the second answer", true)
+		}, false, false, map[string]int{"sequential": 1}},
+	} {
+		for how, schedule := range map[string]Schedule{"parallel": Parallel, "sequential": Sequential} {
+			t.Run(test.name+", "+how, func(t *testing.T) {
+				want := test.want[how]
+				var hashes []string
+				for _, interrupted := range []bool{false, true} {
+					synctest.Test(t, func(t *testing.T) {
+						s := newStage(t)
+						s.Schedule = schedule
+						ctx, interrupt := context.WithCancel(t.Context())
+						defer interrupt()
+						var fenced [5]atomic.Pointer[Fenced]
+						refuse := func(agent, reason string, newest bool) {
+							(*fenced[slices.Index(five, agent)].Load())("fish", reason, newest)
+						}
+						sit := func(interrupt func(), happens, closes bool) {
+							s.Seats[3].Evidence = new(tamper.Evidence)
+							for i, name := range five {
+								a := asks(5)
+								if name == "d" {
+									a = inTurn(1, func(ctx context.Context) (world.Action, error) {
+										if happens {
+											time.Sleep(time.Second) // the others have acted
+											test.moment(refuse, interrupt)
+										}
+										return ask(5), ctx.Err()
+									})
+								}
+								s.actors[name] = a
+								s.starts(name, func(_ context.Context, f Fenced) (agents.Agent, error) {
+									if fenced[i].Store(&f); name == "d" && closes {
+										return closing{a, func() {
+											f("fish", "too late", true)
+											s.Seats[3].Evidence.Saw(tamper.Garbage, "bye")
+										}}, nil
+									}
+									return a, nil
+								})
+							}
+						}
+						if interrupted {
+							sit(interrupt, true, test.closing)
+							if out := s.runIn(ctx); out.Status != Interrupted {
+								t.Fatalf("it is %+v", out.End)
+							}
+						}
+						sit(func() {}, test.again || !interrupted && want > 0, false)
+						s.run()
+						s.verify()
+						if got := of(s.events(), KindFenced, ""); len(got) != want {
+							t.Errorf("interrupted %v: what was refused is %s", interrupted, world.JSON(got))
+						}
+						if got := of(s.events(), KindResume, ""); len(got) > 0 {
+							t.Errorf("interrupted %v: nobody has intervened, and the log says %s", interrupted, world.JSON(got))
+						}
+						hashes = append(hashes, s.Store.Hash())
+					})
+				}
+				if hashes[0] != hashes[1] {
+					t.Errorf("the hash is %s, and without the interruption %s", hashes[1], hashes[0])
+				}
+			})
+		}
+	}
+}
+
+// A closing agent does something as it is closed.
+type closing struct {
+	*actor
+	do func()
+}
+
+func (a closing) Close() (agents.Usage, error) {
+	a.do()
+	return a.actor.Close()
 }

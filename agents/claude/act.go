@@ -39,7 +39,7 @@ func (a *Agent) Act(ctx context.Context, obs world.Observation) (world.Action, e
 		select {
 		case c := <-a.calls:
 			if err := a.judge(c); err != nil {
-				c.result <- callResult{err: a.fence(c, err)}
+				c.result <- callResult{err: a.fence(c, err, false)}
 				continue
 			}
 			a.held, a.answered = c, c.reply
@@ -76,7 +76,7 @@ func (a *Agent) settle(ctx context.Context) error {
 		case <-a.results:
 			a.running = false
 		case c := <-a.calls:
-			c.result <- callResult{err: a.fence(c, errLate)}
+			c.result <- callResult{err: a.fence(c, errLate, false)}
 		case <-a.process.Done():
 			return a.dead()
 		case <-ctx.Done():
@@ -122,16 +122,16 @@ func (a *Agent) take(ctx context.Context, toolUse string, action world.Action) (
 	}
 	switch {
 	case c.generation == closed:
-		return "", a.fence(c, errClosed)
+		return "", a.fence(c, errClosed, true)
 	case c.generation%2 == 0:
-		return "", a.fence(c, errLate)
+		return "", a.fence(c, errLate, true)
 	}
 	select {
 	case a.calls <- c: // Act or settle says what becomes of it
 	case <-ctx.Done():
-		return "", a.fence(c, errLate)
+		return "", a.fence(c, errLate, true)
 	case <-a.closing:
-		return "", a.fence(c, errLate)
+		return "", a.fence(c, errLate, true)
 	}
 	select {
 	case r := <-c.result:
@@ -143,10 +143,10 @@ func (a *Agent) take(ctx context.Context, toolUse string, action world.Action) (
 	}
 }
 
-// fence reports a call that is refused because it is no answer to the newest observation, and returns why.
-func (a *Agent) fence(c *call, why error) error {
+// fence reports a call that is refused because nobody waits for it, and returns why.
+func (a *Agent) fence(c *call, why error, newest bool) error {
 	if a.cfg.Fenced != nil {
-		a.cfg.Fenced(c.action, why.Error())
+		a.cfg.Fenced(c.action, why.Error(), newest)
 	}
 	return why
 }

@@ -87,9 +87,10 @@ type Config struct {
 
 	// Fenced is told of each call of act that was refused because it was no answer to what the agent was shown last: it came after
 	// the deadline or between observations, it was the second of one reply, or the agent was being closed. The action names no agent,
-	// for it can only be that of the process that called; the reason is what the model reads. Such an action has no effect. Any
-	// goroutine may call Fenced until Close has returned, and the agent waits for it. nil: nobody is told.
-	Fenced func(action world.Action, reason string)
+	// for it can only be that of the process that called; the reason is what the model reads; newest is false if it is known to be no answer to the
+	// newest observation. Such an action has no effect. Any goroutine may call Fenced until Close has returned, and the agent waits for it. nil:
+	// nobody is told.
+	Fenced func(action world.Action, reason string, newest bool)
 
 	Evidence *tamper.Evidence // takes note of what the agent tries; nil: nobody does
 }

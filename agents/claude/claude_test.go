@@ -284,7 +284,7 @@ func TestSecondActionOfOneReplyIsRefused(t *testing.T) {
 	}}
 	fenced := make(chan string, 10)
 	agent := start(t, m, func(cfg *claude.Config) {
-		cfg.Fenced = func(action world.Action, reason string) { fenced <- string(action.Args) + ": " + reason }
+		cfg.Fenced = func(action world.Action, reason string, _ bool) { fenced <- string(action.Args) + ": " + reason }
 	})
 	wantTons(t, mustAct(t, agent, 0), 10)
 	wantTons(t, mustAct(t, agent, 1), 1)
@@ -304,7 +304,7 @@ func TestMalformedActionCanBeMended(t *testing.T) {
 		return []block{act("toolu_y", "fish", 3)}, http.StatusOK
 	}}
 	agent := start(t, m, func(cfg *claude.Config) {
-		cfg.Fenced = func(action world.Action, reason string) { t.Errorf("%+v was fenced: %s", action, reason) }
+		cfg.Fenced = func(action world.Action, reason string, _ bool) { t.Errorf("%+v was fenced: %s", action, reason) }
 	})
 	wantTons(t, mustAct(t, agent, 0), 3)
 }

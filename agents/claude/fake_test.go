@@ -222,7 +222,7 @@ func startFake(t *testing.T, mode string) *Agent {
 	return startFakeIn(t, t.TempDir(), mode, nil)
 }
 
-func startFakeIn(t *testing.T, dir, mode string, fenced func(world.Action, string)) *Agent {
+func startFakeIn(t *testing.T, dir, mode string, fenced func(world.Action, string, bool)) *Agent {
 	t.Helper()
 	return startFakeWith(t, dir, mode, func(cfg *Config) { cfg.Fenced = fenced })
 }
@@ -293,7 +293,7 @@ func TestStrangeLinesDoNoHarm(t *testing.T) {
 func TestAChildThatFloodsTheActToolIsBounded(t *testing.T) {
 	evidence, fenced := new(tamper.Evidence), make(chan string, 10_000)
 	a := startFakeWith(t, t.TempDir(), "swarm", func(cfg *Config) {
-		cfg.Evidence, cfg.Fenced = evidence, func(_ world.Action, reason string) { fenced <- reason }
+		cfg.Evidence, cfg.Fenced = evidence, func(_ world.Action, reason string, _ bool) { fenced <- reason }
 	})
 	if action, err := a.Act(t.Context(), world.Observation{Agent: "a"}); err != nil || action.Name != "fish" {
 		t.Fatalf("act: %+v, %v", action, err)

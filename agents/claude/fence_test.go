@@ -15,7 +15,7 @@ type fence chan string
 
 func newFence() fence { return make(fence, 100) }
 
-func (f fence) report(action world.Action, reason string) {
+func (f fence) report(action world.Action, reason string, _ bool) {
 	f <- fmt.Sprintf("%s%s %s: %s", action.Agent, action.Name, action.Args, reason)
 }
 
@@ -109,8 +109,8 @@ func TestActionOfAProcessThatIsBeingClosedIsReported(t *testing.T) {
 	refused := newFence()
 	t.Run("close", func(t *testing.T) {
 		var a *Agent
-		a = startFakeIn(t, t.TempDir(), "clinging", func(action world.Action, reason string) {
-			refused.report(action, reason)
+		a = startFakeIn(t, t.TempDir(), "clinging", func(action world.Action, reason string, newest bool) {
+			refused.report(action, reason, newest)
 			a.process.Kill()
 		})
 		wantAct(t, a, 0, `{"tons":1}`)

@@ -129,7 +129,7 @@ func TestKilledAgentGoesOnInItsConversation(t *testing.T) {
 				return []block{act(fmt.Sprintf("toolu_%d", n), "fish", n)}, http.StatusOK
 			}}
 			cfg := config(t)
-			cfg.Fenced = func(action world.Action, reason string) { t.Errorf("%+v was refused: %s", action, reason) }
+			cfg.Fenced = func(action world.Action, reason string, _ bool) { t.Errorf("%+v was refused: %s", action, reason) }
 			agent := start(t, m, func(c *claude.Config) { *c = cfg })
 			turn := 0
 			var conversation string

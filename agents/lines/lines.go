@@ -38,9 +38,9 @@ import (
 // maxLine is the longest line in bytes that an agent can say. Rules want a few numbers or a speech, not a file.
 const maxLine = 64 << 10
 
-// Fenced is told of each action that had no effect because it was no answer to the newest observation, and why. Any goroutine may call it
-// until the agent is closed. It may be nil.
-type Fenced func(action world.Action, reason string)
+// Fenced is told of each action that had no effect because nobody waited for it, why, and whether it was meant for the newest observation. Any
+// goroutine may call it until the agent is closed. It may be nil.
+type Fenced func(action world.Action, reason string, newest bool)
 
 const tooLate = "too late, or the second answer to one observation"
 
@@ -79,7 +79,7 @@ type desk struct {
 
 func newDesk(fenced Fenced, evidence *tamper.Evidence) *desk {
 	if fenced == nil {
-		fenced = func(world.Action, string) {}
+		fenced = func(world.Action, string, bool) {}
 	}
 	return &desk{fenced: fenced, evidence: evidence, answered: make(chan world.Action, 1)}
 }
@@ -108,7 +108,7 @@ func (d *desk) clear() {
 	d.waiting = nil
 	select {
 	case action := <-d.answered:
-		d.fenced(action, tooLate)
+		d.fenced(action, tooLate, true)
 	default:
 	}
 }
@@ -126,11 +126,11 @@ func (d *desk) take(raw []byte) []byte {
 	}
 	d.suspect(a)
 	action := world.Action{Name: a.Action, Args: a.Args}
-	reason := d.put(a.ID, action)
+	reason, newest := d.put(a.ID, action)
 	if reason == "" {
 		return nil
 	}
-	d.fenced(action, reason)
+	d.fenced(action, reason, newest)
 	return line(question{ID: a.ID, Refused: reason})
 }
 
@@ -151,21 +151,21 @@ func (d *desk) newest() int64 {
 	return d.id
 }
 
-// put gives the answer to an observation, or says why it is none.
-func (d *desk) put(id int64, action world.Action) (reason string) {
+// put gives the answer to an observation, or says why it is none, and whether it was meant for the newest one.
+func (d *desk) put(id int64, action world.Action) (reason string, newest bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case id > d.id:
-		return fmt.Sprintf("there is no such observation yet: the newest is %d", d.id)
+		return fmt.Sprintf("there is no such observation yet: the newest is %d", d.id), true
 	case id < d.id:
-		return fmt.Sprintf("too late: the newest observation is %d", d.id)
+		return fmt.Sprintf("too late: the newest observation is %d", d.id), false
 	case d.waiting == nil:
-		return tooLate
+		return tooLate, true
 	}
 	d.waiting = nil
 	d.answered <- action
-	return ""
+	return "", true
 }
 
 // await waits for the answer. When dead is closed first the error is errDead.

@@ -84,9 +84,12 @@ func start(t *testing.T, name string) (*Program, func() []string) {
 	var fenced []string
 	p, err := Start(Config{
 		Command: []string{os.Args[0]}, Cell: confine.Cell{Dir: t.TempDir()}, Env: []string{part + "=" + name},
-		Fenced: func(a world.Action, reason string) {
+		Fenced: func(a world.Action, reason string, newest bool) {
 			mu.Lock()
 			defer mu.Unlock()
+			if !newest {
+				reason += ", and meant for an older one"
+			}
 			fenced = append(fenced, fmt.Sprintf("%s %s: %s", a.Name, a.Args, reason))
 		},
 	})
@@ -188,7 +191,7 @@ func TestAnAnswerThatIsLateOrTheSecondHasNoEffect(t *testing.T) {
 	if _, err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	if got := fenced(); len(got) != 1 || got[0] != `fish {"tons":99}: too late: the newest observation is 2` {
+	if got := fenced(); len(got) != 1 || got[0] != `fish {"tons":99}: too late: the newest observation is 2, and meant for an older one` {
 		t.Errorf("fenced: %q", got)
 	}
 
@@ -389,8 +392,8 @@ func TestAnAnswerThatComesAsItsTimeEndsCountsOrIsFenced(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	fenced, counted := 0, 0
-	d := newDesk(func(action world.Action, reason string) {
-		if fenced++; action.Name != "fish" || !strings.Contains(reason, "too late") {
+	d := newDesk(func(action world.Action, reason string, newest bool) {
+		if fenced++; action.Name != "fish" || !newest || !strings.Contains(reason, "too late") {
 			t.Errorf("%v is fenced: %s", action, reason)
 		}
 	}, nil)
