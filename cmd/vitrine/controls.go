@@ -241,11 +241,11 @@ func (c *controls) overruled(after, own int64) bool {
 	return false
 }
 
-// hurry ends the slowing down, if there is any, and lets the run go on if somebody plays it.
+// hurry ends the slowing down, if there is any, and lets the run go on: now, or when somebody plays it on that nobody plays any more.
 func (c *controls) hurry() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.hasten() && world.Holder(c.dir) != nil {
+	if c.hasten() {
 		_ = c.operate(context.Background(), arena.Command{Do: arena.DoContinue}) // it may be over by now
 	}
 }

@@ -239,6 +239,24 @@ func TestARunThatIsSlowedDownGoesOnWhenTheViewerEnds(t *testing.T) {
 	}
 }
 
+// The viewer of a run that is interrupted goes after it.
+func TestARunThatWasInterruptedWhileItWasSlowedDownIsNotPaused(t *testing.T) {
+	dir := unfinished(t)
+	lease, err := world.Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &window{controls: &controls{app: new(app), dir: dir}}
+	err = w.controls.try(t.Context(), web.Command{Do: web.DoSpeed, Value: json.RawMessage("0.001")})
+	if err = errors.Join(err, lease.Release()); err != nil {
+		t.Fatal(err)
+	}
+	w.close()
+	if st, err := world.Now(dir); err != nil || arena.Held(st) {
+		t.Errorf("it stands still: %v", err)
+	}
+}
+
 // Who slows a run down in the page has no say any more when somebody pauses it from a terminal.
 func TestARunThatIsSlowedDownStandsStillWhenAnotherOperatorPausesIt(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
