@@ -26,6 +26,7 @@ func shownRun(ctx context.Context, dir string, m arena.Manifest, s *setup, noRul
 		Name: filepath.Base(abs), Path: relative(dir), Scenario: m.Scenario, Seed: m.Seed, Model: m.Model, Offline: m.Model == offlineModel,
 		Metrics: []world.Metric{}, Phases: []string{}, Notes: []string{},
 	}
+	run.Left = func() bool { return repeats(abs, m) != "" }
 	scenario, err := reparse(m)
 	if err != nil {
 		return run, fmt.Errorf("the scenario in the manifest: %w", err)

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,6 +148,24 @@ func TestAnOperatorControlsTheRunFromThePageIfItMay(t *testing.T) {
 	p = browse(t, view(t, story.dir).url)
 	if eval[bool](p, `Boolean(document.querySelector("#drawerTab-control"))`) {
 		t.Error("a page that may not has controls")
+	}
+}
+
+func TestWhoLooksAtARepetitionThatNobodyPlaysIsNotToldToResumeIt(t *testing.T) {
+	story := begin(t, 3)
+	file := filepath.Join(story.dir, "manifest.json")
+	manifest, err := os.ReadFile(file)
+	if err == nil {
+		manifest = bytes.Replace(manifest, []byte("{"), []byte(`{"repeats":"another",`), 1)
+		err = errors.Join(os.WriteFile(file, manifest, 0o600), story.lease.Release())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := browse(t, view(t, story.dir).url)
+	p.wait(`document.getElementById("badge").textContent === "IDLE"`)
+	if cure := eval[string](p, `document.getElementById("cure").innerText`); cure != "nobody plays it any more; it goes on nowhere" {
+		t.Errorf("beside its badge it says %q", cure)
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	stateRunning = "running"
 	statePaused  = "paused"
 	stateIdle    = "idle" // it is not over, and nobody plays it
+	stateLeft    = "left" // likewise, and it goes on nowhere
 	stateOver    = "over"
 )
 
@@ -156,6 +157,7 @@ func (l *live) watch(ctx context.Context) {
 // look finds out whether somebody plays the run.
 func (l *live) look() string {
 	held := world.Holder(l.run.Dir) != nil
+	left := !held && l.run.Left != nil && l.run.Left()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	state := stateIdle
@@ -166,6 +168,8 @@ func (l *live) look() string {
 		state = statePaused
 	case held:
 		state = stateRunning
+	case left:
+		state = stateLeft
 	}
 	if l.state != state {
 		l.state = state

@@ -45,6 +45,8 @@ type Run struct {
 
 	// Held says whether an operator holds the game in a state.
 	Held func(world.State) bool
+	// Left says whether the run goes on nowhere when nobody plays it; nil: it never does.
+	Left func() bool
 	// Used returns what each agent with a model had used of it, as the event says that ends a turn.
 	Used func(world.Event) map[string]Use
 	// Total returns what each agent with a model has used of it in a run that nobody plays any more, for which it may wait until ctx ends: answers may have

@@ -57,5 +57,6 @@ function state(app) {
   if (runState === "paused") return ["PAUSED", "An operator holds the run."];
   if (alive && followLive) return ["LIVE", "You see what happens now."];
   if (runState === "idle") return ["IDLE", "Nobody plays this run at present, and it is not over.", "nobody plays it now; this goes on: ", app.shell("resume")];
+  if (runState === "left") return ["IDLE", "Nobody plays this run any more. It is not over, and has no turn of its own.", "nobody plays it any more; it goes on nowhere"];
   return ["REPLAY", alive ? "The run goes on. Press End to see what happens now." : "The run is over."];
 }
