@@ -49,11 +49,7 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 				told()
 			}
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				stays := &failure{code: exitInterrupted, err: fmt.Errorf("interrupted; the %s that was asked for stays", what)}
-				if what == arena.DoPause {
-					stays.hint = fmt.Sprintf("%s continue %s takes it back", self(), relative(args[0]))
-				}
-				err = stays
+				err = stays(args[0], what)
 			}
 			if h.State == haltAsked {
 				a.tellIdle(args[0])
@@ -62,6 +58,20 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 			return h, err // what is asked for is in the log, whatever came of the waiting
 		}
 	}
+}
+
+// stays says what becomes of a command to the run in dir when nobody waits for it any more.
+func stays(dir, command string) error {
+	what := "the " + command + " that was asked for stays"
+	switch command {
+	case arena.DoStop:
+		return &failure{code: exitInterrupted, err: errors.New("interrupted; " + what)}
+	case arena.DoStep:
+		what = "the run plays that step all the same, and then it pauses"
+	case arena.DoTurn:
+		what = "the run plays on to the end of that turn all the same, and then it pauses"
+	}
+	return &failure{code: exitInterrupted, err: errors.New("interrupted; " + what), hint: fmt.Sprintf("%s continue %s takes the pause back", self(), relative(dir))}
 }
 
 // wait waits until the run in dir stands still because of the command, and has its result if that is its end. Or it finds that the run has stood still
