@@ -140,6 +140,9 @@ func parseArguments(rest string) (json.RawMessage, error) {
 			word, rest, _ = strings.Cut(value, " ")
 			raw, rest = world.JSON(word), strings.TrimSpace(rest)
 		}
+		if _, twice := args[key]; twice {
+			return nil, fmt.Errorf("%s is there twice", key)
+		}
 		args[key] = raw
 	}
 	if len(args) == 0 {
