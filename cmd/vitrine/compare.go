@@ -32,8 +32,8 @@ const comparedTurns = 10
 // A parting is the first event in which two runs differ. What says that a branch begins is no such event.
 type parting struct {
 	Turn  int             `json:"turn"`
-	Event int             `json:"event"` // its number, from 1
-	A     json.RawMessage `json:"a"`     // the event in the world, without its number; null: the run ends before it
+	Event int64           `json:"event"` // its number, in the second run if the first one ends before it
+	A     json.RawMessage `json:"a"`     // the event in the world; null: the run ends before it
 	B     json.RawMessage `json:"b"`
 }
 
@@ -53,8 +53,8 @@ type agentOfBoth struct {
 type compared struct {
 	setup    *setup
 	dir      string
-	events   []world.Event     // without their numbers, and without those that say that a branch begins
-	branches []json.RawMessage // those
+	events   []world.Event     // without those that say that a branch begins
+	branches []json.RawMessage // those, without their numbers
 	turns    []map[string]*agentInTurn
 	rewards  map[string]float64 // at last
 	end      string
@@ -135,10 +135,9 @@ func (t *compared) score(game *arena.Game, st world.State, turn int) error {
 
 // add takes the next event.
 func (t *compared) add(ev world.Event) {
-	ev.Seq = 0
 	switch {
 	case ev.Kind == arena.KindBranch:
-		t.branches = append(t.branches, ev.World())
+		t.branches = append(t.branches, unnumbered(ev))
 		return
 	case ev.Kind == arena.KindEnd:
 		t.end = ended(ev)
@@ -173,26 +172,26 @@ func inBoth(a, b map[string]float64) map[string][2]float64 {
 
 // part returns the first event in which two runs differ; nil if there is none.
 func part(a, b []world.Event) *parting {
-	at := func(events []world.Event, i int) json.RawMessage {
-		if i < len(events) {
-			return events[i].World()
-		}
-		return nil
-	}
 	for i := range max(len(a), len(b)) {
-		inA, inB := at(a, i), at(b, i)
-		if bytes.Equal(inA, inB) {
+		if i < len(a) && i < len(b) && bytes.Equal(unnumbered(a[i]), unnumbered(b[i])) {
 			continue
 		}
-		p := &parting{Event: i + 1, A: inA, B: inB}
-		if inA != nil {
-			p.Turn = a[i].Turn
-		} else {
-			p.Turn = b[i].Turn
+		p := &parting{}
+		if i < len(b) {
+			p.Turn, p.Event, p.B = b[i].Turn, b[i].Seq, b[i].World()
+		}
+		if i < len(a) {
+			p.Turn, p.Event, p.A = a[i].Turn, a[i].Seq, a[i].World()
 		}
 		return p
 	}
 	return nil
+}
+
+// unnumbered returns an event in the world without its number, which branches move.
+func unnumbered(ev world.Event) json.RawMessage {
+	ev.Seq = 0
+	return ev.World()
 }
 
 // turnsOfBoth returns the turns in which agents did or earned something else in two runs.
@@ -244,6 +243,9 @@ func (c comparison) print(a *app, dirs []string) {
 			line = tell(ev)
 			if ev.Kind == world.KindTurn {
 				line = "the turn ends"
+			}
+			if ev.Seq != c.Part.Event {
+				line += fmt.Sprintf(" (event %d)", ev.Seq)
 			}
 		}
 		fmt.Fprintf(a.out, "  %s  %s\n", dirs[i], printable(line))
