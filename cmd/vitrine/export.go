@@ -8,7 +8,9 @@ import (
 	"image"
 	"image/png"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/arena"
@@ -63,6 +65,11 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 	agent := flags.String("agent", "", "mark an agent of that `NAME`")
 	sees := flags.Bool("sees", false, "dim what that agent does not see")
 	return func(ctx context.Context, a *app, args []string) (any, error) {
+		for _, kind := range exportKinds() {
+			if path := *pictures[kind]; path != "" && !strings.EqualFold(filepath.Ext(path), "."+kind) {
+				return nil, misuse("name it "+strings.TrimSuffix(path, filepath.Ext(path))+"."+kind, "--%s: %s is no name of such a file", kind, path)
+			}
+		}
 		e := &exporting{from: *from, to: *to, every: *every, show: *show, agent: *agent, sees: *sees, redact: *redact}
 		defer e.shown.close()
 		if err := e.open(ctx, a, args[0], *size); err != nil {
@@ -72,7 +79,7 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 			return nil, misuse("write --html FILE, --png FILE, --gif FILE or --mp4 FILE", "export: nothing is to be written")
 		}
 		var all exported
-		for _, kind := range []string{"png", "gif", "mp4", "html"} {
+		for _, kind := range exportKinds() {
 			if path := *pictures[kind]; path != "" {
 				file, err := e.write(ctx, kind, path)
 				if err != nil {
@@ -85,6 +92,9 @@ func exportFlags(flags *flag.FlagSet) func(context.Context, *app, []string) (any
 		return all, nil
 	}
 }
+
+// exportKinds are those of files that are written, in the order in which they are.
+func exportKinds() []string { return []string{"png", "gif", "mp4", "html"} }
 
 // open finds the run, and out what of it is meant.
 func (e *exporting) open(ctx context.Context, a *app, dir, size string) error {
