@@ -412,6 +412,35 @@ func TestFileThatIsGoneForAMomentIsNotDeleted(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotJSONIsToldAsPeopleUnderstandIt(t *testing.T) {
+	for text, want := range map[string]string{
+		`hello`:                   `line 1, column 1: a text stands in quotes, like "hello"`,
+		"{\n  \"wind\": nord,\n}": `line 2, column 11: a text stands in quotes, like "nord"`,
+		`{wind: 5}`:               `line 1, column 2: a text stands in quotes, like "wind"`,
+		"[\"ä\", östlich]":        `line 1, column 7: a text stands in quotes, like "östlich"`,
+		`{'wind': 5}`:             `line 1, column 2: a text stands in quotes, like "this"`,
+		`["a", nope]`:             `line 1, column 7: a text stands in quotes, like "nope"`,
+		`{"a": 1,}`:               `line 1, column 9: '}' cannot stand here`,
+		`{"a" 5}`:                 `line 1, column 6: '5' cannot stand here`,
+		`{"a": 1 "b": 2}`:         `line 1, column 9: '"' cannot stand here`,
+		"\"two\nlines\"":          `line 1, column 5: '\n' cannot stand here in a text: a quote is written \" there, a line break \n and a backslash \\`,
+		`"C:\xerxes"`:             `line 1, column 5: 'x' cannot stand here in a text: a quote is written \" there, a line break \n and a backslash \\`,
+		"{\n \"wind\":":           `line 2, column 9: it ends before it is complete`,
+		"":                        `line 1, column 1: it ends before it is complete`,
+		`1e999`:                   `a number in it is too great`,
+	} {
+		_, err := Canonical([]byte(text))
+		switch {
+		case err == nil:
+			if want != "" {
+				t.Errorf("%s is JSON", text)
+			}
+		case notJSON([]byte(text), err).Error() != "it is not JSON: "+want:
+			t.Errorf("%s: %v, want %s", text, notJSON([]byte(text), err), want)
+		}
+	}
+}
+
 func TestRefusedSaveStaysUntilItIsMended(t *testing.T) {
 	for name, c := range map[string]struct{ text, reason string }{
 		"by the rules": {`{"x": "bad"}`, "lake/tons must not be bad"},

@@ -119,7 +119,7 @@ func (x *exporter) judge(ctx context.Context, f exported, raw []byte) (exported,
 	case !utf8.Valid(raw):
 		err = errors.New("it is not UTF-8")
 	case err != nil:
-		err = fmt.Errorf("it is not JSON: %w", err)
+		err = notJSON(raw, err)
 	case exists && bytes.Equal(value, fact) && !f.refused:
 		return exported{name: f.name, text: raw, fact: fact}, nil
 	case !exists || !bytes.Equal(value, fact):
