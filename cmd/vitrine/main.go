@@ -202,7 +202,8 @@ func isHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "-h
 func (c command) run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
 	said := &output{Writer: stdout}
 	stdout = said
-	a := &app{out: screen{stdout}, stdout: stdout, err: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	a := &app{out: screen{stdout}, stdout: stdout, err: stderr}
+	a.log = slog.New(notices{app: a})
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
