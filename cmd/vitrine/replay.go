@@ -257,6 +257,10 @@ type repeating struct {
 func (a *repeating) Act(ctx context.Context, obs world.Observation) (world.Action, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	select {
+	case <-a.left: // in the act before, when that had ended already
+	default:
+	}
 	go func() { // ends with the act
 		select {
 		case <-a.left:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,10 +18,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/claude"
 	"github.com/vitrine-sim/vitrine/agents/gateway"
+	"github.com/vitrine-sim/vitrine/agents/scripted"
 	"github.com/vitrine-sim/vitrine/arena"
 	"github.com/vitrine-sim/vitrine/world"
 	"github.com/vitrine-sim/vitrine/world/fishery"
@@ -306,6 +309,25 @@ func (p program) sayWhatIsNotAsItWas(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "goes on nowhere") {
 		t.Errorf("it can be resumed: %v: %s", err, out)
 	}
+}
+
+// A patient agent acts when nothing happens any more, unless it was called off.
+type patient struct{ scripted.Agent }
+
+// Act implements [agents.Agent].
+func (patient) Act(ctx context.Context, _ world.Observation) (world.Action, error) {
+	synctest.Wait()
+	return world.Action{Name: world.Pass}, ctx.Err()
+}
+
+func TestWhatAnAgentLeftTooLateDoesNotEndItsNextAct(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := make(chan struct{}, 1)
+		left <- struct{}{} // its act was over when it asked what was not answered then
+		if _, err := (&repeating{Agent: patient{}, left: left}).Act(t.Context(), world.Observation{}); err != nil {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 // branch starts "vitrine branch --json" of a run, in a folder of its own.
