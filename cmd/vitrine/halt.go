@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -83,9 +84,11 @@ func (h *halt) wait(ctx context.Context, dir, what string) error {
 			return err
 		}
 	}
+	seen := h.Seq
 	for played := true; played && h.State == haltAsked && ctx.Err() == nil; {
 		played = world.Holder(dir) != nil // if not, then all that it has come to is in the log
-		if err := h.look(ctx, dir, what, played); err != nil {
+		var err error
+		if seen, err = h.look(ctx, dir, what, seen, played); err != nil {
 			return err
 		}
 	}
@@ -111,28 +114,36 @@ func awaitResult(ctx context.Context, dir string) error {
 	return nil
 }
 
-// look looks for what the command has come to in the log in dir and, if it is played, for a second in what comes: nothing else tells of the end of who plays it.
-func (h *halt) look(ctx context.Context, dir, what string, played bool) error {
-	events := eventsAfter(dir, h.Seq)
-	if played {
-		second, end := context.WithTimeout(ctx, time.Second)
-		defer end()
-		events = world.Follow(second, dir, h.Seq)
+// look looks for what the command has come to in the log in dir behind an event, however long that takes to read, and then, if it is played, for a second in
+// what comes: nothing else tells of the end of who plays it. It returns the number of the last event that it has seen.
+func (h *halt) look(ctx context.Context, dir, what string, after int64, played bool) (seen int64, err error) {
+	seen, err = h.find(eventsAfter(dir, after), dir, what, after)
+	if err != nil || h.State != haltAsked || !played {
+		return seen, err
 	}
+	second, end := context.WithTimeout(ctx, time.Second)
+	defer end()
+	return h.find(world.Follow(second, dir, seen), dir, what, seen)
+}
+
+// find looks for what the command has come to in events that come after one.
+func (h *halt) find(events iter.Seq2[world.Event, error], dir, what string, after int64) (seen int64, err error) {
+	seen = after
 	for ev, err := range events {
 		if err != nil {
-			return err
+			return seen, err
 		}
+		seen = ev.Seq
 		if c, err := arena.CommandOf(ev); err == nil && ev.Kind == arena.KindOperator && c.Do == arena.DoContinue && what != arena.DoStop {
-			return fmt.Errorf("%s: somebody has let it go on before it was paused (event %d, in turn %d)", dir, ev.Seq, ev.Turn)
+			return seen, fmt.Errorf("%s: somebody has let it go on before it was paused (event %d, in turn %d)", dir, ev.Seq, ev.Turn)
 		}
 		state := map[string]string{arena.KindHeld: haltPaused, arena.KindEnd: haltOver}[ev.Kind]
 		if state != "" {
 			h.State, h.Seq, h.Turn = state, ev.Seq, ev.Turn
-			return nil
+			break
 		}
 	}
-	return nil
+	return seen, nil
 }
 
 // stood says whether the run in dir stood still already when the command came.

@@ -96,6 +96,24 @@ func TestWhoStopsARunHasItsResult(t *testing.T) {
 	}
 }
 
+// A second may be too short for it, and there are many of them.
+func TestWhoWaitsForAHaltReadsAllThatThereIsHoweverLongThatTakes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	up, cancel := context.WithCancel(t.Context()) // the second
+	cancel()
+	h := &halt{change{Seq: 9, Turn: 1}, haltAsked}
+	if seen, err := h.look(up, dir, arena.DoStop, 9, true); err != nil || h.State != haltOver || seen != h.Seq {
+		t.Errorf("it sees event %d, and hears %+v: %v", seen, h, err)
+	}
+	h = &halt{change{Seq: 9, Turn: 1}, haltAsked}
+	if seen, err := h.look(up, dir, arena.DoStop, 1<<40, true); err != nil || h.State != haltAsked || seen != 1<<40 {
+		t.Errorf("behind the end it sees event %d, and hears %+v: %v", seen, h, err)
+	}
+}
+
 func TestWhoWaitsForAPauseHearsThatSomebodyHasTakenItBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
