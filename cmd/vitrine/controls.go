@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -122,16 +123,24 @@ func (c *controls) act(ctx context.Context, want web.Command) error {
 	if err != nil {
 		return err
 	}
-	if _, err := conn.Write(append(world.JSON(answer), '\n')); err != nil {
+	if err := reply(conn, said, world.JSON(answer)); err != nil {
 		return err
 	}
-	if err := conn.SetDeadline(time.Now().Add(seatPatience)); err != nil {
+	return c.refusal(ctx, want.Agent, st.Seq)
+}
+
+// reply answers what a seat has said, and returns why the seat refuses that.
+func reply(conn net.Conn, said *bufio.Reader, answer []byte) error {
+	if err := conn.SetDeadline(time.Now().Add(seatPatience)); err != nil { // that to hear of its turn may be over
+		return err
+	}
+	if _, err := conn.Write(append(answer, '\n')); err != nil {
 		return err
 	}
 	if next, err := hear(said); err == nil && next.Observation == nil { // else it was taken, or the next one has to be waited for
 		return errors.New(next.Refused)
 	}
-	return c.refusal(ctx, want.Agent, st.Seq)
+	return nil
 }
 
 // refusal returns why the rules have refused what an agent did after an event, as soon as that can be known; nil if they have not, or if others have to act first.

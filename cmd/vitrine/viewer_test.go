@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -449,6 +450,23 @@ func TestAPersonPlaysASeatFromThePage(t *testing.T) {
 	result, err := arena.ReadResult(dir)
 	if err != nil || result.Agents[1].Reward != 6 {
 		t.Errorf("what was caught: %+v, error %v", result.Agents, err)
+	}
+}
+
+// Whoever answers a seat from the page may have waited for its turn, and for the log, as long as one waits for its turn.
+func TestASeatIsAnsweredHoweverLongItTookToAsk(t *testing.T) {
+	here, seat := net.Pipe()
+	defer seat.Close()
+	if err := here.SetDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // ends with the pipe
+		said := bufio.NewScanner(seat)
+		said.Scan()
+		fmt.Fprintf(seat, "{\"refused\":%q}\n", "no "+said.Text())
+	}()
+	if err := reply(here, bufio.NewReader(here), []byte("pass")); err == nil || err.Error() != "no pass" {
+		t.Errorf("error %v", err)
 	}
 }
 
