@@ -31,7 +31,7 @@ func (c *clerk) Act(ctx context.Context, obs world.Observation) (world.Action, e
 		case "deaf":
 			return world.Action{Name: "wave"}, nil
 		case "dawdles":
-			time.Sleep(time.Minute)
+			time.Sleep(time.Hour)
 		case "vague":
 			return world.Action{}, errors.New("called off")
 		}

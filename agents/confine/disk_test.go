@@ -81,7 +81,7 @@ func TestFilesAreNotCountedForEver(t *testing.T) {
 // What cannot be counted must not be a place to hide in.
 func TestAFolderThatCannotBeCountedIsABreach(t *testing.T) {
 	deep := strings.Repeat("d/", maxDeep+5)
-	behind(t, agents.Limits{Disk: 64 << 20}, "mkdir -p "+deep+"; sleep 60", func(u uses, _ Cell, ending agents.Ending, _ time.Duration) {
+	behind(t, agents.Limits{Disk: 64 << 20}, "mkdir -p "+deep+"; sleep 60", func(u uses, _ Cell, ending agents.Ending) {
 		if b := ending.Breach; b == nil || b.Resource != agents.Disk || !strings.Contains(b.Detail, "too deep") {
 			t.Errorf("%+v: it ended with %+v, for %v", u, ending, b)
 		}
@@ -89,7 +89,7 @@ func TestAFolderThatCannotBeCountedIsABreach(t *testing.T) {
 	if os.Getuid() == 0 {
 		return // who can read all
 	}
-	behind(t, agents.Limits{Disk: 64 << 20}, "mkdir dark; chmod 0 dark; sleep 60", func(u uses, c Cell, ending agents.Ending, _ time.Duration) {
+	behind(t, agents.Limits{Disk: 64 << 20}, "mkdir dark; chmod 0 dark; sleep 60", func(u uses, c Cell, ending agents.Ending) {
 		if b := ending.Breach; b == nil || b.Resource != agents.Disk || !strings.Contains(b.Detail, "cannot be read") {
 			t.Errorf("%+v: it ended with %+v, for %v", u, ending, b)
 		}

@@ -3,6 +3,7 @@ package confine
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,8 +15,8 @@ import (
 )
 
 const (
-	stopLimit  = 5 * time.Second  // for a keeper to end everything
-	beginLimit = 30 * time.Second // for a program to begin
+	stopLimit  = 5 * time.Second // for a keeper to end by itself, and then to hear that it must
+	beginLimit = time.Minute     // for a program to begin
 )
 
 // A keeper is the supervisor's end of the one that keeps an agent. It implements [agents.Keeper].
@@ -74,7 +75,10 @@ func (k *keeper) begin(o order) error {
 		return err
 	}
 	var r report
-	if err := k.reports.Decode(&r); err != nil {
+	switch err := k.reports.Decode(&r); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("it has not begun after %v", beginLimit)
+	case err != nil:
 		return errors.New("its keeper ended before it had begun")
 	}
 	if r.Error != "" {

@@ -113,22 +113,8 @@ func (k *kept) attend(terms <-chan os.Signal, ended <-chan struct{}) (r report, 
 	go reap(k.pid, exited, none) // ends when no child is left
 	breached := make(chan *agents.Breach, 1)
 	k.watch.start(breached)
-	var status syscall.WaitStatus
-	for waiting := true; waiting; {
-		select {
-		case <-terms:
-			_ = unix.Kill(-k.pid, unix.SIGTERM) // it may have gone in between
-		case r.Breach = <-breached:
-			_ = unix.Kill(k.pid, unix.SIGKILL) // which is not the last of it
-		case <-ended:
-			_ = unix.Kill(k.pid, unix.SIGKILL)
-			ended = nil
-		case status = <-exited:
-			waiting = false
-		}
-	}
-	byItself := r.Breach == nil && ended != nil
-	if byItself {
+	status, byItself, found := k.await(terms, ended, exited, breached)
+	if r.Breach = found; byItself {
 		r.Breach = k.broken(status)
 	}
 	if err := sweep(k.order.Uses.Spaces, k.group, none); err != nil {
@@ -148,6 +134,29 @@ func (k *kept) attend(terms <-chan os.Signal, ended <-chan struct{}) (r report, 
 	}
 	r.Exit, r.Peak, r.Last = exitText(status), max(usage.Maxrss*1024, k.watch.peak.Load()), k.watch.last.Load()
 	return r, k.group.remove()
+}
+
+// await waits for the end of the agent's process, or brings it about. A breach that was found counts, though the process may have ended meanwhile.
+func (k *kept) await(terms <-chan os.Signal, ended <-chan struct{}, exited <-chan syscall.WaitStatus, breached <-chan *agents.Breach) (
+	status syscall.WaitStatus, byItself bool, breach *agents.Breach,
+) {
+	for {
+		select {
+		case <-terms:
+			_ = unix.Kill(-k.pid, unix.SIGTERM) // it may have gone in between
+		case breach = <-breached:
+			_ = unix.Kill(k.pid, unix.SIGKILL) // which is not the last of it
+		case <-ended:
+			_ = unix.Kill(k.pid, unix.SIGKILL)
+			ended = nil
+		case status = <-exited:
+			select {
+			case breach = <-breached:
+			default:
+			}
+			return status, breach == nil && ended != nil, breach
+		}
+	}
 }
 
 // broken returns the limit that an agent has broken which has ended by itself. What it could not have any more may be why it has.

@@ -14,20 +14,23 @@ import (
 // sweepPause is between looks at what is left.
 const sweepPause = time.Millisecond
 
+// sweepLimit is how long a keeper tries to end everything: whoever has killed it waits a little longer.
+const sweepLimit = 50 * time.Second
+
 // sweep ends every process that has come from this one, until none is left: first it stops them, so that none can start others, then it
 // kills them. As the subreaper this process is an ancestor of all of them, whatever they have done to get away. none is closed once this
 // process has no child any more. In a PID namespace of its own, alone says, it can kill all the others there at once.
 //
 // A control group has them all as well, and they can be killed at once there too.
 func sweep(alone bool, g *group, none <-chan struct{}) error {
-	for until := time.Now().Add(stopLimit); ; {
+	for until := time.Now().Add(sweepLimit); ; {
 		select {
 		case <-none: // mostly at once; to look for processes takes long where there are many on the machine
 			return nil
 		case <-time.After(sweepPause):
 		}
 		if time.Now().After(until) {
-			return fmt.Errorf("processes are left after %v", stopLimit)
+			return fmt.Errorf("processes are left after %v", sweepLimit)
 		}
 		g.kill()
 		if alone && os.Getpid() == 1 {
