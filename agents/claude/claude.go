@@ -27,6 +27,7 @@
 package claude
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -267,12 +268,16 @@ func (a *Agent) broken(err error) error {
 	return a.dead()
 }
 
-// dead says how the process ended, or why it was killed.
+// dead says how the process ended, or why it was killed if it had not ended by itself meanwhile.
 func (a *Agent) dead() error {
 	a.mu.Lock()
 	cause := a.cause
 	a.mu.Unlock()
-	return a.Kill(cause)
+	dead := a.Kill(cause)
+	if cause == dead.Reason && dead.Ending.Exit != "signal: killed" {
+		dead.Reason = cmp.Or(dead.Ending.Exit, cause)
+	}
+	return dead
 }
 
 // Heard implements [agents.Vital].

@@ -270,6 +270,20 @@ func TestChildThatClosesItsOutputOrFloodsItIsDead(t *testing.T) {
 	}
 }
 
+func TestAChildThatHasEndedByItselfWasNotKilledByUs(t *testing.T) {
+	a := startFake(t, "idle")
+	if err := a.process.Stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-a.process.Done()
+	a.kill("it closed its output") // as where that is heard of late
+	_, err := a.Act(t.Context(), world.Observation{})
+	var dead *agents.DeadError
+	if !errors.As(err, &dead) || dead.Reason != "exit status 0" {
+		t.Errorf("act: %v, want a DeadError with its exit status", err)
+	}
+}
+
 func TestAnAnswerThatBrokeOffIsAskedForOnceMore(t *testing.T) {
 	a := startFake(t, "broken")
 	if action, err := a.Act(t.Context(), world.Observation{}); err != nil || action.Name != "fish" {
