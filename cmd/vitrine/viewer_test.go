@@ -268,7 +268,7 @@ func TestARunThatIsSlowedDownStandsStillWhenAnotherOperatorPausesIt(t *testing.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var pacing sync.WaitGroup
 	pacing.Go(func() { c.pace(ctx, begun.Seq, time.Millisecond) })
@@ -283,6 +283,7 @@ func TestARunThatIsSlowedDownStandsStillWhenAnotherOperatorPausesIt(t *testing.T
 	if code := vitrine(t.Context(), []string{"pause", dir}, io.Discard, os.Stderr); code != 0 {
 		t.Errorf("pause: exit code %d", code)
 	}
+	defer time.AfterFunc(patience, cancel).Stop()
 	pacing.Wait()
 	if ctx.Err() != nil {
 		t.Error("it goes on playing turns")
