@@ -197,13 +197,8 @@ func (x *exporter) run(ctx context.Context) error {
 		if err := x.fold(ctx); err != nil {
 			return err
 		}
-		for _, name := range slices.SortedFunc(maps.Keys(x.saves), x.earlier) {
-			if !x.isOver(name) {
-				continue
-			}
-			if err := x.settle(ctx, name); err != nil {
-				return err
-			}
+		if err := x.settleAll(ctx); err != nil {
+			return err
 		}
 		if err := x.show(); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -326,9 +325,21 @@ func TestExportEndsThoughSomebodyKeepsTheLockOfTheLog(t *testing.T) {
 	e.awaitText("b.json", "1\n")
 	e.save("b.json", "9")
 	e.awaitRefused("b.json", "no", "9")
+	saving, enough := context.WithCancel(t.Context())
+	var saver sync.WaitGroup
+	saver.Go(func() { // ends with saving; so this save is not over when the export ends
+		for saving.Err() == nil {
+			if err := saveAs(e.folder, "b.json", "1", false); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(rest / 10)
+		}
+	})
 	e.save("a.json", "2")
-	e.save("b.json", "1") // not over when the export ends
-	if err := <-ended; err != nil {
+	err := <-ended
+	enough()
+	saver.Wait()
+	if err != nil {
 		t.Fatal(err)
 	}
 	e.awaitRefused("a.json", "the export has ended", "2")
@@ -393,8 +404,6 @@ func TestExportReportsWhatGoesWrong(t *testing.T) {
 		})
 	}
 }
-
-func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // The test binary is also a process that may write no file greater than 5000 bytes.
 func TestFullDiskIsAnErrorThatNamesTheFile(t *testing.T) {

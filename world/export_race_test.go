@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -342,5 +343,140 @@ func TestFileThatIsSavedWhenItIsDueIsNotJudgedAtOnce(t *testing.T) {
 	e.await("d/b to change", func() bool { raw, _ := e.state().Fact("d/b"); return string(raw) == "3" })
 	if took := <-took; took < rest {
 		t.Errorf("it was judged %v after it was saved", took)
+	}
+}
+
+// A lease holds up whoever opens the file to read it, until it is half written.
+func TestHalfOfASaveThatBeginsAsItsFileIsReadIsNotJudged(t *testing.T) {
+	opened := make(chan os.Signal, 1)
+	signal.Notify(opened, syscall.SIGIO)
+	defer signal.Stop(opened)
+	e := exhibitOf(t, "n", 0)
+	for attempt := 1; ; attempt++ {
+		temp := filepath.Join(e.folder, ".n")
+		file, err := os.Create(temp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := func(text string) {
+			t.Helper()
+			if _, err := file.WriteAt([]byte(text), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lease := func(kind int) syscall.Errno {
+			_, _, err := syscall.Syscall(syscall.SYS_FCNTL, file.Fd(), syscall.F_SETLEASE, uintptr(kind))
+			return err
+		}
+		write("9")
+		long := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(temp, long, long); err != nil {
+			t.Fatal(err)
+		}
+		if err := lease(syscall.F_WRLCK); err != 0 {
+			t.Skip("this file system knows no leases: ", err)
+		}
+		if err := os.Rename(temp, filepath.Join(e.folder, "n.json")); err != nil {
+			t.Fatal(err)
+		}
+		<-opened
+		texts := []string{fmt.Sprint(attempt), fmt.Sprint(attempt, "0")}
+		even := evenly(2, rest/5, func(i int) {
+			write(texts[i])
+			lease(syscall.F_UNLCK)
+		})
+		if err := file.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := e.called(); even {
+			if want := []string{"n=" + texts[1]}; !slices.Equal(got, want) {
+				t.Errorf("set was given %q, want %q", got, want)
+			}
+			return
+		}
+	}
+}
+
+func TestAFileIsAtRestIfNothingWasWrittenForAWhileBeforeItWasRead(t *testing.T) {
+	begun := time.Now()
+	for _, c := range []struct {
+		written, took time.Duration // after begun
+		want          bool
+	}{
+		{-time.Hour, 0, true},
+		{-rest, 0, true},
+		{-rest + 1, 0, false},
+		{-rest + 1, time.Hour, false}, // it is the beginning that counts
+		{0, 0, false},
+		{2 * rest, 3 * rest, false}, // it was written while it was read
+		{rest - 1, 0, false},
+		{2 * rest, 0, true}, // by a clock that is ahead
+	} {
+		if got := atRest(begun, begun.Add(c.written), begun.Add(c.took)); got != c.want {
+			t.Errorf("written %v after it began to be read, which took %v: %v", c.written, c.took, got)
+		}
+	}
+}
+
+// exporterOf returns an exporter in an empty folder whose files of the facts are gone, and the paths that it gives to set.
+func exporterOf(t *testing.T, pairs ...any) (x *exporter, calls *[]string) {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	calls = new([]string)
+	x = &exporter{
+		root: root, log: ReadLog(t.TempDir()), files: make(map[string]exported), saves: make(map[string]save), changed: make(map[string]bool),
+		set: func(_ context.Context, path string, _ json.RawMessage) error {
+			*calls = append(*calls, path)
+			return nil
+		},
+	}
+	x.state.fold(Event{Set: facts(pairs...)})
+	for i := 0; i < len(pairs); i += 2 {
+		name, _ := fileOf(pairs[i].(string))
+		x.files[name] = exported{name: name}
+	}
+	return x, calls
+}
+
+// It was there when one looked last.
+func TestFileThatIsFoundGoneWhenItIsReadIsNotDeletedAtOnce(t *testing.T) {
+	x, calls := exporterOf(t, "n", 0)
+	x.saves["n.json"] = save{}
+	if err := x.settle(t.Context(), "n.json"); err != nil {
+		t.Fatal(err)
+	}
+	if noted := x.saves["n.json"]; len(*calls) > 0 || !noted.gone {
+		t.Errorf("set was given %q, what is noted is %+v", *calls, noted)
+	}
+	x.saves["n.json"] = save{gone: true}
+	if err := x.settle(t.Context(), "n.json"); err != nil || !slices.Equal(*calls, []string{"n"}) {
+		t.Errorf("set was given %q, error %v", *calls, err)
+	}
+}
+
+// Saves come to rest a nanosecond after each other, from a time on at which all are judged, until one at which none is.
+func TestSavesAreJudgedInTheirOrderThoughTimeGoesBy(t *testing.T) {
+	var pairs []any
+	for i := range 100 {
+		pairs = append(pairs, fmt.Sprintf("n%02d", i), i)
+	}
+	for first := range 200 {
+		x, calls := exporterOf(t, pairs...)
+		over := time.Now().Add(time.Duration(first) * 5 * time.Microsecond)
+		for i := range 100 {
+			x.saves[fmt.Sprintf("n%02d.json", i)] = save{over: over.Add(time.Duration(i)), gone: true}
+		}
+		if err := x.settleAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i, path := range *calls {
+			if want := pairs[2*i]; path != want {
+				t.Fatalf("%s was judged in place of %s", path, want)
+			}
+		}
 	}
 }

@@ -333,8 +333,19 @@ func TestSaveIsCommittedOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := exhibitOf(t, "lake/tons", 100)
+			begin := time.Now()
 			e.sh(c.script)
-			e.wantCalls(c.want)
+			took := time.Since(begin)
+			got := e.called()
+			for !slices.Equal(got, []string{c.want}) && took > rest/2 { // that was more than one save, so its outcome is open
+				e = exhibitOf(t, "lake/tons", 100)
+				begin = time.Now()
+				e.sh(c.script)
+				took, got = time.Since(begin), e.called()
+			}
+			if !slices.Equal(got, []string{c.want}) {
+				t.Errorf("set was given %q, want %q", got, c.want)
+			}
 			path, value, _ := strings.Cut(c.want, "=")
 			if fact, _ := e.state().Fact(path); string(fact) != value {
 				t.Errorf("the fact is %s, want %s", fact, value)

@@ -150,6 +150,14 @@ func (x *exporter) read(name string) ([]byte, error) {
 	}
 }
 
+// stat says what a file is, if it is there and all on the way to it are folders and no links.
+func (x *exporter) stat(name string) (fs.FileInfo, error) {
+	if err := x.enter(name, false); err != nil {
+		return nil, err
+	}
+	return x.root.Lstat(name)
+}
+
 // enter is an error unless all on the way to a file are folders and no links. It can make those that are missing; then it also sees to it that
 // all are watched before there is anything new in them, so that nothing that happens to it is missed.
 func (x *exporter) enter(name string, create bool) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +23,12 @@ func (x *exporter) refuseAll(ctx context.Context, reason error) error {
 	defer func() { x.set = set }()
 	x.set = func(context.Context, string, json.RawMessage) error { return reason }
 	for _, name := range slices.Sorted(maps.Keys(x.saves)) {
-		if _, err := x.root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		delete(x.saves, name)
+		seen := x.look(name)
+		if seen.gone {
 			continue
 		}
-		if err := x.settle(ctx, name); err != nil && !errors.Is(err, ctx.Err()) {
+		if err := x.take(ctx, name, seen); err != nil && !errors.Is(err, ctx.Err()) {
 			return err
 		}
 	}
@@ -37,36 +40,76 @@ func (x *exporter) earlier(a, b string) int {
 	return cmp.Or(x.saves[a].over.Compare(x.saves[b].over), strings.Compare(a, b))
 }
 
-// isOver says whether a save is over, and if not, notes when it may be: there can be changes of which we have not heard yet.
-func (x *exporter) isOver(name string) bool {
-	now := time.Now() // of each save, since set may have taken a while to commit the one before it
-	if x.saves[name].over.After(now) {
-		return false
+// settleAll judges the saves that are over, in the order in which they came to rest.
+func (x *exporter) settleAll(ctx context.Context) error {
+	for _, name := range slices.SortedFunc(maps.Keys(x.saves), x.earlier) {
+		if x.saves[name].over.After(time.Now()) { // and so are all that follow, though time goes by
+			break
+		}
+		if err := x.settle(ctx, name); err != nil {
+			return err
+		}
 	}
-	info, err := x.root.Lstat(name)
-	switch {
-	case err == nil && now.Sub(info.ModTime()).Abs() < rest:
-		x.saves[name] = save{over: now.Add(rest)}
-	case errors.Is(err, fs.ErrNotExist) && !x.saves[name].gone:
-		x.saves[name] = save{over: now.Add(absence), gone: true}
-	default:
-		return true
-	}
-	return false
+	return nil
 }
 
-// settle judges what was saved in a file, or in one that was moved since.
-func (x *exporter) settle(ctx context.Context, name string) error {
-	delete(x.saves, name)
-	var written time.Time
-	if info, err := x.root.Lstat(name); err == nil { // before it is read: what is saved in between is judged again
-		written = info.ModTime()
-	}
+// A look is what was seen of a file.
+type look struct {
+	raw     []byte
+	err     error     // why it cannot be read
+	gone    bool      // there was none
+	written time.Time // if there was one
+	whole   bool      // it was the same before it was read, and at rest, and afterwards
+}
+
+// look reads a file.
+func (x *exporter) look(name string) look {
+	begun := time.Now() // of each file, since set may have taken a while to commit the one before it
+	before, errBefore := x.stat(name)
 	raw, err := x.read(name)
+	after, errAfter := x.stat(name)
+	seen := look{raw: raw, err: err, gone: isGone(err)}
+	if errBefore != nil || errAfter != nil {
+		seen.whole = isGone(errBefore) == seen.gone && isGone(errAfter) == seen.gone
+		return seen
+	}
+	seen.written = after.ModTime()
+	seen.whole = !seen.gone && os.SameFile(before, after) && atRest(begun, seen.written, time.Now())
+	return seen
+}
+
+func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// atRest says whether nothing was written for a while in a file before it was read, and while it was, between two times. One that was written long
+// after that, by somebody's clock, is not waited for.
+func atRest(begun, written, ended time.Time) bool {
+	return begun.Sub(written) >= rest || written.Sub(ended) >= rest
+}
+
+// settle judges what was saved in a file, or notes when that may be over: there can be changes of which we have not heard yet, and what is read can be
+// half of a save that has just begun.
+func (x *exporter) settle(ctx context.Context, name string) error {
+	noted := x.saves[name]
+	delete(x.saves, name)
+	seen := x.look(name)
+	switch {
+	case seen.gone && !(seen.whole && noted.gone):
+		x.saves[name] = save{over: time.Now().Add(absence), gone: true}
+		return nil
+	case !seen.whole:
+		x.saves[name] = save{over: time.Now().Add(rest)}
+		return nil
+	}
+	return x.take(ctx, name, seen)
+}
+
+// take judges what was seen in a file, or in one that was moved since.
+func (x *exporter) take(ctx context.Context, name string, seen look) error {
+	raw, err := seen.raw, seen.err
 	if f, moved := x.moved[name]; moved {
 		delete(x.moved, name)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case seen.gone:
 			return nil
 		case err != nil:
 			return x.root.Rename(name, f.name+refusedSuffix) // so that it is kept
@@ -83,7 +126,7 @@ func (x *exporter) settle(ctx context.Context, name string) error {
 	f, known := x.files[name]
 	f.name = name
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case seen.gone:
 		delete(x.files, name)
 		switch _, exists := x.fact(path); {
 		case f.refused:
@@ -96,11 +139,11 @@ func (x *exporter) settle(ctx context.Context, name string) error {
 		fact, _ := x.fact(path)
 		x.files[name] = exported{name: name, fact: fact, refused: true}
 		return x.refuse(name, err, nil)
-	case known && bytes.Equal(raw, f.text) && (!f.refused || written.Equal(f.written)):
+	case known && bytes.Equal(raw, f.text) && (!f.refused || seen.written.Equal(f.written)):
 		return nil
 	}
 	f, err = x.judge(ctx, f, raw)
-	f.written = written
+	f.written = seen.written
 	x.files[name] = f
 	return err
 }
