@@ -173,10 +173,15 @@ func (p *Process) Kill() {
 }
 
 // Stop ends the process and its group: it closes standard input, then sends SIGTERM, then SIGKILL, and gives it grace before
-// each signal. The error says that the process is there even a minute after the last.
+// each signal. It closes standard output too. The error says that the process is there even a minute after the last.
 func (p *Process) Stop(grace time.Duration) error {
-	_ = p.Stdin.Close() // a pipe that is already broken is as good as closed
 	defer func() { _ = p.Stdout.Close() }()
+	return p.End(grace)
+}
+
+// End ends the process as Stop does, but standard output stays open for whoever reads what it said last.
+func (p *Process) End(grace time.Duration) error {
+	_ = p.Stdin.Close() // a pipe that is already broken is as good as closed
 	for _, end := range []func(){
 		func() { _ = p.signal(syscall.SIGTERM) }, // it may have gone in between
 		p.Kill,

@@ -168,7 +168,7 @@ func (d *desk) put(id int64, action world.Action) (reason string, newest bool) {
 	return "", true
 }
 
-// await waits for the answer. When dead is closed first the error is errDead.
+// await waits for the answer. When dead is closed, and there is none, the error is errDead.
 func (d *desk) await(ctx context.Context, dead <-chan struct{}) (world.Action, error) {
 	defer d.clear()
 	select {
@@ -177,7 +177,12 @@ func (d *desk) await(ctx context.Context, dead <-chan struct{}) (world.Action, e
 	case <-ctx.Done():
 		return world.Action{}, ctx.Err()
 	case <-dead:
-		return world.Action{}, errDead
+		select {
+		case action := <-d.answered:
+			return action, nil
+		default:
+			return world.Action{}, errDead
+		}
 	}
 }
 

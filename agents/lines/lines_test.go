@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,7 +63,9 @@ func play(name string) {
 			continue // until the next one
 		case name == "late" && turn == 1:
 			said(`{"id":%d,"action":"fish","args":{"tons":99}}`, q.ID-1)
-		case name == "twice":
+		case name == "parting":
+			said(`{"id":0,"action":"fish"}`)
+		case name == "twice" || name == "parting shot":
 			said(`{"id":%d,"action":"fish","args":{"tons":%d}}`, q.ID, turn)
 		case name == "clumsy":
 			said(`what?`)
@@ -74,6 +77,12 @@ func play(name string) {
 			os.Exit(3)
 		}
 		said(`{"id":%d,"action":"fish","args":{"tons":%d}}`, q.ID, turn)
+		if name == "parting" && turn == 0 {
+			os.Exit(3)
+		}
+	}
+	if name == "parting shot" {
+		said(`{"id":1,"action":"fish"}`)
 	}
 }
 
@@ -239,6 +248,40 @@ func TestAProgramThatCrashesIsDeadWithItsLastWords(t *testing.T) {
 	}
 	if _, err := p.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever is told of what has no effect holds up what comes after it.
+func TestWhatAProgramSaysBeforeItIsGoneCounts(t *testing.T) {
+	var p *Program
+	var fenced atomic.Int64
+	for _, name := range []string{"parting", "parting shot"} {
+		var err error
+		p, err = Start(Config{
+			Command: []string{os.Args[0]}, Cell: confine.Cell{Dir: t.TempDir()}, Env: []string{part + "=" + name},
+			Fenced: func(world.Action, string, bool) {
+				if fenced.Add(1) != 3 {
+					<-p.process.Done()
+					time.Sleep(30 * time.Millisecond) // it takes its time, too
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		acts(t, p, 0, `fish {"tons":0}`)
+		if name == "parting" {
+			_, err := p.Act(t.Context(), observation(1))
+			if dead := (*agents.DeadError)(nil); !errors.As(err, &dead) || dead.Reason != "exit status 3" {
+				t.Errorf("then the error is %v", err)
+			}
+		}
+		if _, err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := fenced.Load(); n != 3 {
+		t.Errorf("%d have no effect", n)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 const (
 	stopGrace  = 1500 * time.Millisecond // before each of two signals: what is deaf to the first is gone within 5 s as well
 	writeLimit = 10 * time.Second
+	deathGrace = time.Second // for what somebody whom it has started still says when it is gone
 )
 
 // A Config says how to run a program as an agent. Its folder gets these: work/, where it runs; home/ and tmp/, its HOME and TMPDIR; and
@@ -40,6 +41,7 @@ type Program struct {
 	desk    *desk
 	process *agents.Process
 	stderr  *agents.Stderr
+	gone    chan struct{} // closed once the process has ended, and what it said last is taken
 	writing sync.Mutex
 	deaf    atomic.Bool // it was ended because it does not read
 }
@@ -64,16 +66,27 @@ func Start(cfg Config) (*Program, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start program: %w", err), stderr.Close())
 	}
-	p := &Program{desk: newDesk(cfg.Fenced, cfg.Evidence), process: process, stderr: stderr}
-	pace, gone := new(tamper.Pace), process.Done()
-	said := tamper.Reader{Reader: process.Stdout, Pace: pace, Evidence: cfg.Evidence, Stop: gone}
-	go read(said, func(raw []byte) { // ends with the process's output
+	p := &Program{desk: newDesk(cfg.Fenced, cfg.Evidence), process: process, stderr: stderr, gone: make(chan struct{})}
+	go p.listen(cfg.Evidence) // ends with the process's output, or a moment after the process
+	return p, nil
+}
+
+// listen takes what the program says.
+func (p *Program) listen(evidence *tamper.Evidence) {
+	defer close(p.gone)
+	ended := p.process.Done()
+	go func() { // ends with the process
+		<-ended
+		_ = p.process.Stdout.SetReadDeadline(time.Now().Add(deathGrace))
+	}()
+	pace := new(tamper.Pace)
+	read(tamper.Reader{Reader: p.process.Stdout, Pace: pace, Evidence: evidence, Stop: ended}, func(raw []byte) {
 		if reply := p.desk.take(raw); reply != nil {
-			pace.Hear(tamper.CostOfLine, cfg.Evidence, gone)
+			pace.Hear(tamper.CostOfLine, evidence, ended)
 			p.write(reply)
 		}
 	})
-	return p, nil
+	<-ended
 }
 
 // Act implements [agents.Agent].
@@ -87,7 +100,7 @@ func (p *Program) Act(ctx context.Context, obs world.Observation) (world.Action,
 		defer close(written)
 		p.write(question)
 	}()
-	action, err := p.desk.await(ctx, p.process.Done())
+	action, err := p.desk.await(ctx, p.gone)
 	if !errors.Is(err, errDead) {
 		return action, err
 	}
@@ -126,6 +139,10 @@ func (p *Program) PID() int { return p.process.PID() }
 
 // Close implements [agents.Agent].
 func (p *Program) Close() (agents.Usage, error) {
-	err := p.process.Stop(stopGrace)
+	err := p.process.End(stopGrace)
+	if err == nil {
+		<-p.gone
+	}
+	_ = p.process.Stdout.Close()
 	return agents.Usage{PeakMemory: p.process.PeakMemory()}, errors.Join(err, p.stderr.Close())
 }
