@@ -208,7 +208,7 @@ func (p *program) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return errNoPatience
-	case (code == codes.Unavailable || code == codes.Canceled) && p.process.endsWithin(deathGrace):
+	case (code == codes.Unavailable || code == codes.Canceled) && (p.process.endsWithin(deathGrace) || p.isCut()):
 		return p.dead()
 	case isLate(ctx, err):
 		return fmt.Errorf("no answer within %v", p.limit)
@@ -219,6 +219,9 @@ func (p *program) explain(ctx context.Context, err error) error {
 	}
 	return &saidError{fmt.Sprintf("%.2000s", said.Message())}
 }
+
+// isCut says whether the connection is lost, of which there is no other: whatever still runs then, nobody can ask it anything.
+func (p *program) isCut() bool { return p.conn != nil && p.conn.GetState() != connectivity.Ready }
 
 // errNoPatience says that a call was given up because nobody waits for it any more.
 var errNoPatience = fmt.Errorf("it has not answered when it was not waited for any more: %w", context.Canceled)

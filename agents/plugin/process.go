@@ -87,7 +87,7 @@ func (p *process) listen(to *io.PipeWriter) {
 		p.mistake = p.judge(strings.TrimSpace(string(line)))
 		p.mu.Unlock()
 	} else {
-		p.endsWithin(deathGrace) // so that it has ended by itself
+		<-p.Done() // so that it has ended by itself, or because its time was up
 	}
 	if p.mistake == "" {
 		_, _ = to.Write(line) // nobody reads it if the time is up
