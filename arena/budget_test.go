@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/agents"
 	"github.com/vitrine-sim/vitrine/world"
@@ -79,23 +80,29 @@ func TestWhoIsLateForWantOfABudgetIsOutOfBudget(t *testing.T) {
 
 func TestAnEpisodeEndsWhenNobodyHasABudgetLeft(t *testing.T) {
 	for _, free := range []bool{false, true} {
-		s := newStage(t)
-		s.Free, s.Consequences.Budget = free, ConsequenceOut
-		for i, name := range five {
-			a, spent := runsDry(2, errors.New("API Error: 403"))
-			s.sit(name, a)
-			s.Seats[i].Spent = spent
-		}
-		out := s.run()
-		if want := (End{Truncated, BudgetLimit}); out.End != want {
-			t.Errorf("free %t: it ends %+v, want %+v", free, out.End, want)
-		}
-		for _, seat := range out.Seats {
-			if seat.Status != StatusBudget {
-				t.Errorf("free %t: %s is %s", free, seat.Name, seat.Status)
+		inBubble(t, func(t *testing.T, s *stage) {
+			s.Free, s.Consequences.Budget = free, ConsequenceOut
+			for i, name := range five {
+				a, spent := runsDry(2, errors.New("API Error: 403"))
+				act := a.do
+				a.do = func(ctx context.Context, obs world.Observation) (world.Action, error) {
+					time.Sleep(time.Second) // of the bubble, so nobody acts twice before all have acted
+					return act(ctx, obs)
+				}
+				s.sit(name, a)
+				s.Seats[i].Spent = spent
 			}
-		}
-		s.verify()
+			out := s.run()
+			if want := (End{Truncated, BudgetLimit}); out.End != want {
+				t.Errorf("free %t: it ends %+v, want %+v", free, out.End, want)
+			}
+			for _, seat := range out.Seats {
+				if seat.Status != StatusBudget {
+					t.Errorf("free %t: %s is %s", free, seat.Name, seat.Status)
+				}
+			}
+			s.verify()
+		})
 	}
 }
 

@@ -295,7 +295,7 @@ func (c *chaos) runOnce(seed uint64, stopAfter time.Duration, nastily bool) Outc
 	go func() { defer close(done); out, err = c.Run(ctx) }()
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		panic(fmt.Sprintf("hangs: seed %d", seed))
 	}
 	quiet()

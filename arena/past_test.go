@@ -163,7 +163,7 @@ func (c *chaos) branchAt(t *testing.T, seed uint64, game Game, turn int) {
 	}
 	entered := -1
 	b.Past.Branched = func(index int) error { entered = index; begins(); return nil }
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	done := make(chan struct{})
 	go func() { // somebody has to let it go on where an operator holds it
