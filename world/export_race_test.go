@@ -458,6 +458,17 @@ func TestFileThatIsFoundGoneWhenItIsReadIsNotDeletedAtOnce(t *testing.T) {
 	}
 }
 
+func TestFileOfTheExportItselfMayGoAsItIsJudged(t *testing.T) {
+	x, calls := exporterOf(t)
+	for text, want := range map[string]int{"1": 0, "2": 1} {
+		x.moved = map[string]exported{".vitrine-1": {name: "n.json", text: []byte("1")}}
+		if err := x.take(t.Context(), ".vitrine-1", look{raw: []byte(text)}); err != nil || len(*calls) != want {
+			t.Errorf("it held %s: set was given %q, error %v", text, *calls, err)
+		}
+		*calls = nil
+	}
+}
+
 // Saves come to rest a nanosecond after each other, from a time on at which all are judged, until one at which none is.
 func TestSavesAreJudgedInTheirOrderThoughTimeGoesBy(t *testing.T) {
 	var pairs []any

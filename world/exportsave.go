@@ -114,12 +114,12 @@ func (x *exporter) take(ctx context.Context, name string, seen look) error {
 		case err != nil:
 			return x.root.Rename(name, f.name+refusedSuffix) // so that it is kept
 		case bytes.Equal(raw, f.text):
-			return x.root.Remove(name)
+			return x.drop(name)
 		}
 		if f, err = x.judge(ctx, f, raw); err != nil && f.refused { // there is no room for the reason
 			return errors.Join(err, x.root.Rename(name, f.name+refusedSuffix))
 		}
-		return errors.Join(err, x.root.Remove(name))
+		return errors.Join(err, x.drop(name))
 	}
 	path, _ := pathOf(name)
 	x.changed[path] = true
@@ -146,6 +146,14 @@ func (x *exporter) take(ctx context.Context, name string, seen look) error {
 	f.written = seen.written
 	x.files[name] = f
 	return err
+}
+
+// drop removes a file that was moved, unless somebody has done it.
+func (x *exporter) drop(name string) error {
+	if err := x.root.Remove(name); !isGone(err) {
+		return err
+	}
+	return nil
 }
 
 // judge gives the text of a file to set, unless it is the fact already, and says beside the file why it was refused if it was.
