@@ -32,7 +32,7 @@ import (
 
 // How long a test waits for what has to come; and for the first page, for which the painter may have to be built.
 const (
-	patience = 30 * time.Second
+	patience = time.Minute
 	building = 5 * time.Minute
 )
 

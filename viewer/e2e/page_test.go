@@ -172,7 +172,7 @@ func TestEachKeyDoesWhatTheTableSays(t *testing.T) {
 	for i, step := range steps {
 		before := p.state()
 		p.key(step.key, step.modifiers...)
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(patience)
 		for !step.want(before, p.state()) {
 			if time.Now().After(deadline) {
 				t.Fatalf("step %d, %q: before %+v, after %+v", i, step.key, before, p.state())
@@ -244,14 +244,17 @@ func TestAStepForwardAndBackIsTheSamePicture(t *testing.T) {
 }
 
 func TestItPlaysAsFastAsItSays(t *testing.T) {
-	p := browse(t, view(t, play(t, "life.toml")).url)
+	p := newTab(t)
+	p.before(hurried)
+	p.open(view(t, play(t, "life.toml")).url)
 	rate := eval[float64](p, `(async () => {
+		const until = async (end) => { while (performance.now() < end) await new Promise((done) => setTimeout(done, 1)); };
 		__viewer.seek(0);
 		__viewer.speed(32);
 		__viewer.play(true);
-		await new Promise((done) => setTimeout(done, 300));
+		await until(performance.now() + 300);
 		const [begun, turn] = [performance.now(), __viewer.state().turn];
-		await new Promise((done) => setTimeout(done, 4000));
+		await until(begun + 4000);
 		const rate = (__viewer.state().turn - turn) / (performance.now() - begun) * 1000;
 		__viewer.play(false);
 		return rate;
@@ -264,9 +267,12 @@ func TestItPlaysAsFastAsItSays(t *testing.T) {
 
 func TestNothingIsDrawnWhileNothingChanges(t *testing.T) {
 	p := browse(t, view(t, play(t, "fishery.toml")).url)
-	time.Sleep(time.Second) // what a page does once, a while after it came
 	drawn := eval[[2]int](p, `(async () => {
-		const before = __viewer.stats().drawn;
+		let before;
+		do { // what a page does once, a while after it came
+			before = __viewer.stats().drawn;
+			await new Promise((done) => setTimeout(done, 2000));
+		} while (before === 0 || __viewer.stats().drawn !== before);
 		await new Promise((done) => setTimeout(done, 5000));
 		return [before, __viewer.stats().drawn];
 	})()`)
