@@ -22,6 +22,7 @@
 package arena
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -136,7 +137,7 @@ func (e *Episode) Run(ctx context.Context) (Outcome, error) {
 		if st.Seq > 0 { // it has begun
 			var standErr error
 			seat.Status, seat.Reward, standErr = e.Standing(st, seat.Name)
-			err = errors.Join(err, standErr)
+			err = cmp.Or(err, standErr) // what has ended the episode may be just that
 		}
 		out.Seats = append(out.Seats, seat)
 	}

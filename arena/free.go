@@ -23,8 +23,15 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 		}
 		st = on
 		if len(seen) == 0 {
-			if seen, err = g.look(st, g.Agents); err != nil || len(seen) == 0 {
-				return st, err
+			if seen, err = g.look(st, g.Agents); err != nil {
+				if st, err = p.mended(st, err); err != nil {
+					return st, err
+				}
+				seen = nil
+				continue
+			}
+			if len(seen) == 0 {
+				return st, nil
 			}
 		}
 		a, err := p.next(st, seen)
@@ -52,11 +59,8 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 			return st, err
 		}
 		obs, isLive, err := g.observe(st, a.agent)
-		if err != nil {
-			return st, err
-		}
-		if seen = append(seen[:0], obs); !isLive {
-			seen = nil
+		if seen = append(seen[:0], obs); err != nil || !isLive {
+			seen = nil // who looks at everybody finds the error again
 		}
 	}
 	return st, nil

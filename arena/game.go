@@ -95,6 +95,9 @@ type players interface {
 	// later returns the state after the next event that comes from outside the game, which stands still until then. The errors are
 	// those of act.
 	later(st world.State) (world.State, error)
+	// mended returns the state in which an operator has seen to it that agents can be shown something again, which the rules failed to do in st.
+	// The error is why they failed, if nobody has done anything about it.
+	mended(st world.State, why error) (world.State, error)
 	// commit makes what decide returns happen, and returns the state after it.
 	commit(decide func(world.State) ([]world.Event, error)) (world.State, error)
 }
@@ -145,6 +148,7 @@ func (g *Game) play(p players, st world.State) (world.State, End, error) {
 		seen, err = g.look(st, g.Agents)
 		switch {
 		case err != nil:
+			st, err = p.mended(st, err)
 		case len(seen) == 0:
 			end, err = g.nobodyLeft(st)
 		case st.Turn >= g.Turns:
@@ -252,8 +256,15 @@ func (g *Game) step(p players, st world.State, seen []world.Observation, s step)
 			st, seen = on, nil
 		}
 		observations, err := g.show(st, seen, s)
-		if err != nil || len(observations) == 0 && len(s.then) == 0 {
-			return st, err // the rules may have ended everybody's part since the turn began
+		if err != nil {
+			if st, err = p.mended(st, err); err != nil {
+				return st, err
+			}
+			seen = nil
+			continue
+		}
+		if len(observations) == 0 && len(s.then) == 0 {
+			return st, nil // the rules may have ended everybody's part since the turn began
 		}
 		acts, err := p.act(st, s.phase, observations)
 		if moved := (*movedError)(nil); errors.As(err, &moved) {

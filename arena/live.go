@@ -137,6 +137,9 @@ func (p *livePlayers) later(st world.State) (world.State, error) {
 	return st, p.whyLeft()
 }
 
+// mended is an error, since the episode ends when the rules fail: who mends that resumes it.
+func (p *livePlayers) mended(st world.State, why error) (world.State, error) { return st, why }
+
 // sayHeld makes it an event that the game is held in a state. If somebody has done something since, that comes first: it may let a step be played.
 func (p *livePlayers) sayHeld(st world.State) error {
 	said := false

@@ -244,6 +244,10 @@ func (p *pastPlayers) next(st world.State, observations []world.Observation) (ac
 // later returns the state after what somebody from outside did next.
 func (p *pastPlayers) later(st world.State) (world.State, error) { return p.log.later(st) }
 
+func (p *pastPlayers) mended(st world.State, why error) (world.State, error) {
+	return p.log.mended(st, why)
+}
+
 func (p *pastPlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
 	return p.log.commit(decide)
 }

@@ -146,6 +146,16 @@ func (p *rejoinedPlayers) later(st world.State) (world.State, error) {
 	return p.live.later(st)
 }
 
+func (p *rejoinedPlayers) mended(st world.State, why error) (world.State, error) {
+	if p.log != nil {
+		after, err := p.log.mended(st, why)
+		if p.logGoesOn(err) {
+			return after, err
+		}
+	}
+	return p.live.mended(st, why)
+}
+
 func (p *rejoinedPlayers) commit(decide func(world.State) ([]world.Event, error)) (world.State, error) {
 	if p.log != nil {
 		st, err := p.log.commit(decide)

@@ -38,16 +38,19 @@ func statusOfKind(kind string) Status {
 	}[kind]
 }
 
-// Standing returns where an agent stands in a state: its status and its reward so far.
+// Standing returns where an agent stands in a state: its status and its reward so far. Rules that fail there have no reward for it.
 func (g *Game) Standing(st world.State, agent string) (Status, float64, error) {
-	rules, err := g.law(st)
+	status, err := statusOf(st, agent)
 	if err != nil {
 		return "", 0, err
 	}
+	rules, err := g.law(st)
+	if err != nil {
+		return status, 0, err
+	}
 	obs, err := rules.Observe(st, agent)
 	if err != nil {
-		return "", 0, fmt.Errorf("observe as %s: %w", agent, err)
+		return status, 0, fmt.Errorf("observe as %s: %w", agent, err)
 	}
-	status, err := statusOf(st, agent)
-	return status, obs.Reward, err
+	return status, obs.Reward, nil
 }

@@ -171,6 +171,23 @@ func (r *recordedPlayers) later(world.State) (world.State, error) {
 	return r.state, err
 }
 
+// mended returns the state after the next commit, which must come from outside the game: the rules had failed before it.
+func (r *recordedPlayers) mended(st world.State, why error) (world.State, error) {
+	r.peek()
+	switch {
+	case r.err != nil:
+		return st, r.err
+	case errors.Is(why, context.Canceled): // nobody waits for the rules any more
+		return st, why
+	case len(r.unmatched) == 0:
+		return st, errLogEnds
+	case !r.fromOutside():
+		return st, why
+	}
+	err := r.matchOutside()
+	return r.state, err
+}
+
 // aside says whether events of that kind are of agents that did something besides acting. They come together.
 func aside(kind string) bool { return kind == KindFenced || kind == KindTamper }
 

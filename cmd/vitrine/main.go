@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/vitrine-sim/vitrine/agents/confine"
 	"github.com/vitrine-sim/vitrine/arena"
@@ -157,11 +158,18 @@ func main() {
 		ends = append(ends, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	go func() { // a second signal ends the program at once
-		<-ctx.Done()
-		stop()
-	}()
+	go releaseAfter(ctx, stop)
 	os.Exit(vitrine(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// sameEnd is how long signals are taken for one: timeout(1) sends one to the program and then to all of its group.
+const sameEnd = 500 * time.Millisecond
+
+// releaseAfter lets a second signal end the program at once, when ctx has ended with the first.
+func releaseAfter(ctx context.Context, release func()) {
+	<-ctx.Done()
+	time.Sleep(sameEnd)
+	release()
 }
 
 // vitrine runs the command line and returns the exit code.

@@ -144,7 +144,8 @@ func (s *setup) score(result *arena.Result, dir string, st world.State, hash str
 	for i := range result.Agents {
 		agent := &result.Agents[i]
 		agent.Tally = tallies[agent.Name]
-		if agent.Status, agent.Reward, err = game.Standing(st, agent.Name); err != nil {
+		agent.Status, agent.Reward, err = game.Standing(st, agent.Name)
+		if err != nil && result.Status != arena.Failed { // of rules that have failed there may be no reward
 			return err
 		}
 	}

@@ -56,6 +56,9 @@ func (r *runner) resume(ctx context.Context, dir string) (any, error) {
 	if over && result != nil && result.Events == st.Seq {
 		return nil, misuse("", "%s is over: %s, %s", dir, result.Status, result.Reason)
 	}
+	if stErr == nil && result != nil && result.Events > st.Seq {
+		return nil, arena.Verified{Events: st.Seq}.Matches(*result, dir)
+	}
 	if what := repeats(dir, m); what != "" {
 		return nil, misuse(anew(m), "%s, and goes on nowhere", what)
 	}

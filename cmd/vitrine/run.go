@@ -272,7 +272,11 @@ func (r *runner) play(ctx context.Context) (any, error) {
 	result.WallMS = outcome.Time.Milliseconds()
 	unwritten := arena.WriteResult(r.dir, result)
 	if err = errors.Join(err, resultErr); err != nil {
-		return nil, r.roomless(errors.Join(err, unwritten))
+		err = r.roomless(errors.Join(err, unwritten))
+		return struct {
+			arena.Result
+			Errors []report `json:"errors"` // as of what did not take place
+		}{result, reports(err)}, err
 	}
 	r.summarize(result)
 	if unwritten != nil {

@@ -133,6 +133,9 @@ func show(a *app, dir string, only int) (any, error) {
 	case short:
 		fmt.Fprintf(a.out, "the result speaks of %s, and the log has %d: %s verify %s\n", plural(int(result.Events), "event"), last, self(), relative(dir))
 	case result != nil:
+		if result.Status == arena.Failed && last == result.Events {
+			fmt.Fprintf(a.out, "it failed: %s\n", printable(result.Reason))
+		}
 		a.printAgents(result.Agents)
 	}
 	return doc, nil

@@ -47,6 +47,9 @@ func verify(ctx context.Context, a *app, args []string) (any, error) {
 	over := "the episode is over"
 	if !v.Over {
 		over = "the episode is not over"
+		if result != nil && !grown && result.Status == arena.Failed {
+			over += ", it failed: " + printable(result.Reason)
+		}
 	}
 	if v.TornLine > 0 {
 		over += fmt.Sprintf("; line %d and what follows is half a commit, which does not count", v.TornLine)
