@@ -29,6 +29,11 @@ const (
 	heardFact = "run/heard" // prefix: run/heard/<agent> -> number of the event up to which it has had its messages
 )
 
+// IsPost says whether the fact at path is one of messages that wait. Some of those are numbers of events, and all follow from the events.
+func IsPost(path string) bool {
+	return strings.HasPrefix(path, mailFact) || strings.HasPrefix(path, heardFact)
+}
+
 // A mailbox is what the fact mailFact holds.
 type mailbox struct {
 	First int `json:"first"`

@@ -76,7 +76,7 @@ func compare(ctx context.Context, a *app, args []string) (any, error) {
 			return nil, err
 		}
 	}
-	c := comparison{Part: part(runs[0].events, runs[1].events), Turns: turnsOfBoth(runs)}
+	c := comparison{Part: part(runs[0], runs[1]), Turns: turnsOfBoth(runs)}
 	c.Same = c.Part == nil
 	var metrics [2]map[string]float64
 	for i, r := range runs {
@@ -171,27 +171,39 @@ func inBoth(a, b map[string]float64) map[string][2]float64 {
 }
 
 // part returns the first event in which two runs differ; nil if there is none.
-func part(a, b []world.Event) *parting {
-	for i := range max(len(a), len(b)) {
-		if i < len(a) && i < len(b) && bytes.Equal(unnumbered(a[i]), unnumbered(b[i])) {
+func part(a, b compared) *parting {
+	compared := unnumbered
+	if len(a.branches)+len(b.branches) > 0 { // which move the numbers of what follows
+		compared = unmoved
+	}
+	for i := range max(len(a.events), len(b.events)) {
+		if i < len(a.events) && i < len(b.events) && bytes.Equal(compared(a.events[i]), compared(b.events[i])) {
 			continue
 		}
 		p := &parting{}
-		if i < len(b) {
-			p.Turn, p.Event, p.B = b[i].Turn, b[i].Seq, b[i].World()
+		if i < len(b.events) {
+			p.Turn, p.Event, p.B = b.events[i].Turn, b.events[i].Seq, b.events[i].World()
 		}
-		if i < len(a) {
-			p.Turn, p.Event, p.A = a[i].Turn, a[i].Seq, a[i].World()
+		if i < len(a.events) {
+			p.Turn, p.Event, p.A = a.events[i].Turn, a.events[i].Seq, a.events[i].World()
 		}
 		return p
 	}
 	return nil
 }
 
-// unnumbered returns an event in the world without its number, which branches move.
+// unnumbered returns an event in the world without its number.
 func unnumbered(ev world.Event) json.RawMessage {
 	ev.Seq = 0
 	return ev.World()
+}
+
+// unmoved returns an event without its number and without facts that are such numbers.
+func unmoved(ev world.Event) json.RawMessage {
+	ev.Set = maps.Clone(ev.Set)
+	maps.DeleteFunc(ev.Set, func(path string, _ json.RawMessage) bool { return arena.IsPost(path) })
+	ev.Del = slices.DeleteFunc(slices.Clone(ev.Del), arena.IsPost)
+	return unnumbered(ev)
 }
 
 // turnsOfBoth returns the turns in which agents did or earned something else in two runs.
