@@ -46,6 +46,7 @@ func together(t *testing.T, s *Store, meanwhile func(), calls ...*call) {
 		synctest.Wait()
 	}
 	meanwhile()
+	synctest.Wait() // until whoever gave up has returned
 	<-s.queue
 	synctest.Wait()
 }
