@@ -186,6 +186,23 @@ func (d *desk) await(ctx context.Context, dead <-chan struct{}) (world.Action, e
 	}
 }
 
+// An order is one in which things are done one after the other, in the background.
+type order struct{ last chan struct{} } // closed once the last one is done; nil: there was none
+
+// next does the next thing. What it returns is closed when that is done.
+func (o *order) next(do func()) (done <-chan struct{}) {
+	before, own := o.last, make(chan struct{})
+	o.last = own
+	go func() { // ends with what is done
+		defer close(own)
+		if before != nil {
+			<-before
+		}
+		do()
+	}()
+	return own
+}
+
 var errDead = errors.New("it is gone")
 
 // line returns a document as a line.

@@ -48,6 +48,7 @@ func play(name string) {
 	if name == "deaf" {
 		select {}
 	}
+	newest := int64(0)
 	for in.Scan() {
 		var q question
 		if err := json.Unmarshal(in.Bytes(), &q); err != nil {
@@ -58,6 +59,11 @@ func play(name string) {
 			continue
 		}
 		turn := q.Observation.Turn
+		if q.ID <= newest {
+			fmt.Fprintln(os.Stderr, "shown an older one")
+			os.Exit(3)
+		}
+		newest = q.ID
 		switch {
 		case name == "late" && turn == 0:
 			continue // until the next one
@@ -295,6 +301,75 @@ func TestAProgramThatDoesNotReadIsLate(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAProgramIsShownWhatItHasNoTimeForInItsOrder(t *testing.T) {
+	p, _ := start(t, "strict")
+	for turn := range 500 {
+		ctx, interrupt := context.WithCancel(t.Context())
+		go interrupt()
+		_, _ = p.Act(ctx, world.Observation{Agent: "a", Turn: turn})
+	}
+	if _, err := p.Act(t.Context(), world.Observation{Agent: "a", Turn: 500}); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASeatIsShownWhatItHasNoTimeForInItsOrder(t *testing.T) {
+	dir := t.TempDir()
+	seat, err := Listen(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := Dial(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, interrupt := context.WithCancel(t.Context())
+	acted := make(chan bool)
+	act := func() {
+		_, _ = seat.Act(ctx, world.Observation{Agent: "a"})
+		acted <- true
+	}
+	shown := json.NewDecoder(conn)
+	hear := func() int64 {
+		var q question
+		if err := shown.Decode(&q); err != nil {
+			t.Fatal(err)
+		}
+		return q.ID
+	}
+	go act() // ends with ctx
+	newest := hear()
+	interrupt()
+	<-acted
+	const acts = 500
+	for range acts {
+		ctx, interrupt = context.WithCancel(t.Context())
+		go interrupt()
+		go act() // ends with ctx
+		<-acted
+	}
+	ctx, interrupt = context.WithCancel(t.Context())
+	go act()              // ends with ctx
+	for newest < acts+1 { // of those whose time was up at once, not all were begun
+		id := hear()
+		if id <= newest {
+			t.Fatalf("it is shown %d after %d", id, newest)
+		}
+		if newest = id; seat.desk.newest() == id {
+			break
+		}
+	}
+	interrupt()
+	<-acted
+	if _, err := seat.Close(); err != nil {
 		t.Error(err)
 	}
 }

@@ -42,6 +42,7 @@ type Program struct {
 	process *agents.Process
 	stderr  *agents.Stderr
 	gone    chan struct{} // closed once the process has ended, and what it said last is taken
+	shows   order
 	writing sync.Mutex
 	deaf    atomic.Bool // it was ended because it does not read
 }
@@ -94,12 +95,8 @@ func (p *Program) Act(ctx context.Context, obs world.Observation) (world.Action,
 	if err := ctx.Err(); err != nil {
 		return world.Action{}, err
 	}
-	written := make(chan struct{})
 	question := p.desk.lay(obs)
-	go func() { // ends after writeLimit at the latest
-		defer close(written)
-		p.write(question)
-	}()
+	written := p.shows.next(func() { p.write(question) }) // it takes no longer than a program that does not read may live
 	action, err := p.desk.await(ctx, p.gone)
 	if !errors.Is(err, errDead) {
 		return action, err

@@ -28,6 +28,7 @@ type Seat struct {
 
 	mu     sync.Mutex
 	taken  net.Conn // whoever plays it; nil: nobody
+	shows  order    // of what they are shown
 	closed bool
 }
 
@@ -78,32 +79,31 @@ func (s *Seat) serve() {
 		if err != nil {
 			return
 		}
-		waiting, ok := s.take(conn)
-		if !ok {
+		if !s.take(conn) {
 			_ = say(conn, line(question{Refused: "somebody has this seat already"}))
 			conn.Close()
 			continue
 		}
-		s.serving.Go(func() { s.play(conn, waiting) })
+		s.serving.Go(func() { s.play(conn) })
 	}
 }
 
-// take gives somebody the seat, if it is free, and returns the line of the observation that waits there.
-func (s *Seat) take(conn net.Conn) (waiting []byte, ok bool) {
+// take gives somebody the seat, if it is free, and shows them the observation that waits there.
+func (s *Seat) take(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken != nil || s.closed {
-		return nil, false
+		return false
 	}
-	s.taken = conn
-	return s.desk.lying(), true
+	s.taken, s.shows = conn, order{}
+	if waiting := s.desk.lying(); waiting != nil {
+		s.shows.next(func() { _ = say(conn, waiting) })
+	}
+	return true
 }
 
 // play listens to whoever has the seat, until they leave.
-func (s *Seat) play(conn net.Conn, waiting []byte) {
-	if waiting != nil {
-		_ = say(conn, waiting)
-	}
+func (s *Seat) play(conn net.Conn) {
 	read(conn, func(raw []byte) {
 		if reply := s.desk.take(raw); reply != nil {
 			_ = say(conn, reply)
@@ -134,11 +134,10 @@ func (s *Seat) Act(ctx context.Context, obs world.Observation) (world.Action, er
 	}
 	s.mu.Lock() // either take gets this line, or Act gets who took the seat
 	question := s.desk.lay(obs)
-	conn := s.taken
-	s.mu.Unlock()
-	if conn != nil {
-		go func() { _ = say(conn, question) }() // ends after writeLimit at the latest
+	if conn := s.taken; conn != nil {
+		s.shows.next(func() { _ = say(conn, question) }) // it takes no longer than writeLimit, after which there is no connection any more
 	}
+	s.mu.Unlock()
 	return s.desk.await(ctx, nil)
 }
 
