@@ -158,6 +158,43 @@ func TestSaveIntoAFileThatIsBeingReplacedIsCommitted(t *testing.T) {
 	}
 }
 
+// What its writer has saved in a file that was replaced takes long to commit; meanwhile they save once more.
+func TestSecondSaveIntoAFileThatWasReplacedIsCommitted(t *testing.T) {
+	e := exhibitOf(t, "n", 0)
+	for attempt := 1; ; attempt++ {
+		file, err := os.OpenFile(filepath.Join(e.folder, "n.json"), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		first := fmt.Sprintf("%d2345", attempt)
+		var again sync.Once
+		e.hookOn(func(call string) {
+			if call == "n="+first {
+				again.Do(func() { _, err = file.WriteString("6") })
+			}
+		})
+		e.commit(Event{Kind: "x", Set: facts("n", -attempt)})
+		e.awaitText("n.json", fmt.Sprint(-attempt, "\n"))
+		if _, err := file.WriteString(first); err != nil {
+			t.Fatal(err)
+		}
+		info, statErr := file.Stat()
+		if statErr != nil {
+			t.Fatal(statErr)
+		}
+		if info.Sys().(*syscall.Stat_t).Nlink == 0 { // too late
+			continue
+		}
+		e.awaitText("n.json", first+"6\n")
+		e.wantCalls("n="+first, "n="+first+"6")
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+}
+
 // The first half is refused, and the file replaced, long before the second half comes.
 func TestSecondHalfOfASlowSaveIsCommittedThoughTheFactHasChanged(t *testing.T) {
 	e := exhibitOf(t, "n", 0)

@@ -22,14 +22,16 @@ func (x *exporter) refuseAll(ctx context.Context, reason error) error {
 	set := x.set
 	defer func() { x.set = set }()
 	x.set = func(context.Context, string, json.RawMessage) error { return reason }
-	for _, name := range slices.Sorted(maps.Keys(x.saves)) {
-		delete(x.saves, name)
-		seen := x.look(name)
-		if seen.gone {
-			continue
-		}
-		if err := x.take(ctx, name, seen); err != nil && !errors.Is(err, ctx.Err()) {
-			return err
+	for range 2 { // files that were moved are looked at once more
+		for _, name := range slices.Sorted(maps.Keys(x.saves)) {
+			delete(x.saves, name)
+			seen := x.look(name)
+			if seen.gone {
+				continue
+			}
+			if err := x.take(ctx, name, seen); err != nil && !errors.Is(err, ctx.Err()) {
+				return err
+			}
 		}
 	}
 	return nil
@@ -119,7 +121,8 @@ func (x *exporter) take(ctx context.Context, name string, seen look) error {
 		if f, err = x.judge(ctx, f, raw); err != nil && f.refused { // there is no room for the reason
 			return errors.Join(err, x.root.Rename(name, f.name+refusedSuffix))
 		}
-		return errors.Join(err, x.drop(name))
+		x.moved[name], x.saves[name] = f, save{over: time.Now().Add(rest)} // to set it may have taken a while: there can be more in it by then
+		return err
 	}
 	path, _ := pathOf(name)
 	x.changed[path] = true
