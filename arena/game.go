@@ -224,7 +224,7 @@ func (g *Game) ready(p players, st world.State) (world.State, error) {
 			return st, err
 		}
 	}
-	if whyStopped(st) != "" {
+	if Stopped(st) {
 		return st, errOver
 	}
 	return st, nil

@@ -258,8 +258,11 @@ func CommandOf(ev world.Event) (Command, error) {
 // Held says whether an operator holds the game in a state.
 func Held(st world.State) bool {
 	p, ok := pausingOf(st)
-	return ok && p.Steps == 0 && st.Turn >= p.Turn && whyStopped(st) == ""
+	return ok && p.Steps == 0 && st.Turn >= p.Turn && !Stopped(st)
 }
+
+// Stopped says whether the episode is ended in a state before its time is up, by an operator or a budget: it ends as soon as somebody plays it.
+func Stopped(st world.State) bool { return whyStopped(st) != "" }
 
 // whyStopped says why the episode is ended before its time is up; empty: it is not.
 func whyStopped(st world.State) string {

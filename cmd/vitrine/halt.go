@@ -52,11 +52,7 @@ func haltFlags(what string) func(*flag.FlagSet) func(context.Context, *app, []st
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				err = stays(args[0], what)
 			}
-			switch {
-			case h.State != haltAsked:
-			case what == arena.DoStop && idle(args[0]) != "":
-				a.tell("nobody plays this run now; %s resume %s ends it", self(), relative(args[0]))
-			default:
+			if h.State == haltAsked {
 				a.tellIdle(args[0])
 			}
 			fmt.Fprintf(a.out, "%s: %s (event %d, in turn %d)\n", args[0], h.State, h.Seq, h.Turn)

@@ -59,13 +59,17 @@ func whoPlays(dir string) string {
 	return "nobody plays it any more; " + onward(dir)
 }
 
-// onward says how the run in dir goes on that nobody plays.
+// onward says how the run in dir goes on that nobody plays, or ends.
 func onward(dir string) string {
 	m, err := arena.ReadManifest(dir)
 	if err == nil && repeats(dir, m) != "" {
 		return "it goes on nowhere; " + anew(m)
 	}
-	return fmt.Sprintf("%s resume %s goes on", self(), relative(dir))
+	does := "goes on"
+	if st, err := world.Now(dir); err == nil && arena.Stopped(st) {
+		does = "ends it"
+	}
+	return fmt.Sprintf("%s resume %s %s", self(), relative(dir), does)
 }
 
 // unscored says how the run in dir, whose episode is over, gets a result that it has not.
