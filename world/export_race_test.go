@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -131,67 +132,54 @@ func TestFactThatChangesWhileItIsSavedIsInTheLogBeforeTheSave(t *testing.T) {
 	}
 }
 
-// The file is replaced between being opened by its writer and being written.
-func TestSaveIntoAFileThatIsBeingReplacedIsCommitted(t *testing.T) {
-	e := exhibitOf(t, "n", 0)
+// saveReplaced writes what text returns into n.json, which is replaced between being opened and being written, and returns it. It does so again as
+// long as that was too late.
+func (e *exhibit) saveReplaced(text func(file *os.File, attempt int) string) (saved string) {
+	e.t.Helper()
 	for attempt := 1; ; attempt++ {
 		file, err := os.OpenFile(filepath.Join(e.folder, "n.json"), os.O_WRONLY, 0)
 		if err != nil {
-			t.Fatal(err)
+			e.t.Fatal(err)
 		}
+		e.t.Cleanup(func() { file.Close() })
+		saved = text(file, attempt)
 		e.commit(Event{Kind: "x", Set: facts("n", -attempt)})
 		e.awaitText("n.json", fmt.Sprint(-attempt, "\n"))
-		text := fmt.Sprintf("%d23456", attempt)
-		if _, err := file.WriteString(text); err != nil {
-			t.Fatal(err)
+		_, err = file.WriteString(saved)
+		info, statErr := file.Stat()
+		if err := errors.Join(err, statErr); err != nil {
+			e.t.Fatal(err)
 		}
-		info, err := file.Stat()
-		if err != nil || file.Close() != nil {
-			t.Fatal(err)
+		if info.Sys().(*syscall.Stat_t).Nlink > 0 {
+			return saved
 		}
-		if info.Sys().(*syscall.Stat_t).Nlink == 0 { // too late
-			continue
-		}
-		e.awaitText("n.json", text+"\n")
-		e.wantCalls("n=" + text)
-		return
 	}
+}
+
+func TestSaveIntoAFileThatIsBeingReplacedIsCommitted(t *testing.T) {
+	e := exhibitOf(t, "n", 0)
+	text := e.saveReplaced(func(_ *os.File, attempt int) string { return fmt.Sprintf("%d23456", attempt) })
+	e.awaitText("n.json", text+"\n")
+	e.wantCalls("n=" + text)
 }
 
 // What its writer has saved in a file that was replaced takes long to commit; meanwhile they save once more.
 func TestSecondSaveIntoAFileThatWasReplacedIsCommitted(t *testing.T) {
 	e := exhibitOf(t, "n", 0)
-	for attempt := 1; ; attempt++ {
-		file, err := os.OpenFile(filepath.Join(e.folder, "n.json"), os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
+	var again error
+	first := e.saveReplaced(func(file *os.File, attempt int) string {
 		first := fmt.Sprintf("%d2345", attempt)
-		var again sync.Once
 		e.hookOn(func(call string) {
 			if call == "n="+first {
-				again.Do(func() { _, err = file.WriteString("6") })
+				_, again = file.WriteString("6")
 			}
 		})
-		e.commit(Event{Kind: "x", Set: facts("n", -attempt)})
-		e.awaitText("n.json", fmt.Sprint(-attempt, "\n"))
-		if _, err := file.WriteString(first); err != nil {
-			t.Fatal(err)
-		}
-		info, statErr := file.Stat()
-		if statErr != nil {
-			t.Fatal(statErr)
-		}
-		if info.Sys().(*syscall.Stat_t).Nlink == 0 { // too late
-			continue
-		}
-		e.awaitText("n.json", first+"6\n")
-		e.wantCalls("n="+first, "n="+first+"6")
-		if err != nil {
-			t.Error(err)
-		}
-		return
+		return first
+	})
+	e.awaitText("n.json", first+"6\n")
+	e.wantCalls("n="+first, "n="+first+"6")
+	if again != nil {
+		t.Error(again)
 	}
 }
 

@@ -19,10 +19,7 @@ import (
 func TestWhoWaitsForARunHearsOfItsEndAlsoWhenNobodyPlaysItAnyMore(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	dir := filepath.Join(t.TempDir(), "run")
-	if code := vitrine(ctx, []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
+	dir := played(t, fisheryFile())
 	for _, what := range []string{arena.DoPause, arena.DoStep, arena.DoStop} {
 		h := &halt{change{Seq: 9, Turn: 1}, haltAsked}
 		if err := h.wait(ctx, dir, what); err != nil || h.State != "over" || h.Turn != 12 {
@@ -33,14 +30,7 @@ func TestWhoWaitsForARunHearsOfItsEndAlsoWhenNobodyPlaysItAnyMore(t *testing.T) 
 		t.Errorf("of a run that is over it says %q and %q", idle, who)
 	}
 
-	log := filepath.Join(dir, "events.jsonl")
-	raw, err := os.ReadFile(log)
-	if err == nil {
-		err = os.Truncate(log, int64(len(raw)-3000)) // so that it is not over
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	reopen(t, dir, 3000)
 	lease, err := world.Acquire(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -59,10 +49,7 @@ func TestWhoWaitsForARunHearsOfItsEndAlsoWhenNobodyPlaysItAnyMore(t *testing.T) 
 }
 
 func TestWhoStopsARunHasItsResult(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
+	dir := played(t, fisheryFile())
 	result, err := os.ReadFile(arena.ResultFile(dir))
 	if err == nil {
 		err = os.Remove(arena.ResultFile(dir))
@@ -98,10 +85,7 @@ func TestWhoStopsARunHasItsResult(t *testing.T) {
 
 // A second may be too short for it, and there are many of them.
 func TestWhoWaitsForAHaltReadsAllThatThereIsHoweverLongThatTakes(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
+	dir := played(t, fisheryFile())
 	up, cancel := context.WithCancel(t.Context()) // the second
 	cancel()
 	h := &halt{change{Seq: 9, Turn: 1}, haltAsked}
@@ -117,17 +101,8 @@ func TestWhoWaitsForAHaltReadsAllThatThereIsHoweverLongThatTakes(t *testing.T) {
 func TestWhoWaitsForAPauseHearsThatSomebodyHasTakenItBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	dir := filepath.Join(t.TempDir(), "run")
-	if code := vitrine(ctx, []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir, "--set", "limits.turns=1"}, io.Discard, os.Stderr); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
-	info, err := os.Stat(filepath.Join(dir, "events.jsonl"))
-	if err == nil {
-		err = os.Truncate(filepath.Join(dir, "events.jsonl"), info.Size()-10) // so that it is not over
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := played(t, fisheryFile(), "--set", "limits.turns=1")
+	reopen(t, dir, 10)
 	for _, args := range [][]string{{"pause", "--no-wait", dir}, {"continue", dir}} {
 		if code := vitrine(ctx, args, io.Discard, os.Stderr); code != 0 {
 			t.Fatalf("%v: exit code %d", args, code)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,10 +55,7 @@ func TestWhoFindsASeatClosedIsToldWhoPlaysTheRun(t *testing.T) {
 
 // The run may end after it was seen that nobody plays it.
 func TestWhoFindsASeatClosedOfARunThatHasJustEndedIsToldSo(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	if code := vitrine(t.Context(), []string{"run", fisheryFile(), "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
+	dir := played(t, fisheryFile())
 	if err := new(app).notTaken(t.Context(), dir, "a", nil, errors.New("nobody listens")); !strings.Contains(err.Error(), "is over: terminated: by the rules; a is done") {
 		t.Errorf("error %v", err)
 	}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,18 +14,8 @@ import (
 func TestRulesThatAreSavedWhileARunIsPlayedHoldWhenItIsPaused(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	dir := filepath.Join(t.TempDir(), "run")
-	if code := vitrine(ctx, []string{"run", "../../scenarios/pasture.toml", "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
-	log := filepath.Join(dir, "events.jsonl")
-	raw, err := os.ReadFile(log)
-	if err == nil {
-		err = os.Truncate(log, int64(len(raw)-3000)) // so that it is not over
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := played(t, "../../scenarios/pasture.toml")
+	reopen(t, dir, 3000)
 	m, _, err := openRun(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -62,6 +62,30 @@ type run struct {
 // fisheryFile is the first scenario.
 func fisheryFile() string { return filepath.Join("..", "..", "scenarios", "fishery.toml") }
 
+// played plays a scenario with scripted agents to its end, and returns the folder of the run.
+func played(t *testing.T, scenario string, flags ...string) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "run")
+	args := append([]string{"run", scenario, "--agents", "scripted", "--out", dir}, flags...)
+	if code := vitrine(t.Context(), args, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("%s: exit code %d", scenario, code)
+	}
+	return dir
+}
+
+// reopen cuts so many bytes off the log of a run that it is not over.
+func reopen(t *testing.T, dir string, bytes int64) {
+	t.Helper()
+	log := filepath.Join(dir, "events.jsonl")
+	info, err := os.Stat(log)
+	if err == nil {
+		err = os.Truncate(log, info.Size()-bytes)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // start starts "vitrine run --json" with a folder of its own and these variables in its environment.
 func (p program) start(t *testing.T, env []string, args ...string) *run {
 	t.Helper()

@@ -526,11 +526,7 @@ func TestMetricsOfThePageAreThoseOfTheCommandLine(t *testing.T) {
 
 func TestThePageShowsTheStatesThatTheLogGives(t *testing.T) {
 	for _, scenario := range []string{"fishery", "village", "werewolf"} {
-		dir := filepath.Join(t.TempDir(), "run")
-		file := filepath.Join("..", "..", "scenarios", scenario+".toml")
-		if code := vitrine(t.Context(), []string{"run", file, "--agents", "scripted", "--out", dir}, io.Discard, os.Stderr); code != 0 {
-			t.Fatalf("%s: exit code %d", scenario, code)
-		}
+		dir := played(t, filepath.Join("..", "..", "scenarios", scenario+".toml"))
 		facts := make(map[string]json.RawMessage)
 		hash := func() string {
 			h := sha256.New()
