@@ -27,7 +27,6 @@ func (g *Game) runFree(p players, st world.State, acts int) (world.State, error)
 				if st, err = p.mended(st, err); err != nil {
 					return st, err
 				}
-				seen = nil
 				continue
 			}
 			if len(seen) == 0 {

@@ -251,13 +251,13 @@ func (x *exporter) show() error {
 			continue
 		}
 		raw, err := x.read(name)
-		free := !known && errors.Is(err, fs.ErrNotExist)
+		free := !known && isGone(err)
 		judged := known && err == nil && bytes.Equal(raw, f.text)
 		if free || judged {
 			if err = x.replace(name, fact); err == nil {
 				continue
 			}
-			if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) { // else somebody has just saved there
+			if !errors.Is(err, fs.ErrExist) && !isGone(err) { // else somebody has just saved there
 				return err
 			}
 		}

@@ -21,7 +21,7 @@ func (x *exporter) claim() (*flock.Flock, error) {
 		return nil, err
 	}
 	switch _, err := x.read(exportMark); {
-	case errors.Is(err, fs.ErrNotExist) && len(entries) > 0:
+	case isGone(err) && len(entries) > 0:
 		return nil, fmt.Errorf("%s is neither empty nor the folder of an export", x.folder)
 	case err != nil && len(entries) > 0:
 		return nil, fmt.Errorf("%s is neither empty nor the folder of an export: %w", x.folder, err)
@@ -102,7 +102,7 @@ func (x *exporter) forgive(name string) error {
 	if err == nil {
 		err = x.root.Remove(name + refusedSuffix)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if isGone(err) {
 		return nil
 	}
 	return err

@@ -111,7 +111,7 @@ func (x *exporter) scan(from string) error {
 		case err == nil && isFactFile(name):
 			x.saves[name] = save{over: time.Now().Add(rest)}
 		}
-		if errors.Is(err, fs.ErrNotExist) { // gone again
+		if isGone(err) { // again
 			return nil
 		}
 		return err

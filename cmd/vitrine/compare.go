@@ -172,12 +172,12 @@ func inBoth(a, b map[string]float64) map[string][2]float64 {
 
 // part returns the first event in which two runs differ; nil if there is none.
 func part(a, b compared) *parting {
-	compared := unnumbered
+	inWorld := unnumbered
 	if len(a.branches)+len(b.branches) > 0 { // which move the numbers of what follows
-		compared = unmoved
+		inWorld = unmoved
 	}
 	for i := range max(len(a.events), len(b.events)) {
-		if i < len(a.events) && i < len(b.events) && bytes.Equal(compared(a.events[i]), compared(b.events[i])) {
+		if i < len(a.events) && i < len(b.events) && bytes.Equal(inWorld(a.events[i]), inWorld(b.events[i])) {
 			continue
 		}
 		p := &parting{}

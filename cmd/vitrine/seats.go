@@ -88,10 +88,15 @@ func (s *setup) clocks(a scenarios.Agent) *arena.Clocks {
 	return &arena.Clocks{Act: a.Act, Overtime: a.Overtime}
 }
 
+// byName tells of refused actions by their names.
+func byName(fenced arena.Fenced) func(action world.Action, reason string, newest bool) {
+	return func(action world.Action, reason string, newest bool) { fenced(action.Name, reason, newest) }
+}
+
 // human returns how to open a seat for whoever takes it.
 func (r *runner) human(a scenarios.Agent) func(context.Context, arena.Fenced) (agents.Agent, error) {
 	return func(_ context.Context, fenced arena.Fenced) (agents.Agent, error) {
-		seat, err := lines.Listen(arena.AgentDir(r.dir, a.Name), func(action world.Action, reason string, newest bool) { fenced(action.Name, reason, newest) })
+		seat, err := lines.Listen(arena.AgentDir(r.dir, a.Name), byName(fenced))
 		if err != nil {
 			return nil, err
 		}
@@ -134,8 +139,7 @@ func (r *runner) program(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat, er
 		if a.Kind == scenarios.Plugin {
 			return plugin.StartAgent(ctx, plugin.Config{Command: a.Command, Dir: dir, Env: env, Boundary: r.boundary, Cell: &cell, Evidence: r.evidence[a.Name]})
 		}
-		late := func(action world.Action, reason string, newest bool) { fenced(action.Name, reason, newest) }
-		return lines.Start(lines.Config{Command: a.Command, Env: env, Boundary: r.boundary, Cell: cell, Fenced: late, Evidence: r.evidence[a.Name]})
+		return lines.Start(lines.Config{Command: a.Command, Env: env, Boundary: r.boundary, Cell: cell, Fenced: byName(fenced), Evidence: r.evidence[a.Name]})
 	}
 	return seat, nil
 }
@@ -229,7 +233,7 @@ func (r *runner) claudeCode(gw *gateway.Gateway, a scenarios.Agent) (arena.Seat,
 			Tools: a.Tools, Thinking: a.Thinking, MaxTokens: a.MaxTokens, Env: append(variables(a), reach...), Servers: servers(a), Log: r.log,
 			Resume: transcript, Told: told, Boundary: r.boundary, Read: r.readable(a), Hidden: r.dir, Limits: limitsOf(a.Limits), Serve: serve,
 			Facts:    facts != nil,
-			Fenced:   func(action world.Action, reason string, newest bool) { fenced(action.Name, reason, newest) },
+			Fenced:   byName(fenced),
 			Evidence: r.evidence[a.Name],
 		})
 	}
